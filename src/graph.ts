@@ -1,0 +1,154 @@
+// The model as plain data: what the importers make and everything else reads.
+// Operator names and semantics are those of ONNX opset 22 (https://onnx.ai/onnx/operators/), plus
+// `Recurrent`, which covers every recurrent layer. Importers translate older opsets to this one.
+import type { CellName } from './cells/index.ts';
+import { RnnError } from './errors.ts';
+import type { DataType, Tensor } from './tensor.ts';
+
+/** Name, element type and shape of an input or output. A free dimension is a string. */
+export interface ValueInfo {
+  readonly name: string;
+  readonly type: DataType;
+  readonly dims: readonly (number | string)[];
+}
+
+/** What an attribute of a node may hold. `Graph` occurs in `If` only. */
+export type Attribute =
+  | number
+  | string
+  | boolean
+  | readonly number[]
+  | readonly string[]
+  | Tensor
+  | Graph;
+
+/** One application of an operator. */
+export interface Node {
+  /** ONNX operator name, or `Recurrent`. */
+  readonly op: string;
+  /** Unique within its graph; it is what errors and traces call this node. */
+  readonly name: string;
+  /** Value names by slot; `''` where an optional input is left out. */
+  readonly inputs: readonly string[];
+  /** Value names by slot; `''` where nobody wants the output. */
+  readonly outputs: readonly string[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
+/** A whole model. Values are single assignment and nodes stand in an order that can be run. */
+export interface Graph {
+  readonly name: string;
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
+  readonly constants: ReadonlyMap<string, Tensor>;
+  readonly nodes: readonly Node[];
+  /** Output → input that a stream feeds back by itself, where the file says so (Keras `stateful`). */
+  readonly state?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Inputs of a `Recurrent` node by slot. T steps, B rows, I inputs, H hidden units, D directions,
+ * G gates of the cell, O width of the output: H, or the projected size when `projection` is there.
+ */
+export const RECURRENT_INPUTS = [
+  'X', // [T, B, I], or [B, T, I] with layout 1
+  'W', // [D, G·H, I], blocks of rows in the cell's own order of gates
+  'R', // [D, G·H, O]
+  'B', // [D, 2·G·H], input biases then recurrent biases; zeros when left out
+  'lengths', // [B] integers: steps of each row; the rest of Y is zero and the state stays
+  'initialH', // [D, B, O], or [B, D, O] with layout 1; zeros when left out
+  'initialC', // [D, B, H], or [B, D, H] with layout 1; LSTM only
+  'P', // [D, 3·H], peepholes of i, o, f; LSTM only
+  'mask', // [T, B], or [B, T] with layout 1: zero where a row skips a step
+  'projection', // [D, O, H]: h = projection · (o ∘ tanh c); LSTM only
+] as const;
+
+/**
+ * Outputs of a `Recurrent` node by slot: Y [T, D, B, O], or [B, T, D, O] with layout 1, at the time
+ * positions of the input also when reversed; Y_h like `initialH`; Y_c like `initialC`, LSTM only.
+ */
+export const RECURRENT_OUTPUTS = ['Y', 'Y_h', 'Y_c'] as const;
+
+/** Attributes of a `Recurrent` node; every one is written out, none has a default. */
+export type RecurrentAttributes = {
+  readonly cell: CellName;
+  readonly direction: 'forward' | 'reverse' | 'bidirectional';
+  /** H. */
+  readonly hidden: number;
+  /** 0: time first; 1: batch first. */
+  readonly layout: 0 | 1;
+  /** Names from `cells/activations.ts`, as many as the cell has, once for each direction. */
+  readonly activations: readonly string[];
+  /** One for each activation, NaN where it has none. */
+  readonly alphas: readonly number[];
+  readonly betas: readonly number[];
+  /** Limit of the gate pre-activations, applied to [-clip, clip]; 0 for none. */
+  readonly clip: number;
+  /** LSTM: f = 1 - i (`input_forget` of ONNX). */
+  readonly coupled: boolean;
+  /** GRU: the reset gate scales R·h + b (PyTorch, Keras 3) instead of h (ONNX default). */
+  readonly resetAfter: boolean;
+  /** Y where `mask` is zero: 0, or the output of the step before it (Keras). */
+  readonly maskedOutput: 'zero' | 'repeat';
+};
+
+/** Number of directions: 2 when bidirectional. */
+export function directionsOf(attributes: RecurrentAttributes): 1 | 2 {
+  return attributes.direction === 'bidirectional' ? 2 : 1;
+}
+
+/** The attributes of a node that is known to be `Recurrent`. */
+export function recurrentAttributes(node: Node): RecurrentAttributes {
+  return node.attributes as unknown as RecurrentAttributes;
+}
+
+/** True for an attribute that holds a graph. */
+export function isGraph(value: Attribute | undefined): value is Graph {
+  return typeof value === 'object' && value !== null && 'nodes' in value;
+}
+
+/**
+ * Checks that the graph hangs together: names unique, every value made before it is used, outputs
+ * made by someone. Shapes and attributes are checked by the operators.
+ *
+ * @throws RnnError `INVALID_MODEL` with the path of the first fault
+ */
+export function validateGraph(graph: Graph, path = 'graph', outer?: ReadonlySet<string>): void {
+  const known = new Set(outer);
+  const fresh = (name: string, where: string): void => {
+    if (known.has(name)) {
+      throw new RnnError('INVALID_MODEL', where, `value '${name}' is defined twice`);
+    }
+    known.add(name);
+  };
+  graph.inputs.forEach((input, i) => fresh(input.name, `${path}.inputs[${i}]`));
+  for (const name of graph.constants.keys()) fresh(name, `${path}.constants['${name}']`);
+  const nodeNames = new Set<string>();
+  graph.nodes.forEach((node, i) => {
+    const where = `${path}.nodes[${i}]`;
+    if (nodeNames.has(node.name)) {
+      throw new RnnError('INVALID_MODEL', `${where}.name`, `'${node.name}' is used twice`);
+    }
+    nodeNames.add(node.name);
+    node.inputs.forEach((input, slot) => {
+      if (input !== '' && !known.has(input)) {
+        throw new RnnError(
+          'INVALID_MODEL',
+          `${where}.inputs[${slot}]`,
+          `${node.op} '${node.name}' reads '${input}', which nothing before it makes`,
+        );
+      }
+    });
+    for (const [key, value] of Object.entries(node.attributes)) {
+      if (isGraph(value)) validateGraph(value, `${where}.${key}`, known);
+    }
+    node.outputs.forEach((output, slot) => {
+      if (output !== '') fresh(output, `${where}.outputs[${slot}]`);
+    });
+  });
+  graph.outputs.forEach((output, i) => {
+    if (!known.has(output.name)) {
+      throw new RnnError('INVALID_MODEL', `${path}.outputs[${i}]`, `nothing makes '${output.name}'`);
+    }
+  });
+}

@@ -1,0 +1,50 @@
+// What an operator is: its shape rule and its meaning in float64. How it runs on a GPU is told in
+// plan/lower/, so that the meaning of a graph never depends on a kernel.
+import type { Node } from '../graph.ts';
+import type { DataType } from '../tensor.ts';
+
+/** Type and shape of a value whose numbers are not known yet. */
+export interface ValueType {
+  readonly type: DataType;
+  readonly dims: readonly number[];
+}
+
+/**
+ * A value of the reference. Every element type is carried as float64, which holds integers up to
+ * 2^53 exactly; bool is 0 or 1. Treat `data` as read-only: values are shared.
+ */
+export interface HostValue extends ValueType {
+  readonly data: Float64Array;
+}
+
+/** Inputs by slot; undefined where an optional input is left out. */
+export type Inputs<T> = readonly (T | undefined)[];
+
+/** An operator of the graph. */
+export interface Operator {
+  /** Name in the graph, an ONNX operator name or `Recurrent`. */
+  readonly name: string;
+  /** Fewest and most inputs. */
+  readonly arity: readonly [number, number];
+  /**
+   * Input slots whose numbers decide the shape of the output (the shape of a Reshape, the bounds of
+   * a Slice). They must be known when a plan is made.
+   */
+  readonly hostInputs?: readonly number[];
+  /** True where the outputs depend on the shapes of the inputs alone (Shape, Size). */
+  readonly shapeOnly?: true;
+  /**
+   * Types and shapes of the outputs, one for each slot the node names; checks attributes too.
+   *
+   * @param host the numbers of a slot where they are known
+   * @throws RnnError whose path is that of the node plus a field
+   */
+  readonly infer: (
+    node: Node,
+    inputs: Inputs<ValueType>,
+    host: (slot: number) => HostValue | undefined,
+    path: string,
+  ) => readonly ValueType[];
+  /** The outputs in float64, from inputs that `infer` has accepted. */
+  readonly evaluate: (node: Node, inputs: Inputs<HostValue>) => readonly HostValue[];
+}

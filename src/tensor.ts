@@ -1,0 +1,144 @@
+// Tensors as users see them. Device tensors and float64 values of the reference are elsewhere.
+import { RnnError } from './errors.ts';
+
+/** Element types of the values of a graph, by their ONNX names. */
+export type DataType =
+  | 'float32'
+  | 'float64'
+  | 'float16'
+  | 'int8'
+  | 'uint8'
+  | 'int16'
+  | 'uint16'
+  | 'int32'
+  | 'uint32'
+  | 'int64'
+  | 'uint64'
+  | 'bool';
+
+/** The array that carries each element type. float16 arrives widened; bool is one byte, 0 or 1. */
+export interface TypedArrays {
+  float32: Float32Array;
+  float64: Float64Array;
+  float16: Float32Array;
+  int8: Int8Array;
+  uint8: Uint8Array;
+  int16: Int16Array;
+  uint16: Uint16Array;
+  int32: Int32Array;
+  uint32: Uint32Array;
+  int64: BigInt64Array;
+  uint64: BigUint64Array;
+  bool: Uint8Array;
+}
+
+/** Any of the arrays that can carry a tensor. */
+export type TypedArray = TypedArrays[DataType];
+
+/** A dense row-major array with a shape. `data.length` is the product of `dims`. */
+export interface Tensor<K extends DataType = DataType> {
+  readonly type: K;
+  /** Sizes, outermost first. Empty for a scalar. */
+  readonly dims: readonly number[];
+  readonly data: TypedArrays[K];
+}
+
+const CONSTRUCTORS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Float32Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  bool: Uint8Array,
+} as const;
+
+/** The element types, in no order that matters. */
+export const DATA_TYPES = Object.keys(CONSTRUCTORS) as readonly DataType[];
+
+/** A zeroed array for `count` elements of `type`. */
+export function allocate<K extends DataType>(type: K, count: number): TypedArrays[K] {
+  return new CONSTRUCTORS[type](count) as TypedArrays[K];
+}
+
+/** Number of elements of a shape; 1 for a scalar. */
+export function sizeOf(dims: readonly number[]): number {
+  let size = 1;
+  for (const dim of dims) size *= dim;
+  return size;
+}
+
+/** True for the types that are stored as floating point numbers. */
+export function isFloat(type: DataType): boolean {
+  return type === 'float32' || type === 'float64' || type === 'float16';
+}
+
+function typeOfArray(data: unknown): DataType | undefined {
+  if (data instanceof Float32Array) return 'float32';
+  return DATA_TYPES.find((type) => data instanceof CONSTRUCTORS[type]);
+}
+
+/**
+ * Makes a tensor around `data` without copying it; a plain array of numbers becomes float32.
+ *
+ * @param data typed array or numbers, row-major
+ * @param dims sizes, outermost first; `[data.length]` when left out
+ * @param type for arrays that serve two types: `'bool'` for bytes; else follows from `data`
+ * @throws RnnError `SHAPE_MISMATCH` when `data.length` is not the product of `dims`,
+ *   `INVALID_ARGUMENT` when `data` is no typed array or its type is another
+ * @example
+ * ```ts
+ * const X = tensor(new Float32Array(16 * 1 * 40), [16, 1, 40]);
+ * const tokens = tensor(BigInt64Array.from([3n, 1n, 4n]), [1, 3]);
+ * ```
+ */
+export function tensor<K extends DataType = 'float32'>(
+  data: TypedArrays[K] | readonly number[],
+  dims?: readonly number[],
+  type?: K,
+): Tensor<K> {
+  const array = (Array.isArray(data) ? fromNumbers(data, type ?? 'float32') : data) as TypedArray;
+  const found = typeOfArray(array);
+  const kind = type ?? found;
+  if (found === undefined || kind === undefined || !(array instanceof CONSTRUCTORS[kind])) {
+    const got = (data as { constructor?: { name?: string } } | null)?.constructor?.name;
+    throw new RnnError(
+      'INVALID_ARGUMENT',
+      'tensor.data',
+      `got ${got ?? String(data)}, expected a typed array${type ? ` for ${type}` : ''}`,
+    );
+  }
+  const shape = dims === undefined ? [array.length] : [...dims];
+  for (const [axis, dim] of shape.entries()) {
+    if (!Number.isSafeInteger(dim) || dim < 0) {
+      throw new RnnError(
+        'SHAPE_MISMATCH',
+        `tensor.dims[${axis}]`,
+        `got ${String(dim)}, expected a whole number that is not negative`,
+      );
+    }
+  }
+  if (sizeOf(shape) !== array.length) {
+    throw new RnnError(
+      'SHAPE_MISMATCH',
+      'tensor.dims',
+      `[${shape.join(', ')}] has ${sizeOf(shape)} elements, the data has ${array.length}`,
+    );
+  }
+  return { type: kind as K, dims: shape, data: array as TypedArrays[K] };
+}
+
+function fromNumbers(values: readonly number[], type: DataType): TypedArray {
+  const array = allocate(type, values.length);
+  if (array instanceof BigInt64Array || array instanceof BigUint64Array) {
+    values.forEach((value, i) => (array[i] = BigInt(value)));
+  } else {
+    (array as Float64Array).set(values);
+  }
+  return array;
+}
