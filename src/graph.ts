@@ -42,8 +42,6 @@ export interface Graph {
   readonly outputs: readonly ValueInfo[];
   readonly constants: ReadonlyMap<string, Tensor>;
   readonly nodes: readonly Node[];
-  /** Output → input that a stream feeds back by itself, where the file says so (Keras `stateful`). */
-  readonly state?: Readonly<Record<string, string>>;
 }
 
 /**
