@@ -1,0 +1,72 @@
+// What a kernel is: WGSL with its buffers and parameters declared by name, as plain data. The
+// `@group` and `@binding` numbers and the parameter struct are generated here and nowhere else.
+
+/** Access and element type of a storage buffer. `write` also reads: WGSL has no write-only. */
+export type BindingType = `${'read' | 'write'} ${'f32' | 'i32' | 'u32' | 'vec4f'}`;
+
+/** A compute shader with everything a plan and a device need to know of it. */
+export interface Kernel<B extends string = string, U extends string = string> {
+  /** For labels and error messages. */
+  readonly name: string;
+  /** Storage buffers by name, in binding order. */
+  readonly bindings: Readonly<Record<B, BindingType>>;
+  /** Scalars that a plan fixes, read as `params.NAME`. A new value compiles nothing. */
+  readonly uniforms: Readonly<Record<U, 'u32' | 'i32' | 'f32'>>;
+  /** True where the kernel reads `step`, the number of the turn of the loop it runs in. */
+  readonly stepped: boolean;
+  /** Whole WGSL source with entry point `main`. It identifies the pipeline. */
+  readonly source: string;
+}
+
+/** Bytes of the parameter block of a kernel; uniform blocks are sized in units of 16. */
+export function uniformBytes(kernel: Kernel): number {
+  return Math.ceil(Object.keys(kernel.uniforms).length / 4) * 16;
+}
+
+/**
+ * Makes a kernel from its body: the part after the declarations, with `@compute fn main`.
+ * Bindings and uniforms are declared under the names they have here.
+ */
+export function defineKernel<const B extends string, const U extends string>(options: {
+  readonly name: string;
+  readonly bindings: Readonly<Record<B, BindingType>>;
+  readonly uniforms: Readonly<Record<U, 'u32' | 'i32' | 'f32'>>;
+  readonly stepped?: boolean;
+  readonly body: string;
+}): Kernel<B, U> {
+  const { name, bindings, uniforms, stepped = false, body } = options;
+  const lines: string[] = [];
+  const fields = Object.entries<string>(uniforms);
+  if (fields.length > 0) {
+    lines.push(`struct Params { ${fields.map(([key, type]) => `${key}: ${type}`).join(', ')} }`);
+    lines.push('@group(0) @binding(0) var<uniform> params: Params;');
+  }
+  Object.entries<BindingType>(bindings).forEach(([key, type], i) => {
+    const [access, element] = type.split(' ') as [string, string];
+    const mode = access === 'read' ? 'read' : 'read_write';
+    lines.push(`@group(0) @binding(${i + 1}) var<storage, ${mode}> ${key}: array<${element}>;`);
+  });
+  if (stepped) lines.push('@group(1) @binding(0) var<uniform> step: u32;');
+  return { name, bindings, uniforms, stepped, source: `${lines.join('\n')}\n${body.trim()}\n` };
+}
+
+/** Workgroups along x, y and z. */
+export type Workgroups = readonly [number, number, number];
+
+const MAX_WORKGROUPS = 65535; // maxComputeWorkgroupsPerDimension of every WebGPU device
+
+/**
+ * Workgroups of `size` invocations for `count` items, folded into two dimensions where one would not
+ * do. The kernel finds its item with {@link FLAT_INDEX}.
+ */
+export function gridOf(count: number, size: number): Workgroups {
+  const groups = Math.ceil(count / size);
+  const x = Math.min(groups, MAX_WORKGROUPS);
+  return [x, x === 0 ? 0 : Math.ceil(groups / x), 1];
+}
+
+/** WGSL: parameters of `main` and the flat index that go with {@link gridOf}. */
+export const FLAT_INDEX = {
+  parameters: '@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u',
+  index: (size: number): string => `gid.x + gid.y * groups.x * ${size}u`,
+} as const;

@@ -1,0 +1,56 @@
+// What the lowering of an operator is given: its node with shapes known, and a place to put
+// dispatches. One instance a node; the planner makes it.
+import type { Kernel, Workgroups } from '../../shaders/kernel.ts';
+import type { Node } from '../graph.ts';
+import type { HostValue, Inputs, ValueType } from '../ops/operator.ts';
+import type { BufferId, Command, MakeWeight } from './types.ts';
+
+/** A value while planning: its numbers are known (`host`), or it will be in a buffer, or both. */
+export interface PlanValue extends ValueType {
+  /** Name in the graph, for keys of packed weights. Constants have the same name in every plan. */
+  readonly name: string;
+  readonly host?: HostValue;
+  /** Dense row-major: f32 for floating point types, i32 for integers and bool (0 or 1). */
+  readonly buffer?: BufferId;
+  /** True for constants of the model and what folds from them, which may be packed once. */
+  readonly constant: boolean;
+}
+
+/** How one node becomes commands. */
+export interface Lowering {
+  readonly node: Node;
+  /** Path for errors and labels. */
+  readonly path: string;
+  readonly inputs: Inputs<PlanValue>;
+  /** Types and shapes by slot, as inferred. */
+  readonly outputs: readonly ValueType[];
+  /** Whether anyone reads an output. */
+  wanted(slot: number): boolean;
+  /** The buffer of an input; a value known on the host is uploaded. */
+  read(slot: number): BufferId;
+  /** Like {@link read} for any value. */
+  bufferOf(value: PlanValue): BufferId;
+  /** A buffer for `count` 4-byte elements that lives within this node's commands. */
+  scratch(count: number, label: string): BufferId;
+  /** A buffer made once for the model. `key` names content and layout, for example `W#rows`. */
+  weight(key: string, count: number, make: MakeWeight): BufferId;
+  /** A fresh buffer that becomes output `slot`. */
+  write(slot: number): BufferId;
+  /** Makes a buffer that is already filled output `slot`. */
+  yield(slot: number, buffer: BufferId): void;
+  /** Output `slot` is input `from` with another shape: no work. */
+  alias(slot: number, from: number): void;
+  /** Adds one run of a kernel. Its buffers and uniforms are checked against what it declares. */
+  dispatch<B extends string, U extends string>(
+    kernel: Kernel<B, U>,
+    workgroups: Workgroups,
+    buffers: Readonly<Record<B, BufferId>>,
+    uniforms: Readonly<Record<U, number>>,
+    flops?: number,
+  ): void;
+  /** Adds any command. */
+  emit(command: Command): void;
+}
+
+/** Turns a node into commands. Called only where an output is not known on the host. */
+export type Lower = (lowering: Lowering) => void;

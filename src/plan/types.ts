@@ -1,0 +1,85 @@
+// A plan: the buffers and the commands for one graph at one set of shapes. Plain data, made without
+// a GPU, so that it can be read and tested without one.
+import type { Kernel, Workgroups } from '../../shaders/kernel.ts';
+import type { HostValue } from '../ops/operator.ts';
+import type { DataType } from '../tensor.ts';
+
+/** Index into `Plan.buffers`. */
+export type BufferId = number;
+
+/** Numbers of a weight in the layout its kernels read, made when they are uploaded. */
+export type MakeWeight = () => Float32Array | Int32Array | Uint32Array;
+
+/**
+ * What a buffer is for, which decides who owns it: weights belong to the model and are shared by
+ * all plans; state belongs to a stream; the rest belongs to the plan.
+ */
+export type PlanBuffer = {
+  readonly label: string;
+  /** Size in bytes, a multiple of 4. */
+  readonly size: number;
+} & (
+  | { readonly life: 'weight'; readonly key: string; readonly make: MakeWeight }
+  | {
+      readonly life: 'state';
+      readonly key: string;
+      /** What the state holds after `reset`; undefined for zeros. */
+      readonly initial: MakeWeight | undefined;
+    }
+  | { readonly life: 'input'; readonly name: string }
+  /** `slot` is the place in the shared arena; scratch buffers whose lives overlap differ in it. */
+  | { readonly life: 'scratch'; readonly slot: number }
+);
+
+/** One run of a kernel. */
+export interface Dispatch {
+  readonly kind: 'dispatch';
+  /** Path of the node, for traces, timings and errors. */
+  readonly label: string;
+  readonly kernel: Kernel;
+  readonly workgroups: Workgroups;
+  readonly buffers: Readonly<Record<string, BufferId>>;
+  readonly uniforms: Readonly<Record<string, number>>;
+  /** Floating point operations, roughly: for splitting submits and for reports. */
+  readonly flops: number;
+}
+
+/** `even` then `odd` in turn, `steps` turns in all; stepped kernels see the number of the turn. */
+export interface Loop {
+  readonly kind: 'loop';
+  /** At most {@link MAX_LOOP_STEPS}. */
+  readonly steps: number;
+  readonly even: readonly Dispatch[];
+  readonly odd: readonly Dispatch[];
+}
+
+/** Turns of one loop; the numbers of the turns are one small buffer that all loops share. */
+export const MAX_LOOP_STEPS = 256;
+
+/** A copy between buffers, from and to their start; a clear where `from` is missing. */
+export interface Copy {
+  readonly kind: 'copy';
+  readonly from?: BufferId;
+  readonly to: BufferId;
+  /** Bytes, a multiple of 4. */
+  readonly size: number;
+}
+
+/** What a device does, in order. */
+export type Command = Dispatch | Loop | Copy;
+
+/** Where an output is when the commands have run. */
+export type PlanOutput = {
+  readonly name: string;
+  readonly type: DataType;
+  readonly dims: readonly number[];
+} & ({ readonly buffer: BufferId } | { readonly host: HostValue });
+
+/** Buffers and commands for one graph at one set of shapes. */
+export interface Plan {
+  readonly buffers: readonly PlanBuffer[];
+  readonly commands: readonly Command[];
+  readonly outputs: readonly PlanOutput[];
+  /** Bytes of each slot of the scratch arena. */
+  readonly arena: readonly number[];
+}
