@@ -12,7 +12,7 @@ export interface Kernel<B extends string = string, U extends string = string> {
   readonly bindings: Readonly<Record<B, BindingType>>;
   /** Scalars that a plan fixes, read as `params.NAME`. A new value compiles nothing. */
   readonly uniforms: Readonly<Record<U, 'u32' | 'i32' | 'f32'>>;
-  /** True where the kernel reads `step`, the number of the turn of the loop it runs in. */
+  /** True where the kernel reads `turn`, the number of the turn of the loop it runs in. */
   readonly stepped: boolean;
   /** Whole WGSL source with entry point `main`. It identifies the pipeline. */
   readonly source: string;
@@ -46,7 +46,7 @@ export function defineKernel<const B extends string, const U extends string>(opt
     const mode = access === 'read' ? 'read' : 'read_write';
     lines.push(`@group(0) @binding(${i + 1}) var<storage, ${mode}> ${key}: array<${element}>;`);
   });
-  if (stepped) lines.push('@group(1) @binding(0) var<uniform> step: u32;');
+  if (stepped) lines.push('@group(1) @binding(0) var<uniform> turn: u32;');
   return { name, bindings, uniforms, stepped, source: `${lines.join('\n')}\n${body.trim()}\n` };
 }
 
