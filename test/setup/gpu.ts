@@ -1,0 +1,40 @@
+// The one way to WebGPU for tests, in Node over Dawn and in a browser. Fails loudly: a test on no adapter proves nothing.
+
+/** The `GPU` object of this environment. In Node, also installs `GPUBufferUsage` and its kin as globals. */
+export async function getGPU(): Promise<GPU> {
+  if (typeof navigator !== 'undefined' && navigator.gpu) return navigator.gpu;
+  const shared = globalThis as { dawn?: GPU };
+  if (!shared.dawn) {
+    const name = 'webgpu'; // a variable, so that Vite does not bundle Dawn for the browser
+    const { create, globals } = (await import(/* @vite-ignore */ name)) as typeof import('webgpu');
+    Object.assign(globalThis, globals);
+    shared.dawn = create([]); // held for good: Dawn crashes when it is collected
+  }
+  return shared.dawn;
+}
+
+/** A new adapter, for each adapter gives one device only. */
+export async function getAdapter(): Promise<GPUAdapter> {
+  const adapter = await (await getGPU()).requestAdapter();
+  if (!adapter) throw new Error('no WebGPU adapter; run the tests with `npm test`, which brings one');
+  if (adapter.info.device === 'null-backend')
+    throw new Error('the null backend computes nothing, so its numbers prove nothing');
+  return adapter;
+}
+
+const probe = await getAdapter();
+
+/** Who computes: `google swiftshader`, `mesa software`, or a GPU. */
+export const { vendor, architecture, description } = probe.info;
+
+/** Whether WGSL may `enable f16`; SwiftShader does not, lavapipe does. */
+export const hasF16 = probe.features.has('shader-f16');
+
+/** Whether WGSL may `enable subgroups`. */
+export const hasSubgroups = probe.features.has('subgroups');
+
+/** Whether GPU time can be measured. */
+export const hasTimestamps = probe.features.has('timestamp-query');
+
+/** What the adapter can do beyond the defaults. */
+export const limits: GPUSupportedLimits = probe.limits;

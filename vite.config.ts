@@ -1,0 +1,118 @@
+// Three jobs: build the library (`vite build`), serve or build the demos (`--mode demo`), run the tests (vitest).
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { playwright } from '@vitest/browser-playwright';
+import { type ViteUserConfig, defineConfig } from 'vitest/config';
+import { minifyWgslTemplates } from './scripts/vite-plugin-wgsl.ts';
+
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+const LOOPBACK = '127.0.0.1'; // nothing here is for the network; WebGPU needs https or loopback anyway
+
+// Demos and package tests import the package by its public name, as a user does.
+const alias = [
+  { find: /^webgpu-rnn$/, replacement: path('src/index.ts') },
+  { find: /^webgpu-rnn\/node$/, replacement: path('src/node.ts') },
+];
+
+const library: ViteUserConfig = {
+  plugins: [minifyWgslTemplates()],
+  publicDir: false,
+  build: {
+    target: 'es2022',
+    sourcemap: true,
+    license: { fileName: 'third-party-licenses.md' },
+    lib: { entry: { index: path('src/index.ts'), node: path('src/node.ts') }, formats: ['es'] },
+    rolldownOptions: {
+      external: ['webgpu', /^node:/],
+      output: {
+        entryFileNames: '[name].js',
+        chunkFileNames: 'chunks/[name].js',
+        minify: { codegen: true }, // library mode would keep the whitespace
+      },
+    },
+  },
+};
+
+/** Every folder of demo/ with an index.html is a page. */
+function demoPages(): string[] {
+  const files = readdirSync(path('demo'), { recursive: true, encoding: 'utf8' });
+  return files.filter((file) => /(^|[\\/])index\.html$/.test(file)).map((file) => path(join('demo', file)));
+}
+
+const demo = (command: 'build' | 'serve'): ViteUserConfig => ({
+  root: path('demo'),
+  base: './', // a static copy works from any folder
+  appType: 'mpa',
+  resolve: { alias },
+  plugins: command === 'build' ? [minifyWgslTemplates()] : [],
+  server: { host: LOOPBACK, fs: { allow: [path('.')] } },
+  preview: { host: LOOPBACK },
+  build: {
+    target: 'es2022',
+    outDir: path('dist-demo'),
+    emptyOutDir: true,
+    ...(command === 'build' && { rolldownOptions: { input: demoPages() } }),
+  },
+});
+
+// `npm test` brings a Chromium; without it Playwright's own is used, where that is installed.
+const executablePath = process.env['WEBGPU_RNN_CHROMIUM'];
+const chromium = playwright({
+  launchOptions: {
+    ...(executablePath && { executablePath }),
+    args: [
+      '--no-sandbox', // containers seldom allow the sandbox, and only our own pages are opened
+      '--enable-unsafe-webgpu',
+      ...(process.env['WEBGPU_RNN_ADAPTER'] === 'system'
+        ? ['--enable-features=Vulkan']
+        : ['--use-webgpu-adapter=swiftshader']),
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--disable-quic',
+    ],
+  },
+});
+
+const tests: ViteUserConfig = {
+  resolve: { alias },
+  test: {
+    maxWorkers: 2,
+    testTimeout: 30_000, // a CPU stands in for the GPU
+    hookTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'node',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/browser/**'],
+          globalSetup: 'test/setup/global.ts',
+          pool: 'forks', // Dawn is native code: a crash must not take the runner with it
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          globalSetup: 'test/setup/global.ts',
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            api: { host: LOOPBACK },
+            provider: chromium,
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+    ],
+  },
+};
+
+export default defineConfig(({ command, mode }) => {
+  if (process.env['VITEST']) return tests;
+  return mode === 'demo' ? demo(command) : library;
+});
