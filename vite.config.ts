@@ -37,7 +37,9 @@ const library: ViteUserConfig = {
 /** Every folder of demo/ with an index.html is a page. */
 function demoPages(): string[] {
   const files = readdirSync(path('demo'), { recursive: true, encoding: 'utf8' });
-  return files.filter((file) => /(^|[\\/])index\.html$/.test(file)).map((file) => path(join('demo', file)));
+  return files
+    .filter((file) => /(^|[\\/])index\.html$/.test(file))
+    .map((file) => path(join('demo', file)));
 }
 
 const demo = (command: 'build' | 'serve'): ViteUserConfig => ({

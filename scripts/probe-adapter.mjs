@@ -7,7 +7,9 @@ let found = { kind: 'none' };
 if (adapter && adapter.info.device !== 'null-backend') {
   const { vendor, architecture, description } = adapter.info;
   const software = /swiftshader|llvmpipe|lavapipe|software/i.test(`${architecture} ${description}`);
-  const features = ['shader-f16', 'subgroups', 'timestamp-query'].filter((name) => adapter.features.has(name));
+  const features = ['shader-f16', 'subgroups', 'timestamp-query'].filter((name) =>
+    adapter.features.has(name),
+  );
   found = { kind: software ? 'cpu' : 'gpu', vendor, architecture, description, features };
 }
 console.log(JSON.stringify(found));

@@ -32,7 +32,8 @@ if (process.platform === 'linux' && process.arch === 'x64') {
   useLibraries(bundle);
   chooseDriver(bundle);
   env.WEBGPU_RNN_CHROMIUM ??= join(bundle, 'chromium');
-  if (!existsSync('/etc/fonts/fonts.conf')) env.FONTCONFIG_FILE ??= join(bundle, 'fonts', 'fonts.conf');
+  if (!existsSync('/etc/fonts/fonts.conf'))
+    env.FONTCONFIG_FILE ??= join(bundle, 'fonts', 'fonts.conf');
 }
 
 const child = spawn(command, args, {
@@ -67,11 +68,18 @@ function chooseDriver(bundle) {
 }
 
 function findLavapipe() {
-  for (const folder of ['/usr/share/vulkan/icd.d', '/usr/local/share/vulkan/icd.d', '/etc/vulkan/icd.d']) {
-    const file = existsSync(folder) && readdirSync(folder).find((name) => /^lvp_icd.*\.json$/.test(name));
+  for (const folder of [
+    '/usr/share/vulkan/icd.d',
+    '/usr/local/share/vulkan/icd.d',
+    '/etc/vulkan/icd.d',
+  ]) {
+    const file =
+      existsSync(folder) && readdirSync(folder).find((name) => /^lvp_icd.*\.json$/.test(name));
     if (file) return join(folder, file);
   }
-  return fail('WEBGPU_RNN_ADAPTER=lavapipe: no lvp_icd*.json; install Mesa 25 or later (mesa-vulkan-drivers)');
+  return fail(
+    'WEBGPU_RNN_ADAPTER=lavapipe: no lvp_icd*.json; install Mesa 25 or later (mesa-vulkan-drivers)',
+  );
 }
 
 /** Asks Dawn in a process of its own: a broken driver may crash or hang, and must not take the tests with it. */

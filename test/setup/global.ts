@@ -10,10 +10,15 @@ export function setup(project: TestProject) {
     console.log(`Browser: ${process.env['WEBGPU_RNN_CHROMIUM'] ?? "Playwright's Chromium"}`);
     return;
   }
-  const { stdout, stderr } = spawnSync(process.execPath, [PROBE], { encoding: 'utf8', timeout: 30_000 });
+  const { stdout, stderr } = spawnSync(process.execPath, [PROBE], {
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
   const found = JSON.parse(stdout || '{"kind":"none"}');
   if (found.kind === 'none')
-    throw new Error(`No WebGPU adapter; run the tests with \`npm test\`, which brings one.\n${stderr}`);
+    throw new Error(
+      `No WebGPU adapter; run the tests with \`npm test\`, which brings one.\n${stderr}`,
+    );
   const { vendor, architecture, description, features } = found;
   console.log(`Adapter: ${vendor} ${architecture} (${description}); ${features.join(', ')}`);
 }

@@ -1,4 +1,5 @@
 // The one way to WebGPU for tests, in Node over Dawn and in a browser. Fails loudly: a test on no adapter proves nothing.
+import type * as Dawn from 'webgpu';
 
 /** The `GPU` object of this environment. In Node, also installs `GPUBufferUsage` and its kin as globals. */
 export async function getGPU(): Promise<GPU> {
@@ -6,7 +7,7 @@ export async function getGPU(): Promise<GPU> {
   const shared = globalThis as { dawn?: GPU };
   if (!shared.dawn) {
     const name = 'webgpu'; // a variable, so that Vite does not bundle Dawn for the browser
-    const { create, globals } = (await import(/* @vite-ignore */ name)) as typeof import('webgpu');
+    const { create, globals } = (await import(/* @vite-ignore */ name)) as typeof Dawn;
     Object.assign(globalThis, globals);
     shared.dawn = create([]); // held for good: Dawn crashes when it is collected
   }
@@ -16,7 +17,8 @@ export async function getGPU(): Promise<GPU> {
 /** A new adapter, for each adapter gives one device only. */
 export async function getAdapter(): Promise<GPUAdapter> {
   const adapter = await (await getGPU()).requestAdapter();
-  if (!adapter) throw new Error('no WebGPU adapter; run the tests with `npm test`, which brings one');
+  if (!adapter)
+    throw new Error('no WebGPU adapter; run the tests with `npm test`, which brings one');
   if (adapter.info.device === 'null-backend')
     throw new Error('the null backend computes nothing, so its numbers prove nothing');
   return adapter;

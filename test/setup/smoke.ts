@@ -9,7 +9,10 @@ export async function doubleOnGpu(numbers: number[]): Promise<number[]> {
     size,
     usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
   });
-  const staging = device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  const staging = device.createBuffer({
+    size,
+    usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+  });
   device.queue.writeBuffer(data, 0, new Float32Array(numbers));
   const module = device.createShaderModule({
     code: `@group(0) @binding(0) var<storage, read_write> x: array<f32>;
@@ -20,7 +23,10 @@ export async function doubleOnGpu(numbers: number[]): Promise<number[]> {
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass();
   pass.setPipeline(pipeline);
-  pass.setBindGroup(0, device.createBindGroup({ layout, entries: [{ binding: 0, resource: data }] }));
+  pass.setBindGroup(
+    0,
+    device.createBindGroup({ layout, entries: [{ binding: 0, resource: data }] }),
+  );
   pass.dispatchWorkgroups(numbers.length);
   pass.end();
   encoder.copyBufferToBuffer(data, 0, staging, 0, size);
