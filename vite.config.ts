@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
 import { type ViteUserConfig, defineConfig } from 'vitest/config';
 import { minifyWgslTemplates } from './scripts/vite-plugin-wgsl.ts';
+import { chromiumOptions } from './test/setup/chromium.ts';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const LOOPBACK = '127.0.0.1'; // nothing here is for the network; WebGPU needs https or loopback anyway
@@ -58,25 +59,6 @@ const demo = (command: 'build' | 'serve'): ViteUserConfig => ({
   },
 });
 
-// `npm test` brings a Chromium; without it Playwright's own is used, where that is installed.
-const executablePath = process.env['WEBGPU_RNN_CHROMIUM'];
-const chromium = playwright({
-  launchOptions: {
-    ...(executablePath && { executablePath }),
-    args: [
-      '--no-sandbox', // containers seldom allow the sandbox, and only our own pages are opened
-      '--enable-unsafe-webgpu',
-      ...(process.env['WEBGPU_RNN_ADAPTER'] === 'system'
-        ? ['--enable-features=Vulkan']
-        : ['--use-webgpu-adapter=swiftshader']),
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--disable-quic',
-    ],
-  },
-});
-
 const tests: ViteUserConfig = {
   resolve: { alias },
   test: {
@@ -105,7 +87,7 @@ const tests: ViteUserConfig = {
             headless: true,
             screenshotFailures: false,
             api: { host: LOOPBACK },
-            provider: chromium,
+            provider: playwright({ launchOptions: chromiumOptions }),
             instances: [{ browser: 'chromium' }],
           },
         },

@@ -10,17 +10,20 @@ const WALLS = {
   errors: {},
   tensor: { may: ['errors'], types: ['cells'] },
   graph: { may: ['errors', 'tensor'], types: ['cells'] },
+  'graph-builder': { may: ['graph', 'tensor', 'errors'], types: ['cells'] },
+  feeds: { may: ['graph', 'tensor', 'errors'] },
   ops: { may: ['graph', 'cells', 'tensor', 'errors'] },
-  reference: { may: ['graph', 'cells', 'tensor', 'errors', 'ops'] },
+  reference: { may: ['graph', 'feeds', 'cells', 'tensor', 'errors', 'ops'] },
   simplify: { may: ['graph', 'cells', 'tensor', 'errors', 'ops', 'reference'] },
   import: {
-    may: ['graph', 'cells', 'tensor', 'errors'],
+    may: ['graph', 'graph-builder', 'cells', 'tensor', 'errors'],
     packages: ['@bufbuild/protobuf/wire', 'jsfive'],
   },
-  layers: { may: ['graph', 'cells', 'tensor', 'errors'] },
+  layers: { may: ['graph', 'graph-builder', 'cells', 'tensor', 'errors'] },
   'shaders/kernel': { types: ['cells'] },
   'shaders/wgsl': { packages: ['wgsl-preprocessor/wgsl-preprocessor.js'] },
-  shaders: { may: ['shaders/kernel', 'shaders/wgsl'], types: ['cells'] },
+  // The WGSL of cells and activations stands beside their TypeScript, in cells.
+  shaders: { may: ['shaders/kernel', 'shaders/wgsl', 'cells'] },
   // A plan is data, made without a GPU; what executes it knows neither plans nor models.
   plan: {
     may: ['graph', 'cells', 'tensor', 'errors', 'ops', 'shaders', 'shaders/kernel', 'shaders/wgsl'],

@@ -52,7 +52,8 @@ const coreBytes = [...core].reduce((sum, name) => sum + bytes(name), 0);
 
 console.log('gzip -9 bytes, minified');
 row(`core (budget ${CORE_BUDGET})`, coreBytes);
-for (const name of [...chunks.keys()].filter((name) => !core.has(name)).sort()) row(name, bytes(name));
+const lazy = [...chunks.keys()].filter((file) => !core.has(file));
+for (const file of lazy.toSorted()) row(file, bytes(file));
 const assets = output.filter(({ type }) => type === 'asset');
 for (const { fileName } of assets) console.log(`          asset: ${fileName}`);
 
