@@ -45,6 +45,11 @@ export interface Operator {
     host: (slot: number) => HostValue | undefined,
     path: string,
   ) => readonly ValueType[];
-  /** The outputs in float64, from inputs that `infer` has accepted. */
-  readonly evaluate: (node: Node, inputs: Inputs<HostValue>) => readonly HostValue[];
+  /**
+   * The outputs in float64, from inputs that `infer` has accepted.
+   *
+   * @param path for errors in the numbers themselves, such as an index out of range; the name of
+   *   the node when left out
+   */
+  readonly evaluate: (node: Node, inputs: Inputs<HostValue>, path?: string) => readonly HostValue[];
 }

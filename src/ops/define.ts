@@ -1,0 +1,219 @@
+// How operators are written: one function from a node and its inputs to its outputs, each with a
+// type, a shape, and a way to fill in the numbers. `infer` stops before the numbers.
+import { RnnError } from '../errors.ts';
+import type { Attribute, Node } from '../graph.ts';
+import { isFloat, sizeOf, type DataType } from '../tensor.ts';
+import type { HostValue, Inputs, Operator, ValueType } from './operator.ts';
+import { show, type Dims } from './shapes.ts';
+
+/** One output: `fill` writes its numbers and may read those of the inputs. */
+export interface Output extends ValueType {
+  readonly fill: (out: Float64Array) => void;
+}
+
+/** Sets of element types. */
+export type Kind = 'any' | 'float' | 'number' | 'integer' | 'bool';
+
+const KINDS: Readonly<Record<Kind, (type: DataType) => boolean>> = {
+  any: () => true,
+  float: isFloat,
+  number: (type) => type !== 'bool',
+  integer: (type) => type !== 'bool' && !isFloat(type),
+  bool: (type) => type === 'bool',
+};
+
+// 2 GiB of float64: far beyond any activation of a recurrent model, within what engines allocate.
+const MAX_ELEMENTS = 2 ** 28;
+
+/** What an operator sees of its node. */
+export interface Call {
+  readonly node: Node;
+  readonly path: string;
+  readonly inputs: Inputs<ValueType>;
+  /** The path of an input. */
+  at(slot: number): string;
+  /** Type and shape of an input that must be there. */
+  input(slot: number, kind?: Kind): ValueType;
+  /** Type and shape of an input that may be left out. */
+  optional(slot: number, kind?: Kind): ValueType | undefined;
+  /** Whatever is known of an input's numbers. */
+  host(slot: number): HostValue | undefined;
+  /** Numbers of an input that the output's shape depends on; undefined when it is left out. */
+  numbers(slot: number): readonly number[] | undefined;
+  /** The one number of a required input that the output's shape depends on. */
+  scalar(slot: number): number;
+  /** A shape read from the numbers of an input. */
+  shape(slot: number): number[];
+  /** Numbers of an input; inside `fill` only. */
+  data(slot: number): Float64Array;
+  int(name: string, fallback?: number): number;
+  float(name: string, fallback: number): number;
+  flag(name: string, fallback: boolean): boolean;
+  ints(name: string): readonly number[] | undefined;
+  /** One of the choices; the first is the default. */
+  text<T extends string>(name: string, choices: readonly T[]): T;
+}
+
+/** Says that shapes do not fit together. */
+export function mismatch(path: string, what: string, got: unknown, expected: unknown): RnnError {
+  return new RnnError(
+    'SHAPE_MISMATCH',
+    path,
+    `${what}, got ${String(got)}, expected ${String(expected)}`,
+  );
+}
+
+/** Says that an attribute, a type or a missing input makes no sense. */
+export function invalid(path: string, what: string, got: unknown, expected: unknown): RnnError {
+  return new RnnError(
+    'INVALID_MODEL',
+    path,
+    `${what}, got ${String(got)}, expected ${String(expected)}`,
+  );
+}
+
+/** Refuses an input whose shape is not `dims`. */
+export function expectDims(path: string, got: Dims, dims: Dims, meaning: string): void {
+  if (got.length !== dims.length || got.some((dim, axis) => dim !== dims[axis])) {
+    throw mismatch(path, 'shape', show(got), `${show(dims)} (${meaning})`);
+  }
+}
+
+function makeCall(
+  node: Node,
+  inputs: Inputs<ValueType>,
+  host: Call['host'],
+  path: string,
+  names?: readonly string[],
+): Call {
+  const at = (slot: number): string => `${path}.${names?.[slot] ?? `inputs[${slot}]`}`;
+  const attribute = <T extends Attribute>(
+    name: string,
+    fallback: T | undefined,
+    accepts: (value: unknown) => boolean,
+    expected: string,
+  ): T => {
+    const value = node.attributes[name] ?? fallback;
+    if (!accepts(value)) {
+      throw invalid(`${path}.${name}`, `attribute of ${node.op}`, value ?? 'nothing', expected);
+    }
+    return value as T;
+  };
+  const isNumber = (value: unknown): boolean => typeof value === 'number';
+  const call: Call = {
+    node,
+    path,
+    inputs,
+    at,
+    optional: (slot, kind = 'any') => {
+      const found = inputs[slot];
+      if (found !== undefined && !KINDS[kind](found.type)) {
+        throw invalid(at(slot), `element type of an input of ${node.op}`, found.type, kind);
+      }
+      return found;
+    },
+    input: (slot, kind) => {
+      const found = call.optional(slot, kind);
+      if (found === undefined) throw invalid(at(slot), `input of ${node.op}`, 'nothing', 'a value');
+      return found;
+    },
+    host,
+    numbers: (slot) => {
+      if (inputs[slot] === undefined) return undefined;
+      const value = host(slot);
+      if (value === undefined) {
+        throw new RnnError(
+          'UNSUPPORTED_OPERATOR',
+          at(slot),
+          `the shape of ${node.op} '${node.name}' depends on numbers that only running the model ` +
+            `tells, got '${node.inputs[slot]}', expected a value known before the run`,
+        );
+      }
+      return [...value.data];
+    },
+    scalar: (slot) => {
+      if (sizeOf(call.input(slot).dims) !== 1) {
+        throw mismatch(at(slot), 'shape', show(inputs[slot]!.dims), 'one number');
+      }
+      return call.numbers(slot)![0]!;
+    },
+    shape: (slot) => {
+      const { dims } = call.input(slot, 'integer');
+      if (dims.length !== 1) throw mismatch(at(slot), 'shape', show(dims), 'one axis');
+      return (call.numbers(slot) ?? []).map((dim, axis) => {
+        if (dim < 0) throw mismatch(`${at(slot)}[${axis}]`, 'size', dim, '0 or more');
+        return dim;
+      });
+    },
+    data: (slot) => host(slot)!.data,
+    int: (name, fallback) => attribute(name, fallback, Number.isSafeInteger, 'a whole number'),
+    float: (name, fallback) => attribute(name, fallback, isNumber, 'a number'),
+    flag: (name, fallback) =>
+      Number(attribute(name, fallback, (v) => Number.isInteger(Number(v)), '0 or 1')) !== 0,
+    ints: (name) =>
+      attribute<readonly number[] | (undefined & number[])>(
+        name,
+        undefined,
+        (v) => v === undefined || (Array.isArray(v) && v.every(Number.isSafeInteger)),
+        'whole numbers',
+      ),
+    text: (name, choices) =>
+      attribute(name, choices[0], (v) => choices.includes(v as never), choices.join(' or ')),
+  };
+  return call;
+}
+
+/** What else there is to say about an operator. */
+export interface Traits {
+  readonly hostInputs?: readonly number[];
+  readonly shapeOnly?: true;
+  /** Names of the inputs, for paths; `inputs[0]` and so on when left out. */
+  readonly inputNames?: readonly string[];
+}
+
+/** Makes an operator from the function that describes its outputs. */
+export function define(
+  name: string,
+  arity: Operator['arity'],
+  describe: (call: Call) => readonly Output[],
+  { inputNames, ...traits }: Traits = {},
+): Operator {
+  const outputs = (
+    node: Node,
+    inputs: Inputs<ValueType>,
+    host: Call['host'],
+    path: string,
+  ): readonly Output[] => {
+    const [fewest, most] = arity;
+    if (inputs.length < fewest || inputs.length > most) {
+      const expected = fewest === most ? fewest : `${fewest} to ${most}`;
+      throw invalid(`${path}.inputs`, `number of inputs of ${name}`, inputs.length, expected);
+    }
+    const found = describe(makeCall(node, inputs, host, path, inputNames));
+    node.outputs.forEach((output, slot) => {
+      if (output !== '' && slot >= found.length) {
+        const what = `number of outputs of ${name}`;
+        throw invalid(`${path}.outputs[${slot}]`, what, slot + 1, `at most ${found.length}`);
+      }
+    });
+    return found.slice(0, node.outputs.length);
+  };
+  return {
+    name,
+    arity,
+    ...traits,
+    infer: (node, inputs, host, path) =>
+      outputs(node, inputs, host, path).map(({ type, dims }) => ({ type, dims })),
+    evaluate: (node, inputs, path = node.name) =>
+      outputs(node, inputs, (slot) => inputs[slot], path).map(({ type, dims, fill }, slot) => {
+        const size = sizeOf(dims);
+        if (size > MAX_ELEMENTS) {
+          const what = `elements of ${name} ${show(dims)}, got ${size}, expected`;
+          throw new RnnError('LIMIT_EXCEEDED', path, `${what} at most ${MAX_ELEMENTS}`);
+        }
+        const data = new Float64Array(size);
+        if (node.outputs[slot] !== '') fill(data);
+        return { type, dims, data };
+      }),
+  };
+}

@@ -1,0 +1,133 @@
+// Operators that combine the elements of inputs of shapes that broadcast.
+import type { DataType } from '../tensor.ts';
+import { define, invalid, mismatch, type Call, type Kind, type Output } from './define.ts';
+import type { Operator } from './operator.ts';
+import { broadcastDims, show, stretch } from './shapes.ts';
+import { storing } from './value.ts';
+
+/** Refuses inputs of different element types. */
+export function sameType(call: Call, slots: readonly number[], kind: Kind): DataType {
+  const { type } = call.input(slots[0]!, kind);
+  for (const slot of slots) {
+    const other = call.input(slot).type;
+    if (other !== type) throw invalid(call.at(slot), 'element type', other, type);
+  }
+  return type;
+}
+
+/** `f` of the elements of the inputs `slots`, at most three, as they broadcast. */
+export function broadcasting(
+  call: Call,
+  slots: readonly number[],
+  type: DataType,
+  f: (a: number, b: number, c: number) => number,
+): Output {
+  const shapes = slots.map((slot) => call.input(slot).dims);
+  const dims = broadcastDims(shapes, `${call.path}.inputs`);
+  const store = storing(type);
+  const fill = (out: Float64Array): void => {
+    const [a, b, c] = slots.map((slot, i) => stretch(call.data(slot), shapes[i]!, dims));
+    for (let i = 0; i < out.length; i++)
+      out[i] = store(f(a![i]!, b![i]!, c === undefined ? 0 : c[i]!));
+  };
+  return { type, dims, fill };
+}
+
+const modulo = (a: number, b: number): number => a - b * Math.floor(a / b);
+
+type Binary = (a: number, b: number) => number;
+
+// Inputs accepted, the result's type where it is not theirs, and the function.
+const BINARY: Readonly<Record<string, readonly [Kind, Binary, 'bool'?]>> = {
+  Add: ['number', (a, b) => a + b],
+  Sub: ['number', (a, b) => a - b],
+  Mul: ['number', (a, b) => a * b],
+  Div: ['number', (a, b) => a / b],
+  Equal: ['any', (a, b) => Number(a === b), 'bool'],
+  Less: ['number', (a, b) => Number(a < b), 'bool'],
+  LessOrEqual: ['number', (a, b) => Number(a <= b), 'bool'],
+  Greater: ['number', (a, b) => Number(a > b), 'bool'],
+  GreaterOrEqual: ['number', (a, b) => Number(a >= b), 'bool'],
+  And: ['bool', (a, b) => a & b],
+  Or: ['bool', (a, b) => a | b],
+  Xor: ['bool', (a, b) => a ^ b],
+};
+
+const binary = Object.entries(BINARY).map(([name, [kind, f, result]]) =>
+  define(name, [2, 2], (call) => {
+    const type = sameType(call, [0, 1], kind);
+    return [broadcasting(call, [0, 1], result ?? type, f)];
+  }),
+);
+
+// Any number of inputs, folded from the left.
+const VARIADIC: Readonly<Record<string, readonly [Kind, Binary]>> = {
+  Min: ['number', Math.min],
+  Max: ['number', Math.max],
+  Sum: ['float', (a, b) => a + b],
+  Mean: ['float', (a, b) => a + b],
+};
+
+const variadic = Object.entries(VARIADIC).map(([name, [kind, f]]) =>
+  define(name, [1, Infinity], (call) => {
+    const slots = [...call.inputs.keys()];
+    const type = sameType(call, slots, kind);
+    const shapes = slots.map((slot) => call.input(slot).dims);
+    const dims = broadcastDims(shapes, `${call.path}.inputs`);
+    const fill = (out: Float64Array): void => {
+      const all = slots.map((slot) => stretch(call.data(slot), shapes[slot]!, dims));
+      const count = name === 'Mean' ? all.length : 1;
+      for (let i = 0; i < out.length; i++) {
+        out[i] = all.map((values) => values[i]!).reduce((a, b) => f(a, b)) / count;
+      }
+    };
+    return [{ type, dims, fill }];
+  }),
+);
+
+/** Elementwise operators of two inputs and more. */
+export const elementwise: readonly Operator[] = [
+  ...binary,
+  ...variadic,
+  define('Pow', [2, 2], (call) => {
+    call.input(1, 'number');
+    return [broadcasting(call, [0, 1], call.input(0, 'number').type, Math.pow)];
+  }),
+  define('Mod', [2, 2], (call) => {
+    const type = sameType(call, [0, 1], 'number');
+    const truncated = call.flag('fmod', false); // the sign of a, as % has it; else that of b
+    return [broadcasting(call, [0, 1], type, truncated ? (a, b) => a % b : modulo)];
+  }),
+  define('Where', [3, 3], (call) => {
+    call.input(0, 'bool');
+    const type = sameType(call, [1, 2], 'any');
+    return [broadcasting(call, [0, 1, 2], type, (condition, a, b) => (condition === 0 ? b : a))];
+  }),
+  define('PRelu', [2, 2], (call) => {
+    const type = sameType(call, [0, 1], 'number');
+    const output = broadcasting(call, [0, 1], type, (x, slope) => (x < 0 ? slope * x : x));
+    const { dims } = call.input(0);
+    if (show(output.dims) !== show(dims)) {
+      const expected = `a slope that broadcasts to ${show(dims)}`;
+      throw mismatch(call.at(1), 'shape', show(call.input(1).dims), expected);
+    }
+    return [output];
+  }),
+  define('Clip', [1, 3], (call) => {
+    const { type, dims } = call.input(0, 'number');
+    for (const slot of [1, 2]) {
+      const limit = call.optional(slot);
+      if (limit === undefined) continue;
+      if (limit.type !== type) throw invalid(call.at(slot), 'element type', limit.type, type);
+      if (limit.dims.some((dim) => dim !== 1)) {
+        throw mismatch(call.at(slot), 'shape', show(limit.dims), 'a scalar');
+      }
+    }
+    const fill = (out: Float64Array): void => {
+      const least = call.host(1)?.data[0] ?? -Infinity;
+      const most = call.host(2)?.data[0] ?? Infinity;
+      call.data(0).forEach((x, i) => (out[i] = Math.min(Math.max(x, least), most)));
+    };
+    return [{ type, dims, fill }];
+  }),
+];

@@ -1,0 +1,87 @@
+// Operators that read or write at positions that other values tell.
+import { sizeOf } from '../tensor.ts';
+import { define, mismatch } from './define.ts';
+import type { Operator } from './operator.ts';
+import { around, axisOf, forEachIndex, offsetOf, show, stridesOf } from './shapes.ts';
+
+/** A position counted from the front, as long as it is inside. */
+function position(index: number, size: number, path: string): number {
+  if (index < -size || index >= size)
+    throw mismatch(path, 'index', index, `${-size} to ${size - 1}`);
+  return index < 0 ? index + size : index;
+}
+
+const gather = define('Gather', [2, 2], (call) => {
+  const { type, dims } = call.input(0);
+  const indices = call.input(1, 'integer').dims;
+  const axis = axisOf(call.int('axis', 0), dims.length, `${call.path}.axis`);
+  const [outer, size, inner] = around(dims, axis);
+  const fill = (out: Float64Array): void => {
+    const [x, at] = [call.data(0), call.data(1)];
+    at.forEach((index, i) => {
+      const row = position(index, size, `${call.at(1)}[${i}]`);
+      for (let o = 0; o < outer; o++) {
+        const from = (o * size + row) * inner;
+        out.set(x.subarray(from, from + inner), (o * at.length + i) * inner);
+      }
+    });
+  };
+  return [{ type, dims: dims.toSpliced(axis, 1, ...indices), fill }];
+});
+
+const gatherElements = define('GatherElements', [2, 2], (call) => {
+  const { type, dims } = call.input(0);
+  const indices = call.input(1, 'integer').dims;
+  const axis = axisOf(call.int('axis', 0), dims.length, `${call.path}.axis`);
+  if (indices.length !== dims.length || indices.some((dim, k) => k !== axis && dim > dims[k]!)) {
+    throw mismatch(call.at(1), 'shape', show(indices), `one within ${show(dims)}`);
+  }
+  const fill = (out: Float64Array): void => {
+    const [x, at, strides] = [call.data(0), call.data(1), stridesOf(dims)];
+    forEachIndex(indices, (index, flat) => {
+      const k = position(at[flat]!, dims[axis]!, `${call.at(1)}[${flat}]`);
+      out[flat] = x[offsetOf(index.with(axis, k), strides)]!;
+    });
+  };
+  return [{ type, dims: indices, fill }];
+});
+
+// What an update does to the element it meets.
+const UPDATES = {
+  none: (_: number, update: number) => update,
+  add: (old: number, update: number) => old + update,
+  mul: (old: number, update: number) => old * update,
+  max: Math.max,
+  min: Math.min,
+};
+
+const scatterND = define('ScatterND', [3, 3], (call) => {
+  const { type, dims } = call.input(0);
+  const indices = call.input(1, 'integer').dims;
+  const updates = call.input(2).dims;
+  const modes = Object.keys(UPDATES) as (keyof typeof UPDATES)[];
+  const combine = UPDATES[call.text('reduction', modes)];
+  const depth = indices.at(-1) ?? 0;
+  if (indices.length === 0 || depth > dims.length) {
+    throw mismatch(call.at(1), 'shape', show(indices), `at most ${dims.length} indices at the end`);
+  }
+  const expected = [...indices.slice(0, -1), ...dims.slice(depth)];
+  if (show(updates) !== show(expected))
+    throw mismatch(call.at(2), 'shape', show(updates), show(expected));
+  const block = sizeOf(dims.slice(depth));
+  const fill = (out: Float64Array): void => {
+    const [at, values, strides] = [call.data(1), call.data(2), stridesOf(dims)];
+    out.set(call.data(0));
+    for (let i = 0; i * block < values.length; i++) {
+      const index = Array.from(at.subarray(i * depth, (i + 1) * depth), (k, axis) =>
+        position(k, dims[axis]!, `${call.at(1)}[${i * depth + axis}]`),
+      );
+      const to = index.reduce((sum, k, axis) => sum + k * strides[axis]!, 0);
+      for (let k = 0; k < block; k++) out[to + k] = combine(out[to + k]!, values[i * block + k]!);
+    }
+  };
+  return [{ type, dims, fill }];
+});
+
+/** Gather, GatherElements and ScatterND. */
+export const gathers: readonly Operator[] = [gather, gatherElements, scatterND];

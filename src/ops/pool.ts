@@ -1,0 +1,89 @@
+// Pooling: one number for each window, or for each whole channel.
+import { RnnError } from '../errors.ts';
+import { sizeOf } from '../tensor.ts';
+import { define, mismatch, type Call, type Output } from './define.ts';
+import type { Operator } from './operator.ts';
+import { forEachIndex, show } from './shapes.ts';
+import { slide, tapsAt } from './window.ts';
+
+type Pool = (values: Float64Array, offsets: Int32Array, from: number) => number;
+
+function image(call: Call) {
+  const { type, dims } = call.input(0, 'number');
+  if (dims.length < 3) throw mismatch(call.at(0), 'shape', show(dims), '[batch, channels, sizes…]');
+  return { type, channels: dims.slice(0, 2), spatial: dims.slice(2) };
+}
+
+/** Slides a window over each channel; one output for each function. */
+function pooling(call: Call, functions: readonly Pool[]): readonly Output[] {
+  const { type, channels, spatial } = image(call);
+  const kernel = call.ints('kernel_shape');
+  if (kernel?.length !== spatial.length) {
+    const expected = `${spatial.length} sizes`;
+    throw mismatch(`${call.path}.kernel_shape`, 'attribute', show(kernel ?? []), expected);
+  }
+  const { windows, counts } = slide(call, spatial, kernel, call.flag('ceil_mode', false));
+  const [area, places] = [sizeOf(spatial), sizeOf(counts)];
+  return functions.map((f, slot) => ({
+    type: slot === 0 ? type : 'int64',
+    dims: [...channels, ...counts],
+    fill: (out) => {
+      const x = call.data(0);
+      forEachIndex(counts, (at, place) => {
+        const offsets = tapsAt(windows, at, spatial);
+        for (let c = 0; c * area < x.length; c++) out[c * places + place] = f(x, offsets, c * area);
+      });
+    },
+  }));
+}
+
+function global(call: Call, f: (values: Float64Array) => number): readonly Output[] {
+  const { type, channels, spatial } = image(call);
+  const area = sizeOf(spatial);
+  const fill = (out: Float64Array): void => {
+    const x = call.data(0);
+    out.forEach((_, c) => (out[c] = f(x.subarray(c * area, (c + 1) * area))));
+  };
+  return [{ type, dims: [...channels, ...spatial.map(() => 1)], fill }];
+}
+
+/** Where the largest element of a window is. */
+const largest = (x: Float64Array, offsets: Int32Array, from: number): number =>
+  offsets
+    .filter((offset) => offset >= 0)
+    .reduce(
+      (best, offset) => (best < 0 || x[from + offset]! > x[best]! ? from + offset : best),
+      -1,
+    );
+
+const sum = (values: Float64Array): number => values.reduce((a, b) => a + b, 0);
+
+/** Pooling operators. */
+export const pools: readonly Operator[] = [
+  define('MaxPool', [1, 1], (call) => {
+    if (call.flag('storage_order', false)) {
+      const what = 'column-major indices, got 1, expected 0';
+      throw new RnnError('UNSUPPORTED_OPERATOR', `${call.path}.storage_order`, what);
+    }
+    return pooling(call, [
+      (x, offsets, from) => x[largest(x, offsets, from)] ?? -Infinity,
+      largest,
+    ]);
+  }),
+  define('AveragePool', [1, 1], (call) => {
+    const least = call.flag('count_include_pad', false) ? -1 : 0;
+    const average: Pool = (x, offsets, from) => {
+      let [total, count] = [0, 0];
+      for (const offset of offsets) {
+        if (offset >= least) count++;
+        if (offset >= 0) total += x[from + offset]!;
+      }
+      return total / count;
+    };
+    return pooling(call, [average]);
+  }),
+  define('GlobalAveragePool', [1, 1], (call) => global(call, (x) => sum(x) / x.length)),
+  define('GlobalMaxPool', [1, 1], (call) =>
+    global(call, (x) => x.reduce((a, b) => Math.max(a, b))),
+  ),
+];

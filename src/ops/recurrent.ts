@@ -1,0 +1,155 @@
+// The Recurrent operator: what a node must look like. What it computes is in recurrent-steps.ts.
+// Files are not trusted: every shape is checked against every other before a number is read.
+import { ACTIVATIONS, CELLS, type Cell } from '../cells/index.ts';
+import { directionsOf, RECURRENT_INPUTS, recurrentAttributes, type Node } from '../graph.ts';
+import { define, expectDims, invalid, mismatch, type Call, type Output } from './define.ts';
+import type { Operator } from './operator.ts';
+import { runRecurrent, type RecurrentSizes } from './recurrent-steps.ts';
+import { show, type Dims } from './shapes.ts';
+
+const SLOT = Object.fromEntries(RECURRENT_INPUTS.map((name, slot) => [name, slot])) as Readonly<
+  Record<(typeof RECURRENT_INPUTS)[number], number>
+>;
+
+/** Checks the attributes of a `Recurrent` node, which may come from anywhere. */
+function checkAttributes({ attributes }: Node, path: string): Cell {
+  const require = (name: string, holds: boolean, expected: string): void => {
+    const got = attributes[name];
+    if (!holds) throw invalid(`${path}.${name}`, 'attribute', show([got as string]), expected);
+  };
+  const oneOf = (name: string, choices: readonly unknown[]): void =>
+    require(name, choices.includes(attributes[name]), `one of ${choices.join(', ')}`);
+  const numbers = (name: string, length: number): void => {
+    const got = attributes[name];
+    const holds = Array.isArray(got) && got.every((value) => typeof value === 'number');
+    require(name, holds && got.length === length, `${length} numbers`);
+  };
+  oneOf('cell', Object.keys(CELLS));
+  oneOf('direction', ['forward', 'reverse', 'bidirectional']);
+  oneOf('layout', [0, 1]);
+  oneOf('maskedOutput', ['zero', 'repeat']);
+  const name = attributes['cell'] as keyof typeof CELLS;
+  oneOf('coupled', name === 'lstm' ? [false, true] : [false]);
+  oneOf('resetAfter', name === 'gru' ? [false, true] : [false]);
+  const { hidden, clip, activations } = attributes;
+  require('hidden', Number.isSafeInteger(hidden) &&
+    (hidden as number) > 0, 'a whole number, 1 or more');
+  require('clip', Number.isFinite(clip) && (clip as number) >= 0, 'a number, 0 or more');
+  const cell: Cell = CELLS[name];
+  const count = cell.activations.length * (attributes['direction'] === 'bidirectional' ? 2 : 1);
+  require('activations', Array.isArray(activations) &&
+    activations.length === count, `${count} names`);
+  for (const activation of activations as readonly unknown[]) {
+    const known = Object.keys(ACTIVATIONS);
+    require('activations', known.includes(activation as string), `names among ${known.join(', ')}`);
+  }
+  numbers('alphas', count);
+  numbers('betas', count);
+  return cell;
+}
+
+/** The sizes of a node, once everything it reads agrees with them. */
+function checkInputs(call: Call, cell: Cell): RecurrentSizes {
+  const attributes = recurrentAttributes(call.node);
+  const { hidden: H, layout } = attributes;
+  const G = cell.gates.length;
+  const D = directionsOf(attributes);
+  const { type, dims: x } = call.input(SLOT.X, 'float');
+  if (x.length !== 3) {
+    const order = layout === 0 ? '[T, B, I]' : '[B, T, I]';
+    throw mismatch(call.at(SLOT.X), 'shape', show(x), order);
+  }
+  const I = x[2]!;
+  const [T, B] = layout === 0 ? [x[0]!, x[1]!] : [x[1]!, x[0]!];
+  const float = (slot: number): Dims | undefined => {
+    const found = call.optional(slot, 'float');
+    if (found && found.type !== type)
+      throw invalid(call.at(slot), 'element type', found.type, type);
+    return found?.dims;
+  };
+  const check = (slot: number, dims: Dims, meaning: string): void => {
+    const got = float(slot);
+    if (got) expectDims(call.at(slot), got, dims, meaning);
+  };
+  for (const [slot, wanted] of [
+    [SLOT.initialC, cell.hasC],
+    [SLOT.P, cell.hasC],
+    [SLOT.projection, cell.hasC],
+  ] as const) {
+    if (!wanted && call.inputs[slot]) {
+      throw invalid(call.at(slot), `input of a ${attributes.cell}`, 'a value', 'none');
+    }
+  }
+  const O = float(SLOT.projection)?.[1] ?? H;
+  call.input(SLOT.W);
+  call.input(SLOT.R);
+  check(SLOT.projection, [D, O, H], 'D × O × H');
+  if (O < 1) throw mismatch(call.at(SLOT.projection), 'width', O, '1 or more');
+  check(SLOT.W, [D, G * H, I], `D × ${G}·H × I`);
+  check(SLOT.R, [D, G * H, O], `D × ${G}·H × ${O === H ? 'H' : 'O'}`);
+  check(SLOT.B, [D, 2 * G * H], `D × ${2 * G}·H`);
+  check(SLOT.P, [D, 3 * H], 'D × 3·H');
+  const state = (size: number): Dims => (layout === 0 ? [D, B, size] : [B, D, size]);
+  check(SLOT.initialH, state(O), layout === 0 ? 'D × B × O' : 'B × D × O');
+  check(SLOT.initialC, state(H), layout === 0 ? 'D × B × H' : 'B × D × H');
+  const lengths = call.optional(SLOT.lengths, 'integer');
+  if (lengths) expectDims(call.at(SLOT.lengths), lengths.dims, [B], 'B');
+  const mask = call.optional(SLOT.mask);
+  if (mask) {
+    expectDims(
+      call.at(SLOT.mask),
+      mask.dims,
+      layout === 0 ? [T, B] : [B, T],
+      layout === 0 ? 'T × B' : 'B × T',
+    );
+  }
+  // Where the numbers are not known yet, whoever learns them calls this again.
+  checkLengths(call.host(SLOT.lengths)?.data ?? [], T, call.at(SLOT.lengths));
+  return { T, B, I, H, D, G, O };
+}
+
+/**
+ * Checks that every row's length is a number of steps from 0 to T.
+ *
+ * @throws RnnError `SHAPE_MISMATCH`
+ */
+export function checkLengths(lengths: ArrayLike<number>, T: number, path: string): void {
+  for (let b = 0; b < lengths.length; b++) {
+    const length = lengths[b]!;
+    if (!(length >= 0 && length <= T))
+      throw mismatch(`${path}[${b}]`, 'length', length, `0 to ${T}`);
+  }
+}
+
+/** Every recurrent layer. */
+export const recurrent: Operator = define(
+  'Recurrent',
+  [3, RECURRENT_INPUTS.length],
+  (call) => {
+    const cell = checkAttributes(call.node, call.path);
+    const sizes = checkInputs(call, cell);
+    const { T, B, H, D, O } = sizes;
+    const { layout } = recurrentAttributes(call.node);
+    const { type } = call.input(SLOT.X);
+    const state = (size: number): Dims => (layout === 0 ? [D, B, size] : [B, D, size]);
+    const shapes = [
+      layout === 0 ? [T, D, B, O] : [B, T, D, O],
+      state(O),
+      ...(cell.hasC ? [state(H)] : []),
+    ];
+    let results: readonly Float64Array[] | undefined;
+    return shapes.map((dims, slot): Output => ({
+      type,
+      dims,
+      fill: (out) => {
+        results ??= runRecurrent(
+          recurrentAttributes(call.node),
+          sizes,
+          call.inputs.map((_, i) => call.host(i)?.data),
+        );
+        out.set(results[slot]!);
+      },
+    }));
+  },
+  { inputNames: RECURRENT_INPUTS },
+);

@@ -1,0 +1,155 @@
+// Operators that fold axes away, or pick along one.
+import { define, mismatch, type Call, type Output } from './define.ts';
+import type { Operator } from './operator.ts';
+import { around, axesOf, axisOf, broadcastStrides, forEachIndex, offsetOf } from './shapes.ts';
+import { storing } from './value.ts';
+
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+function logSumExp(values: readonly number[]): number {
+  const most = values.reduce((a, b) => Math.max(a, b), -Infinity);
+  return Number.isFinite(most) ? most + Math.log(sum(values.map((x) => Math.exp(x - most)))) : most;
+}
+
+// Sums, products and extremes of nothing are 0, 1 and the infinities.
+const REDUCTIONS: Readonly<Record<string, (values: readonly number[]) => number>> = {
+  ReduceSum: sum,
+  ReduceMean: (values) => sum(values) / values.length,
+  ReduceMax: (values) => values.reduce((a, b) => Math.max(a, b), -Infinity),
+  ReduceMin: (values) => values.reduce((a, b) => Math.min(a, b), Infinity),
+  ReduceProd: (values) => values.reduce((a, b) => a * b, 1),
+  ReduceL1: (values) => sum(values.map(Math.abs)),
+  ReduceL2: (values) => Math.sqrt(sum(values.map((x) => x * x))),
+  ReduceLogSum: (values) => Math.log(sum(values)),
+  ReduceLogSumExp: logSumExp,
+  ReduceSumSquare: (values) => sum(values.map((x) => x * x)),
+};
+
+const reductions = Object.entries(REDUCTIONS).map(([name, f]) =>
+  define(
+    name,
+    [1, 2],
+    (call) => {
+      const { type, dims } = call.input(0, 'number');
+      const given = call.numbers(1) ?? [];
+      const none = given.length === 0;
+      const all = none && !call.flag('noop_with_empty_axes', false);
+      const axes = all ? [...dims.keys()] : axesOf(given, dims.length, call.at(1));
+      const kept = dims.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
+      const keep = call.flag('keepdims', true);
+      const fill = (out: Float64Array): void => {
+        const x = call.data(0);
+        const store = storing(type);
+        const groups = Array.from(out, (): number[] => []);
+        const strides = broadcastStrides(kept, dims);
+        forEachIndex(dims, (index, flat) => groups[offsetOf(index, strides)]!.push(x[flat]!));
+        // With no axes at all, even a sum of squares leaves its input as it is.
+        groups.forEach((group, i) => (out[i] = none && !all ? group[0]! : store(f(group))));
+      };
+      return [{ type, dims: keep ? kept : dims.filter((_, axis) => !axes.includes(axis)), fill }];
+    },
+    { hostInputs: [1] },
+  ),
+);
+
+/** Calls `visit` for each run along `axis`, with the position of each of its elements. */
+function alongAxis(
+  [outer, , inner]: readonly [number, number, number],
+  visit: (run: number, at: (k: number, size: number) => number) => void,
+): void {
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < inner; i++) visit(o * inner + i, (k, size) => (o * size + k) * inner + i);
+  }
+}
+
+/** Positions of a run, best first; NaN comes after every number, equals in their order. */
+function ranking(values: readonly number[], largest: boolean): number[] {
+  const key = (k: number): number => {
+    const value = largest ? values[k]! : -values[k]!;
+    return Number.isNaN(value) ? -Infinity : value;
+  };
+  return [...values.keys()].toSorted((a, b) =>
+    key(a) === key(b) ? a - b : key(b) > key(a) ? 1 : -1,
+  );
+}
+
+function argument(call: Call, largest: boolean): readonly Output[] {
+  const { dims } = call.input(0, 'number');
+  const axis = axisOf(call.int('axis', 0), dims.length, `${call.path}.axis`);
+  const last = call.flag('select_last_index', false);
+  const size = dims[axis]!;
+  if (size === 0) throw mismatch(call.at(0), `size of axis ${axis}`, 0, '1 or more');
+  const fill = (out: Float64Array): void => {
+    const x = call.data(0);
+    alongAxis(around(dims, axis), (run, at) => {
+      const values = Array.from({ length: size }, (_, k) => x[at(k, size)]!);
+      const best = ranking(values, largest)[0]!;
+      out[run] = last ? values.lastIndexOf(values[best]!) : best;
+    });
+  };
+  const kept = call.flag('keepdims', true) ? dims.with(axis, 1) : dims.toSpliced(axis, 1);
+  return [{ type: 'int64', dims: kept, fill }];
+}
+
+const topK = define(
+  'TopK',
+  [2, 2],
+  (call) => {
+    const { type, dims } = call.input(0, 'number');
+    const axis = axisOf(call.int('axis', -1), dims.length, `${call.path}.axis`);
+    const largest = call.flag('largest', true);
+    const [k, size] = [call.scalar(1), dims[axis]!];
+    if (k < 0 || k > size) throw mismatch(call.at(1), 'number of elements', k, `0 to ${size}`);
+    const fill = (out: Float64Array, indices: boolean): void => {
+      const x = call.data(0);
+      alongAxis(around(dims, axis), (_, at) => {
+        const values = Array.from({ length: size }, (__, i) => x[at(i, size)]!);
+        ranking(values, largest)
+          .slice(0, k)
+          .forEach((best, rank) => (out[at(rank, k)] = indices ? best : values[best]!));
+      });
+    };
+    const into = dims.with(axis, k);
+    return [
+      { type, dims: into, fill: (out) => fill(out, false) },
+      { type: 'int64', dims: into, fill: (out) => fill(out, true) },
+    ];
+  },
+  { hostInputs: [1] },
+);
+
+const cumSum = define(
+  'CumSum',
+  [2, 2],
+  (call) => {
+    const { type, dims } = call.input(0, 'number');
+    call.input(1, 'integer');
+    const axis = axisOf(call.scalar(1), dims.length, call.at(1));
+    const [exclusive, reverse] = [call.flag('exclusive', false), call.flag('reverse', false)];
+    const size = dims[axis]!;
+    const fill = (out: Float64Array): void => {
+      const x = call.data(0);
+      const store = storing(type);
+      alongAxis(around(dims, axis), (_, at) => {
+        let total = 0;
+        for (let k = 0; k < size; k++) {
+          const i = at(reverse ? size - 1 - k : k, size);
+          if (exclusive) out[i] = total;
+          total = store(total + x[i]!);
+          if (!exclusive) out[i] = total;
+        }
+      });
+    };
+    return [{ type, dims, fill }];
+  },
+  { hostInputs: [1] },
+);
+
+/** Reductions and what else looks along an axis. */
+export const reducers: readonly Operator[] = [
+  ...reductions,
+  define('ArgMax', [1, 1], (call) => argument(call, true)),
+  define('ArgMin', [1, 1], (call) => argument(call, false)),
+  topK,
+  cumSum,
+];

@@ -1,0 +1,120 @@
+// Operators that map each element by itself.
+import { ACTIVATIONS, type Activation } from '../cells/index.ts';
+import { RnnError } from '../errors.ts';
+import { DATA_TYPES, type DataType } from '../tensor.ts';
+import { define, invalid, type Call, type Kind, type Output } from './define.ts';
+import type { Operator } from './operator.ts';
+import { storing } from './value.ts';
+
+type Unary = (x: number) => number;
+
+/** `f` of each element of the first input. */
+export function mapping(call: Call, kind: Kind, f: Unary, result?: DataType): Output {
+  const { type, dims } = call.input(0, kind);
+  const store = storing(result ?? type);
+  const fill = (out: Float64Array): void => call.data(0).forEach((x, i) => (out[i] = store(f(x))));
+  return { type: result ?? type, dims, fill };
+}
+
+/** The error function, from a series whose terms all have one sign: nothing cancels. */
+export function erf(x: number): number {
+  if (Math.abs(x) > 6) return Math.sign(x); // 1 - erf(6) is 2e-17
+  let sum = 0;
+  let term = x;
+  for (let n = 1; sum + term !== sum; n += 2) {
+    sum += term;
+    term *= (2 * x * x) / (n + 2);
+  }
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
+}
+
+function roundHalfToEven(x: number): number {
+  const floor = Math.floor(x);
+  const rest = x - floor;
+  return rest < 0.5 || (rest === 0.5 && floor % 2 === 0) ? floor : floor + 1;
+}
+
+const UNARY: Readonly<Record<string, readonly [Kind, Unary, DataType?]>> = {
+  Sqrt: ['float', Math.sqrt],
+  Log: ['float', Math.log],
+  Abs: ['number', Math.abs],
+  Neg: ['number', (x) => -x],
+  Reciprocal: ['float', (x) => 1 / x],
+  Erf: ['number', erf],
+  Floor: ['float', Math.floor],
+  Ceil: ['float', Math.ceil],
+  Round: ['float', roundHalfToEven],
+  Sign: ['number', Math.sign],
+  Sin: ['float', Math.sin],
+  Cos: ['float', Math.cos],
+  Identity: ['any', (x) => x],
+  Not: ['bool', (x) => 1 - x],
+  IsNaN: ['float', (x) => Number(Number.isNaN(x)), 'bool'],
+};
+
+const unary = Object.entries(UNARY).map(([name, [kind, f, result]]) =>
+  define(name, [1, 1], (call) => [mapping(call, kind, f, result)]),
+);
+
+// What the layers call beta, the ONNX operator Selu calls gamma.
+const activations = Object.entries<Activation>(ACTIVATIONS).map(([name, { f, ...defaults }]) =>
+  define(name, [1, 1], (call) => {
+    const alpha = call.float('alpha', defaults.alpha ?? 0);
+    const beta = call.float(name === 'Selu' ? 'gamma' : 'beta', defaults.beta ?? 0);
+    return [mapping(call, name === 'Relu' ? 'number' : 'float', (x) => f(x, alpha, beta))];
+  }),
+);
+
+// TensorProto.DataType, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+const ONNX_TYPES: Readonly<Record<number, DataType>> = {
+  1: 'float32',
+  2: 'uint8',
+  3: 'int8',
+  4: 'uint16',
+  5: 'int16',
+  6: 'int32',
+  7: 'int64',
+  9: 'bool',
+  10: 'float16',
+  11: 'float64',
+  12: 'uint32',
+  13: 'uint64',
+};
+
+/** The element type that a Cast node names, by its ONNX number or by our name. */
+export function castType(to: unknown, path: string): DataType {
+  const type = ONNX_TYPES[to as number] ?? DATA_TYPES.find((name) => name === to);
+  if (type === undefined) throw invalid(path, 'element type', to, DATA_TYPES.join(', '));
+  return type;
+}
+
+/** Elementwise operators of one input. */
+export const unaries: readonly Operator[] = [
+  ...unary,
+  ...activations,
+  define('Cast', [1, 1], (call) => [
+    mapping(call, 'any', (x) => x, castType(call.node.attributes['to'], `${call.path}.to`)),
+  ]),
+  define('Gelu', [1, 1], (call) => {
+    const exact = call.text('approximate', ['none', 'tanh']) === 'none';
+    const inner = (x: number): number =>
+      exact ? erf(x / Math.SQRT2) : Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3));
+    return [mapping(call, 'float', (x) => 0.5 * x * (1 + inner(x)))];
+  }),
+  define('Celu', [1, 1], (call) => {
+    const alpha = call.float('alpha', 1);
+    const f: Unary = (x) => Math.max(x, 0) + Math.min(alpha * Math.expm1(x / alpha), 0);
+    return [mapping(call, 'float', f)];
+  }),
+  define('Dropout', [1, 3], (call) => {
+    if ((call.host(2)?.data[0] ?? 0) !== 0) {
+      throw new RnnError(
+        'UNSUPPORTED_OPERATOR',
+        call.at(2),
+        'Dropout in training, got true, expected false',
+      );
+    }
+    const output = mapping(call, 'any', (x) => x);
+    return [output, { ...output, type: 'bool', fill: (out) => out.fill(1) }];
+  }),
+];
