@@ -1,0 +1,122 @@
+// ONNX files → Graph. Reads operator sets 7 to 25 and writes opset 22, in which everything behind
+// this folder thinks. https://onnx.ai/onnx/repo-docs/IR.html
+import { RnnError } from '../../errors.ts';
+import { validateGraph, type Graph } from '../../graph.ts';
+import { Budget, importLimits, type ImportLimits } from '../limits.ts';
+import { convertGraph, dimNames, valueNames } from './convert.ts';
+import { readModel, type GraphProto, type ModelProto } from './model.ts';
+import { UniqueNames } from './scope.ts';
+import { isPlainLocation } from './tensor.ts';
+
+/** What to know about an ONNX file besides its bytes. */
+export interface OnnxOptions {
+  readonly limits?: Partial<ImportLimits> | undefined;
+  /** Files with weights that the model refers to, by the names that it calls them. */
+  readonly external?: ReadonlyMap<string, Uint8Array> | undefined;
+}
+
+// 7 brought the broadcasting that everything since assumes. 23 to 25 only added element types to
+// the operators that this package has.
+const [OLDEST, NEWEST] = [7, 25];
+
+/**
+ * Reads an ONNX file. Operators are not looked up: whether the engine has them is for the caller.
+ *
+ * @param bytes the file; aligned weights are used in place, so leave it unchanged while the graph lives
+ * @throws RnnError `INVALID_MODEL` for anything that is no sound ONNX file, `LIMIT_EXCEEDED` beyond
+ *   the limits, `UNSUPPORTED_OPERATOR` for operators outside of the standard domain
+ */
+export function importOnnx(bytes: Uint8Array, options: OnnxOptions = {}): Graph {
+  const { model, graph: proto, budget } = open(bytes, options);
+  const opset = opsetOf(model);
+  refuseForeign(proto, model);
+  const graph = convertGraph(proto, {
+    opset,
+    external: options.external ?? new Map(),
+    budget,
+    values: new UniqueNames(valueNames(proto)),
+    dims: new UniqueNames(dimNames(proto)),
+  });
+  if (graph.outputs.length === 0) {
+    throw new RnnError('INVALID_MODEL', 'graph.outputs', 'the model has no outputs');
+  }
+  const seen = new Set<string>();
+  graph.outputs.forEach(({ name }, i) => {
+    if (seen.has(name))
+      throw new RnnError('INVALID_MODEL', `graph.outputs[${i}]`, `'${name}' again`);
+    seen.add(name);
+  });
+  validateGraph(graph);
+  return graph;
+}
+
+/**
+ * Names of the files with weights that an ONNX file refers to, so that a loader can fetch them.
+ *
+ * @throws RnnError as {@link importOnnx} does, and for a name that leads out of the model's folder
+ */
+export function externalFiles(bytes: Uint8Array, options: OnnxOptions = {}): readonly string[] {
+  const { graph } = open(bytes, options);
+  const found = new Set<string>();
+  const visit = ({ initializers, nodes }: GraphProto): void => {
+    const inNodes = nodes.flatMap(({ attributes }) => attributes);
+    for (const tensor of [...initializers, ...inNodes.flatMap(({ t }) => t ?? [])]) {
+      const location = tensor.external.get('location');
+      if (!tensor.isExternal || location === undefined) continue;
+      if (!isPlainLocation(location)) {
+        const what = `location, got '${location}', expected a relative name that stays in its folder`;
+        throw new RnnError('INVALID_MODEL', `${tensor.path}.external_data`, what);
+      }
+      found.add(location);
+    }
+    for (const { g } of inNodes) if (g) visit(g);
+  };
+  visit(graph);
+  return [...found];
+}
+
+function open(bytes: Uint8Array, { limits, external }: OnnxOptions) {
+  const budget = new Budget(importLimits(limits));
+  const files = [bytes, ...(external?.values() ?? [])];
+  const total = files.reduce((sum, file) => sum + file.length, 0);
+  budget.spend('maxBytes', total, 'model', 'the files are too large');
+  const model = readModel(bytes, budget);
+  if (model.graph === undefined) {
+    const what = 'the file has no graph, expected an ONNX model';
+    throw new RnnError('INVALID_MODEL', 'model.graph', what);
+  }
+  return { model, graph: model.graph, budget };
+}
+
+function opsetOf({ opsets }: ModelProto): number {
+  const opset = Number(opsets.get('') ?? NaN);
+  if (opset >= OLDEST && opset <= NEWEST) return opset;
+  const got = Number.isNaN(opset) ? 'none' : opset;
+  const what = `operator set, got ${got}, expected ${OLDEST} to ${NEWEST}`;
+  throw new RnnError('INVALID_MODEL', 'model.opset_import', what);
+}
+
+const isStandard = (domain: string): boolean => domain === '' || domain === 'ai.onnx';
+
+/** Refuses operators of other domains, all at once, and functions that redefine standard ones. */
+function refuseForeign(proto: GraphProto, { functions }: ModelProto): void {
+  const redefined = functions.find((name) => isStandard(name.slice(0, name.lastIndexOf(':'))));
+  if (redefined !== undefined) {
+    const what = `got '${redefined}', expected no function in the standard domain`;
+    throw new RnnError('INVALID_MODEL', 'model.functions', what);
+  }
+  const found = new Map<string, string>();
+  const visit = ({ nodes }: GraphProto): void => {
+    for (const { domain, op, path, attributes } of nodes) {
+      const name = `${domain}:${op}`;
+      if (!isStandard(domain) && !found.has(name)) found.set(name, path);
+      for (const { g } of attributes) if (g) visit(g);
+    }
+  };
+  visit(proto);
+  const [first] = found.values();
+  if (first === undefined) return;
+  const names = [...found.keys()].join(', ');
+  const what = `operators outside of the standard domain are not supported, got ${names}`;
+  throw new RnnError('UNSUPPORTED_OPERATOR', first, what);
+}

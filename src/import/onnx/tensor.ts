@@ -1,0 +1,183 @@
+// Weights: TensorProto → Tensor. Numbers that lie aligned in the file are used where they are, so a
+// model costs its weights once. https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+import { RnnError } from '../../errors.ts';
+import { allocate, type DataType, type Tensor, type TypedArray } from '../../tensor.ts';
+import { fromBfloat16, fromFloat16 } from '../float16.ts';
+import { elementCount, type Budget } from '../limits.ts';
+import { varints, varints32 } from './message.ts';
+import type { TensorProto } from './model.ts';
+import { elementType, type ElementType } from './types.ts';
+
+/** Files that hold weights outside of the model, by the name that the model calls them. */
+export type ExternalFiles = ReadonlyMap<string, Uint8Array>;
+
+/** Decodes the numbers of a tensor. */
+export function toTensor(proto: TensorProto, external: ExternalFiles, budget: Budget): Tensor {
+  const { path, dims } = proto;
+  const element = elementType(proto.dataType, path);
+  const count = elementCount(dims, budget.limits, path);
+  const constantBytes = count * allocate(element.type, 0).BYTES_PER_ELEMENT;
+  const bytes = rawBytes(proto, element, count, external);
+  const decode = bytes ? () => fromBytes(bytes, element) : () => fromFields(proto, element, count);
+  if (!bytes) checkFields(proto, element, count);
+  budget.spend('maxConstantBytes', constantBytes, path, 'too many bytes of weights');
+  return { type: element.type, dims, data: decode() } as Tensor;
+}
+
+/** The elements as little-endian bytes, where they are stored so. */
+function rawBytes(
+  proto: TensorProto,
+  element: ElementType,
+  count: number,
+  external: ExternalFiles,
+): Uint8Array | undefined {
+  const size = count * element.bytes;
+  const { path, raw } = proto;
+  if (proto.isExternal) return externalBytes(proto, size, external);
+  if (raw === undefined || (raw.length === 0 && proto.typed.size > 0)) return undefined;
+  if (proto.typed.size > 0) {
+    throw new RnnError(
+      'INVALID_MODEL',
+      path,
+      `'${proto.name}' has its numbers twice, raw and typed`,
+    );
+  }
+  if (raw.length !== size) {
+    const shape = `[${proto.dims.join(', ')}] ${element.name}`;
+    const what = `raw_data of '${proto.name}', got ${raw.length} bytes, expected ${size} (${shape})`;
+    throw new RnnError('INVALID_MODEL', path, what);
+  }
+  return raw;
+}
+
+/**
+ * Whether a file may be named by a model: relative, downward, and no address.
+ * The rule keeps a model from reading what lies beside it (CVE-2022-25882, CVE-2024-27318).
+ */
+export function isPlainLocation(location: string): boolean {
+  return (
+    !/[:\\\0]/.test(location) &&
+    location.split('/').every((part) => part !== '' && part !== '.' && part !== '..')
+  );
+}
+
+function externalBytes(proto: TensorProto, size: number, files: ExternalFiles): Uint8Array {
+  const path = `${proto.path}.external_data`;
+  const fail = (what: string): RnnError =>
+    new RnnError('INVALID_MODEL', path, `'${proto.name}': ${what}`);
+  if (proto.raw !== undefined || proto.typed.size > 0) {
+    throw fail('has its numbers twice, inside and outside');
+  }
+  const location = proto.external.get('location') ?? '';
+  if (!isPlainLocation(location)) {
+    throw fail(`location, got '${location}', expected a relative name that stays in its folder`);
+  }
+  const file = files.get(location);
+  if (file === undefined) {
+    const given = [...files.keys()].map((name) => `'${name}'`).join(', ') || 'no other file';
+    throw fail(`its numbers are in the file '${location}', got ${given}`);
+  }
+  const number = (key: string, fallback: number): number => {
+    const text = proto.external.get(key);
+    if (text === undefined) return fallback;
+    if (!/^\d{1,15}$/.test(text)) throw fail(`${key}, got '${text}', expected a number of bytes`);
+    return Number(text);
+  };
+  const offset = number('offset', 0);
+  const length = number('length', size);
+  if (length !== size) throw fail(`length, got ${length} bytes, expected ${size}`);
+  if (offset + size > file.length) {
+    throw fail(`bytes ${offset} to ${offset + size}, got a file of ${file.length} bytes`);
+  }
+  return file.subarray(offset, offset + size);
+}
+
+function fromBytes(bytes: Uint8Array, { name, type }: ElementType): TypedArray {
+  if (name === 'float16') return fromFloat16(view('uint16', bytes) as Uint16Array);
+  if (name === 'bfloat16') return fromBfloat16(view('uint16', bytes) as Uint16Array);
+  const array = view(type, bytes);
+  return type === 'bool' ? asBool(array as Uint8Array) : array;
+}
+
+/**
+ * The bytes as an array, in place where they are aligned. WebGPU and WebAssembly exist on
+ * little-endian machines only, so the order of the file is that of the machine.
+ */
+function view(type: DataType, bytes: Uint8Array): TypedArray {
+  const { constructor, BYTES_PER_ELEMENT } = allocate(type, 0);
+  const make = constructor as new (
+    buffer: ArrayBufferLike,
+    offset: number,
+    length: number,
+  ) => TypedArray;
+  // Not `slice`: that of Node's Buffer does not copy.
+  const at = bytes.byteOffset % BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
+  return new make(at.buffer, at.byteOffset, bytes.length / BYTES_PER_ELEMENT);
+}
+
+function asBool(bytes: Uint8Array): Uint8Array {
+  return bytes.every((byte) => byte <= 1) ? bytes : bytes.map((byte) => Number(byte !== 0));
+}
+
+/** Refuses typed fields that cannot hold `count` elements, before anything is allocated for them. */
+function checkFields(
+  { path, name, dims, typed }: TensorProto,
+  of: ElementType,
+  count: number,
+): void {
+  const shape = `[${dims.join(', ')}] ${of.name}`;
+  for (const field of typed.keys()) {
+    if (field !== of.field) {
+      const what = `'${name}' ${shape}, got numbers in field ${field}, expected field ${of.field}`;
+      throw new RnnError('INVALID_MODEL', path, what);
+    }
+  }
+  const size = (typed.get(of.field) ?? []).reduce((sum, chunk) => sum + chunk.length, 0);
+  const width = FIXED_WIDTH[of.field];
+  const fits = width ? size === count * width : size >= count && size <= count * 10;
+  if (!fits) {
+    const expected = width ? `${count * width}` : `${count} to ${count * 10}`;
+    const what = `numbers of '${name}' ${shape}, got ${size} bytes, expected ${expected}`;
+    throw new RnnError('INVALID_MODEL', path, what);
+  }
+}
+
+// Bytes of an element of float_data and double_data; the other fields hold varints.
+const FIXED_WIDTH: Readonly<Record<number, number>> = { 4: 4, 10: 8 };
+
+function fromFields(proto: TensorProto, element: ElementType, count: number): TypedArray {
+  const { name, type, field } = element;
+  const chunks = proto.typed.get(field) ?? [];
+  if (FIXED_WIDTH[field]) return view(type, chunks.length === 1 ? chunks[0]! : joined(chunks));
+  const is16 = name === 'float16' || name === 'bfloat16';
+  const array = allocate(is16 ? 'uint16' : type, count);
+  let at = 0;
+  for (const chunk of chunks) {
+    if (array instanceof BigInt64Array || array instanceof BigUint64Array) {
+      varints(chunk, proto.path, (value) => (array[at++] = value)); // both wrap to 64 bits
+    } else if (type === 'uint32') {
+      varints(chunk, proto.path, (value) => (array[at++] = Number(BigInt.asUintN(32, value))));
+    } else if (type === 'bool') {
+      varints32(chunk, proto.path, (value) => (array[at++] = Number(value !== 0)));
+    } else {
+      varints32(chunk, proto.path, (value) => (array[at++] = value));
+    }
+  }
+  if (at !== count) {
+    const what = `numbers of '${proto.name}', got ${at}, expected ${count}`;
+    throw new RnnError('INVALID_MODEL', proto.path, what);
+  }
+  if (name === 'float16') return fromFloat16(array as Uint16Array);
+  if (name === 'bfloat16') return fromBfloat16(array as Uint16Array);
+  return array;
+}
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
