@@ -20,3 +20,11 @@ export function wgsl(strings: TemplateStringsArray, ...parts: WgslPart[]): strin
   }
   return preprocess(strings, ...parts);
 }
+
+const MOST = 3.4028234663852886e38; // f32 has no literal for infinity
+
+/** An f32 literal of WGSL. */
+export function literal(value: number): string {
+  const text = String(Math.fround(Math.min(Math.max(value, -MOST), MOST)));
+  return /[.e]/.test(text) ? text : `${text}.0`;
+}

@@ -1,0 +1,164 @@
+// Reductions, softmax and normalizations: everything that folds the elements of a row, a few times
+// over, and then writes one number a row or one for each element.
+import { type BindingType, type Kernel, defineKernel } from './kernel.ts';
+import { perItem, walk, walkUniforms } from './walk.ts';
+import { wgsl } from './wgsl.ts';
+
+/** Invocations of a workgroup. `lanes` of them, a power of two, share a row. */
+export const ROW_LANES = 64;
+
+/** One fold over the elements of a row. */
+export interface Fold {
+  /** Name by which later folds and the result read it. */
+  readonly name: string;
+  readonly type: 'f32' | 'i32';
+  /** The fold of no elements. */
+  readonly initial: string;
+  /** What an element `x` at place `r` of its row contributes. */
+  readonly map: string;
+  /** `p` and `q` combined. */
+  readonly combine: string;
+}
+
+/**
+ * in: any strided array; `row` walks its rows, `col` the elements of a row. Writes `result` to out
+ * [rows], or with `each` to out in the layout of `in`, for every element `x` at place `r`. Both may
+ * read the folds, `params.size` (elements of a row) and `extra` bindings and uniforms.
+ */
+export function rowsKernel(options: {
+  readonly name: string;
+  readonly input: 'f32' | 'i32';
+  readonly output: 'f32' | 'i32';
+  readonly rank: number;
+  readonly folds: readonly Fold[];
+  readonly each: boolean;
+  readonly result: string;
+  readonly extraBindings?: Readonly<Record<string, BindingType>>;
+  readonly extraUniforms?: Readonly<Record<string, 'u32' | 'f32'>>;
+}): Kernel {
+  const { name, input, output, rank, folds, each, result } = options;
+  const types = [...new Set(folds.map((fold) => fold.type))];
+  const loop = (body: string): string => `
+if (live) {
+  for (var r = lane; r < params.size; r += params.lanes) {
+    ${walk('r', rank, ['col'], 'c')}
+    let x = data[row + col];
+    ${body}
+  }
+}`;
+  return defineKernel<string, string>({
+    name,
+    bindings: { data: `read ${input}`, ...options.extraBindings, out: `write ${output}` },
+    uniforms: {
+      rows: 'u32',
+      size: 'u32',
+      lanes: 'u32',
+      ...walkUniforms(rank, ['row'], 'r'),
+      ...walkUniforms(rank, ['col'], 'c'),
+      ...options.extraUniforms,
+    },
+    body: wgsl`
+${types.map((type) => `var<workgroup> ${type}Parts: array<${type}, ${ROW_LANES}>;`).join('\n')}
+${folds
+  .map(
+    (fold, n) => `
+fn combine${n}(p: ${fold.type}, q: ${fold.type}) -> ${fold.type} { return ${fold.combine}; }
+fn fold${n}(mine: ${fold.type}, t: u32, lane: u32) -> ${fold.type} {
+  if (params.lanes == 1u) { return mine; }
+  workgroupBarrier();
+  ${fold.type}Parts[t] = mine;
+  workgroupBarrier();
+  for (var k = 0u; k < 6u; k++) {
+    let far = ${ROW_LANES / 2}u >> k;
+    if (far < params.lanes && lane < far) {
+      ${fold.type}Parts[t] = combine${n}(${fold.type}Parts[t], ${fold.type}Parts[t + far]);
+    }
+    workgroupBarrier();
+  }
+  return ${fold.type}Parts[t - lane];
+}`,
+  )
+  .join('')}
+@compute @workgroup_size(${ROW_LANES})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) t: u32) {
+  let lane = t % params.lanes;
+  let index = (group.x + group.y * groups.x) * (${ROW_LANES}u / params.lanes) + t / params.lanes;
+  let live = index < params.rows; // the others take part in the barriers only
+  ${walk('index', rank, ['row'], 'r')}
+  ${folds
+    .map(
+      (fold, n) => `var own${n} = ${fold.type}(${fold.initial});
+  ${loop(`own${n} = combine${n}(own${n}, ${fold.map});`)}
+  let ${fold.name} = fold${n}(own${n}, t, lane);`,
+    )
+    .join('\n  ')}
+  ${each ? loop(`out[row + col] = ${result};`) : `if (live && lane == 0u) { out[index] = ${result}; }`}
+}`,
+  });
+}
+
+/** out [outer, n, inner]: running sums of data along the middle axis, one invocation a line. */
+export const scanKernel = (type: 'f32' | 'i32', exclusive: boolean, reverse: boolean): Kernel =>
+  defineKernel<string, string>({
+    name: 'cumulative-sum',
+    bindings: { data: `read ${type}`, out: `write ${type}` },
+    uniforms: { count: 'u32', n: 'u32', inner: 'u32' },
+    body: perItem(wgsl`
+let first = i / params.inner * params.inner * params.n + i % params.inner;
+var sum = ${type}(0);
+for (var k = 0u; k < params.n; k++) {
+  let at = first + params.inner * ${reverse ? '(params.n - 1u - k)' : 'k'};
+  let x = data[at];
+  out[at] = ${exclusive ? 'sum' : 'sum + x'};
+  sum += x;
+}`),
+  });
+
+/**
+ * The best `k` of each row and their places, best first, equals in their order; one workgroup a row.
+ * data [outer, size, inner] → values, places [outer, k, inner].
+ */
+export const topKernel = (type: 'f32' | 'i32', largest: boolean): Kernel<'data' | 'values' | 'places'> =>
+  defineKernel<'data' | 'values' | 'places', string>({
+    name: 'top',
+    bindings: { data: `read ${type}`, values: `write ${type}`, places: 'write i32' },
+    uniforms: { rows: 'u32', k: 'u32', size: 'u32', inner: 'u32' },
+    body: wgsl`
+const NONE = 0xffffffffu;
+struct Pick { value: ${type}, at: u32 }
+var<workgroup> picks: array<Pick, ${ROW_LANES}>;
+fn better(p: Pick, q: Pick) -> bool {
+  return p.at != NONE && (q.at == NONE || p.value ${largest ? '>' : '<'} q.value || (p.value == q.value && p.at < q.at));
+}
+@compute @workgroup_size(${ROW_LANES})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32) {
+  let row = group.x + group.y * groups.x;
+  if (row >= params.rows) { return; }
+  let outer = row / params.inner;
+  let column = row % params.inner;
+  var last = Pick(${type}(0), NONE);
+  for (var rank = 0u; rank < params.k; rank++) {
+    var best = Pick(${type}(0), NONE);
+    for (var at = lane; at < params.size; at += ${ROW_LANES}u) {
+      let here = Pick(data[(outer * params.size + at) * params.inner + column], at);
+      if ((rank == 0u || better(last, here)) && better(here, best)) { best = here; }
+    }
+    workgroupBarrier();
+    picks[lane] = best;
+    workgroupBarrier();
+    for (var n = 0u; n < 6u; n++) {
+      let far = ${ROW_LANES / 2}u >> n;
+      if (lane < far && better(picks[lane + far], picks[lane])) { picks[lane] = picks[lane + far]; }
+      workgroupBarrier();
+    }
+    last = picks[0];
+    if (lane == 0u) {
+      let to = (outer * params.k + rank) * params.inner + column;
+      values[to] = last.value;
+      places[to] = i32(last.at);
+    }
+  }
+}`,
+  });

@@ -1,0 +1,181 @@
+// Operators that fold axes away or look along one: reductions, softmax, ArgMax, CumSum, TopK.
+import { gridOf } from '../../../shaders/kernel.ts';
+import { type Fold, ROW_LANES, rowsKernel, scanKernel, topKernel } from '../../../shaders/rows.ts';
+import { walkRank, walkValues } from '../../../shaders/walk.ts';
+import { around, stridesOf } from '../../ops/shapes.ts';
+import { sizeOf } from '../../tensor.ts';
+import type { Lower, Lowering } from '../lowering.ts';
+import type { BufferId } from '../types.ts';
+import { axisOf, collapse, hostOf, input, numberOf, runItems, scalarOf } from './strides.ts';
+
+const LOWEST = { f32: '-3.4028234e38', i32: '-2147483647 - 1' };
+const HIGHEST = { f32: '3.4028234e38', i32: '2147483647' };
+
+/** Folds that need names in more than one place. */
+export const FOLDS = {
+  sum: (name: string, map: string, type: 'f32' | 'i32' = 'f32'): Fold => ({
+    name, type, map, initial: '0', combine: 'p + q',
+  }),
+  max: (name: string, map = 'x', type: 'f32' | 'i32' = 'f32'): Fold => ({
+    name, type, map, initial: LOWEST[type], combine: 'max(p, q)',
+  }),
+  min: (name: string, map = 'x', type: 'f32' | 'i32' = 'f32'): Fold => ({
+    name, type, map, initial: HIGHEST[type], combine: 'min(p, q)',
+  }),
+};
+
+/** What {@link fold} does with rows: folds in order, then one result a row or for `each` element. */
+export interface RowWork {
+  readonly folds: readonly Fold[];
+  readonly result: string;
+  readonly each?: boolean;
+  /** Buffers and uniforms that the result reads, f32 and u32. */
+  readonly buffers?: Readonly<Record<string, BufferId>>;
+  readonly uniforms?: Readonly<Record<string, number>>;
+}
+
+/** Dispatches a fold of input 0, read as `dims`, over `axes` into output `slot`. */
+export function fold(
+  l: Lowering,
+  axes: readonly number[],
+  work: RowWork,
+  slot = 0,
+  dims = input(l, 0).dims,
+): void {
+  const { type } = input(l, 0);
+  const strides = stridesOf(dims);
+  const rank = walkRank(dims.length);
+  const pick = (keep: boolean) => {
+    const kept = [...dims.keys()].filter((axis) => axes.includes(axis) === keep);
+    return [kept.map((axis) => dims[axis]!), kept.map((axis) => strides[axis]!)] as const;
+  };
+  const [[outer, row], [inner, col]] = [pick(false), pick(true)];
+  const rows = collapse(outer, { row });
+  const cols = collapse(inner, { col });
+  const [count, size] = [sizeOf(outer), sizeOf(inner)];
+  const kernel = rowsKernel({
+    name: l.node.op.toLowerCase(),
+    input: scalarOf(type),
+    output: scalarOf(l.outputs[slot]!.type),
+    rank,
+    folds: work.folds,
+    each: work.each ?? false,
+    result: work.result,
+    extraBindings: Object.fromEntries(Object.keys(work.buffers ?? {}).map((key) => [key, 'read f32'])),
+    extraUniforms: Object.fromEntries(Object.keys(work.uniforms ?? {}).map((key) => [key, 'u32'])),
+  });
+  const out = l.write(slot);
+  // Several lanes to a row where a row is long; one where rows are short, or lie side by side and
+  // are many, so that neighbouring lanes read neighbouring elements.
+  const contiguous = cols.strides.col.at(-1) === 1;
+  const many = count >= 4096 && !contiguous;
+  const lanes = size <= 8 || many ? 1 : Math.min(ROW_LANES, 2 ** Math.ceil(Math.log2(size / 4)));
+  if (count === 0) return;
+  l.dispatch(
+    kernel,
+    gridOf(count, ROW_LANES / lanes),
+    { data: l.read(0), ...work.buffers, out },
+    {
+      rows: count,
+      size,
+      lanes,
+      ...walkValues(rank, rows.dims, { row: rows.strides.row }, 'r'),
+      ...walkValues(rank, cols.dims, { col: cols.strides.col }, 'c'),
+      ...work.uniforms,
+    },
+    count * size * (work.folds.length + 1),
+  );
+}
+
+type Scalar = 'f32' | 'i32';
+type Reduction = (type: Scalar) => { readonly folds: readonly Fold[]; readonly result: string };
+
+const one = (folded: Fold, result = 'm') => ({ folds: [folded], result });
+const { sum, max, min } = FOLDS;
+
+const REDUCTIONS: Readonly<Record<string, Reduction>> = {
+  ReduceSum: (type) => one(sum('m', 'x', type)),
+  ReduceMean: (type) => one(sum('m', 'x', type), `m / ${type}(params.size)`),
+  ReduceMax: (type) => one(max('m', 'x', type)),
+  ReduceMin: (type) => one(min('m', 'x', type)),
+  ReduceProd: (type) => one({ name: 'm', type, map: 'x', initial: '1', combine: 'p * q' }),
+  ReduceL1: (type) => one(sum('m', 'abs(x)', type)),
+  ReduceSumSquare: (type) => one(sum('m', 'x * x', type)),
+  ReduceL2: (type) => one(sum('m', 'f32(x) * f32(x)'), `${type}(sqrt(m))`),
+  ReduceLogSum: (type) => one(sum('m', 'f32(x)'), `${type}(log(m))`),
+  ReduceLogSumExp: (type) => ({
+    folds: [max('most', 'f32(x)'), sum('m', 'exp(max(f32(x) - most, -87.0))')],
+    result: `${type}(most + log(m))`,
+  }),
+};
+
+const reduction =
+  (choose: Reduction): Lower =>
+  (l) => {
+    const { type, dims } = input(l, 0);
+    const given = hostOf(l, 1) ?? [];
+    if (given.length === 0 && numberOf(l, 'noop_with_empty_axes', 0) !== 0) return l.alias(0, 0);
+    const axes = given.map((axis) => (axis < 0 ? axis + dims.length : axis));
+    fold(l, given.length === 0 ? [...dims.keys()] : axes, choose(scalarOf(type)));
+  };
+
+const spatial =
+  (choose: Reduction): Lower =>
+  (l) => {
+    const { type, dims } = input(l, 0);
+    fold(l, [...dims.keys()].slice(2), choose(scalarOf(type)));
+  };
+
+const softmax =
+  (result: string): Lower =>
+  (l) => {
+    const { dims } = input(l, 0);
+    const exponential = 'exp(max(x - most, -87.0))'; // beyond that exp may be NaN on some drivers
+    const folds = [max('most'), sum('total', exponential)];
+    fold(l, [axisOf(l, -1, dims.length)], { folds, each: true, result: result.replace('EXP', exponential) });
+  };
+
+const argument =
+  (largest: boolean): Lower =>
+  (l) => {
+    const { type, dims } = input(l, 0);
+    const last = numberOf(l, 'select_last_index', 0) !== 0;
+    const best = (largest ? max : min)('best', 'x', scalarOf(type));
+    const place = last
+      ? max('place', 'select(0, i32(r), x == best)', 'i32')
+      : min('place', `select(${HIGHEST.i32}, i32(r), x == best)`, 'i32');
+    fold(l, [axisOf(l, 0, dims.length)], { folds: [best, place], result: 'place' });
+  };
+
+const cumSum: Lower = (l) => {
+  const { type, dims } = input(l, 0);
+  const axis = hostOf(l, 1)![0]!;
+  const [outer, n, inner] = around(dims, axis < 0 ? axis + dims.length : axis);
+  const [exclusive, reverse] = [numberOf(l, 'exclusive', 0) !== 0, numberOf(l, 'reverse', 0) !== 0];
+  const buffers = { data: l.read(0), out: l.write(0) };
+  runItems(l, scanKernel(scalarOf(type), exclusive, reverse), outer * inner, buffers, { n, inner });
+};
+
+const topK: Lower = (l) => {
+  const { type, dims } = input(l, 0);
+  const [outer, size, inner] = around(dims, axisOf(l, -1, dims.length));
+  const k = hostOf(l, 1)![0]!;
+  const count = outer * inner;
+  const buffers = { data: l.read(0), values: l.write(0), places: l.write(1) };
+  if (count === 0 || k === 0) return;
+  const kernel = topKernel(scalarOf(type), numberOf(l, 'largest', 1) !== 0);
+  l.dispatch(kernel, gridOf(count, 1), buffers, { rows: count, k, size, inner }, count * size * k);
+};
+
+/** Operators that fold or look along axes. */
+export const reducers: Readonly<Record<string, Lower>> = {
+  ...Object.fromEntries(Object.entries(REDUCTIONS).map(([name, r]) => [name, reduction(r)])),
+  GlobalAveragePool: spatial(REDUCTIONS['ReduceMean']!),
+  GlobalMaxPool: spatial(REDUCTIONS['ReduceMax']!),
+  Softmax: softmax('EXP / total'),
+  LogSoftmax: softmax('x - most - log(total)'),
+  ArgMax: argument(true),
+  ArgMin: argument(false),
+  CumSum: cumSum,
+  TopK: topK,
+};
