@@ -50,6 +50,14 @@ export function defineKernel<const B extends string, const U extends string>(opt
   return { name, bindings, uniforms, stepped, source: `${lines.join('\n')}\n${body.trim()}\n` };
 }
 
+/** The bindings of a variant: those that are not false. */
+export function present(
+  bindings: Readonly<Record<string, BindingType | false | undefined>>,
+): Record<string, BindingType> {
+  const kept = Object.entries(bindings).filter(([, type]) => type !== false && type !== undefined);
+  return Object.fromEntries(kept) as Record<string, BindingType>;
+}
+
 /** Workgroups along x, y and z. */
 export type Workgroups = readonly [number, number, number];
 

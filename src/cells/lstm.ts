@@ -18,9 +18,10 @@ export const lstm: Cell = {
     for (let j = 0; j < c.length; j++) {
       const i = f(clip(a(0, j) + peep(0, j) * c[j]!));
       const forget = coupled ? 1 - i : f(clip(a(2, j) + peep(2, j) * c[j]!));
-      cNew[j] = forget * c[j]! + i * g(clip(a(3, j)));
-      const o = f(clip(a(1, j) + peep(1, j) * cNew[j]));
-      hNew[j] = o * hAct(cNew[j]);
+      const next = forget * c[j]! + i * g(clip(a(3, j)));
+      const o = f(clip(a(1, j) + peep(1, j) * next));
+      cNew[j] = next;
+      hNew[j] = o * hAct(next);
     }
     return { h: hNew, c: cNew };
   },

@@ -3,13 +3,23 @@
 import type { Kernel, Workgroups } from '../../shaders/kernel.ts';
 import type { Node } from '../graph.ts';
 import type { HostValue, Inputs, ValueType } from '../ops/operator.ts';
+import type { Tensor } from '../tensor.ts';
+import type { DeviceProfile } from './choose.ts';
 import type { BufferId, Command, MakeWeight } from './types.ts';
+
+/** Choices that a caller may take out of the planner's hands, for tests and benchmarks. */
+export interface PlanOptions {
+  /** The recurrent kernel to use wherever the device allows it. */
+  readonly recurrentKernel?: 'step' | 'persistent';
+}
 
 /** A value while planning: its numbers are known (`host`), or it will be in a buffer, or both. */
 export interface PlanValue extends ValueType {
   /** Name in the graph, for keys of packed weights. Constants have the same name in every plan. */
   readonly name: string;
   readonly host?: HostValue;
+  /** The constant as the file has it, so that large ones need not become float64 to be uploaded. */
+  readonly tensor?: Tensor;
   /** Dense row-major: f32 for floating point types, i32 for integers and bool (0 or 1). */
   readonly buffer?: BufferId;
   /** True for constants of the model and what folds from them, which may be packed once. */
@@ -24,8 +34,10 @@ export interface Lowering {
   readonly inputs: Inputs<PlanValue>;
   /** Types and shapes by slot, as inferred. */
   readonly outputs: readonly ValueType[];
+  readonly device: DeviceProfile;
+  readonly options: PlanOptions;
   /** Whether anyone reads an output. */
-  wanted(slot: number): boolean;
+  wanted: (slot: number) => boolean;
   /** The buffer of an input; a value known on the host is uploaded. */
   read(slot: number): BufferId;
   /** Like {@link read} for any value. */

@@ -16,17 +16,13 @@ export type MakeWeight = () => Float32Array | Int32Array | Uint32Array;
  */
 export type PlanBuffer = {
   readonly label: string;
-  /** Size in bytes, a multiple of 4. */
+  /** Size in bytes, a multiple of 16. */
   readonly size: number;
 } & (
   | { readonly life: 'weight'; readonly key: string; readonly make: MakeWeight }
-  | {
-      readonly life: 'state';
-      readonly key: string;
-      /** What the state holds after `reset`; undefined for zeros. */
-      readonly initial: MakeWeight | undefined;
-    }
-  | { readonly life: 'input'; readonly name: string }
+  | { readonly life: 'constant'; readonly make: MakeWeight }
+  /** An input by name: uploaded for each call, or, as state, kept by the stream. */
+  | { readonly life: 'input' | 'state'; readonly name: string }
   /** `slot` is the place in the shared arena; scratch buffers whose lives overlap differ in it. */
   | { readonly life: 'scratch'; readonly slot: number }
 );
@@ -56,10 +52,10 @@ export interface Loop {
 /** Turns of one loop; the numbers of the turns are one small buffer that all loops share. */
 export const MAX_LOOP_STEPS = 256;
 
-/** A copy between buffers, from and to their start; a clear where `from` is missing. */
+/** A copy between buffers, from and to their start. */
 export interface Copy {
   readonly kind: 'copy';
-  readonly from?: BufferId;
+  readonly from: BufferId;
   readonly to: BufferId;
   /** Bytes, a multiple of 4. */
   readonly size: number;

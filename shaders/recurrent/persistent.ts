@@ -1,0 +1,172 @@
+// recurrent/step.ts, but a whole chunk of time steps in one dispatch: one workgroup for each direction
+// and block of rows keeps h in workgroup memory and loops over time inside the shader. No workgroup
+// waits for another, so it is legal on every adapter. For hidden sizes that one workgroup can serve.
+import { defineKernel, present } from '../kernel.ts';
+import type { Kernel } from '../kernel.ts';
+import { MATH } from '../math.ts';
+import { wgsl } from '../wgsl.ts';
+import {
+  activationFunctions,
+  maskBindings,
+  paddedHidden,
+  paddedOutput,
+  phaseInputs,
+  storeY,
+  timeFunctions,
+  TIME_UNIFORMS,
+} from './spec.ts';
+import type { RecurrentSpec } from './spec.ts';
+import { stepPhases } from './step.ts';
+import type { StepPhase } from './step.ts';
+
+/** How a workgroup is spread over a row block. */
+export interface PersistentTile {
+  /** Invocations; each serves the units lane, lane + lanes, … */
+  readonly lanes: number;
+  /** Batch rows of a workgroup. */
+  readonly rows: number;
+}
+
+/** Time steps of one dispatch at most: a constant, so that the loop needs no guard. */
+export const PERSISTENT_STEPS = 256;
+
+const count = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/** Bytes of workgroup memory that {@link persistentKernel} needs. */
+export function persistentMemory(spec: RecurrentSpec, tile: PersistentTile): number {
+  const two = stepPhases(spec).length > 1;
+  return tile.rows * (paddedOutput(spec) + (two ? paddedHidden(spec) : 0)) * 4;
+}
+
+/**
+ * Buffers as in recurrent/step.ts, but `r0` and `r1` for the products of the phases, and `state` is
+ * read at the start and written at the end. Grid: 1, row blocks, directions.
+ */
+export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Kernel {
+  const phases = stepPhases(spec);
+  const { gates, hidden, output } = spec;
+  const { lanes, rows: RB } = tile;
+  const directions = spec.direction === 'bidirectional' ? 2 : 1;
+  const op = paddedOutput(spec);
+  const hp = paddedHidden(spec);
+  const R = count(RB);
+  const masked = spec.hasLengths || spec.mask !== undefined;
+  const two = phases.length > 1;
+  const perLane = Math.ceil(Math.max(hidden, output) / lanes);
+  const M = count(perLane);
+
+  /** The products and the arithmetic of one phase for unit number `m` of the lane. */
+  const phase = (item: StepPhase, index: number, m: number): string => {
+    const projection = item === 'projection';
+    const last = index === phases.length - 1;
+    const names = projection ? ['p'] : item.gates.map((g) => gates[g]!);
+    const operand = projection ? 'u' : item.operand;
+    const units = projection ? output : hidden;
+    const padded = Math.ceil(units / lanes) * lanes;
+    const k4 = Math.ceil((operand === 'h' ? output : hidden) / 4);
+    const stride = operand === 'h' ? op : hp;
+    const vector = operand === 'h' ? 'hs' : 'us';
+    if (m * lanes >= units) return '';
+    const body = projection ? 'hNew = s_p;' : item.wgsl;
+    const needs = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(body);
+    const writesC = spec.hasC && !projection;
+    const cell = (r: number): string => `
+      if (first + ${r}u < params.rows) {
+        let row = first + ${r}u;
+        ${projection ? '' : phaseInputs(spec, item)}
+        ${names.map((name, g) => `let s_${name} = a${g}_${r};`).join(' ')}
+        ${last || needs('h') ? `let h = hs[${r * op}u + unit];` : ''}
+        ${writesC ? `let c = c${m}_${r}; var cNew = c;` : ''}
+        ${!last && needs('keep') ? 'var keep = 0.0; var u = 0.0;' : 'var hNew = 0.0;'}
+        ${last && needs('keep') ? `let keep = keep${m}_${r};` : ''}
+        ${body}
+        ${masked && (last || writesC) ? 'let live = isLive(row, s);' : ''}
+        ${last ? '' : `us[${r * hp}u + unit] = ${needs('u') ? 'u' : 'hNew'};`}
+        ${!last && needs('keep') ? `keep${m}_${r} = keep;` : ''}
+        ${writesC ? `c${m}_${r} = ${masked ? 'select(c, cNew, live)' : 'cNew'};` : ''}
+        ${last ? `h${m}_${r} = ${masked ? 'select(h, hNew, live)' : 'hNew'};` : ''}
+        ${last ? storeY(spec, 'hNew') : ''}
+      }`;
+    return `
+    if (lane + ${m * lanes}u < ${units}u) {
+      let unit = lane + ${m * lanes}u;
+      ${names.map((_, g) => R.map((r) => `var a${g}_${r} = 0.0;`).join(' ')).join('\n      ')}
+      for (var k = 0u; k < ${k4}u; k++) {
+        let wAt = (dir * ${k4}u + k) * ${names.length * padded}u + unit;
+        ${names.map((_, g) => `let w${g} = r${index}[wAt + ${g * padded}u];`).join(' ')}
+        ${R.map((r) => {
+          const at = (c: number): string => `${vector}[${r * stride + c}u + k * 4u]`;
+          const v = `let v${r} = vec4f(${[0, 1, 2, 3].map(at).join(', ')});`;
+          return `${v} ${names.map((_, g) => `a${g}_${r} += dot(w${g}, v${r});`).join(' ')}`;
+        }).join('\n        ')}
+      }
+      ${R.map(cell).join('')}
+    }`;
+  };
+
+  const each = (units: number, text: (m: number, r: number) => string): string =>
+    M.filter((m) => m * lanes < units)
+      .map(
+        (m) => `if (lane + ${m * lanes}u < ${units}u) {
+    let unit = lane + ${m * lanes}u;
+    ${R.map((r) => `if (first + ${r}u < params.rows) { let at = dir * params.rows + first + ${r}u; ${text(m, r)} }`).join('\n    ')}
+  }`,
+      )
+      .join('\n  ');
+  const hAt = `state[at * ${op}u + unit]`;
+  const cAt = `state[params.rows * ${directions * op}u + at * ${hp}u + unit]`;
+  const declare = (name: string): string =>
+    M.map((m) => R.map((r) => `var ${name}${m}_${r} = 0.0;`).join(' ')).join(' ');
+  const keeps = phases.some((item) => item !== 'projection' && /\bkeep\b/.test(item.wgsl));
+  return defineKernel({
+    name: 'recurrent-persistent',
+    bindings: present({
+      xw: 'read f32',
+      r0: 'read vec4f',
+      r1: two && 'read vec4f',
+      extra: spec.extra.length > 0 && 'read f32',
+      ...maskBindings(spec),
+      state: 'write f32',
+      y: spec.writesY && 'write f32',
+    }),
+    uniforms: { ...TIME_UNIFORMS, turns: 'u32' },
+    body: wgsl`
+${MATH}
+${activationFunctions(spec)}
+${timeFunctions(spec)}
+var<workgroup> hs: array<f32, ${RB * op}>;
+#if ${two}
+var<workgroup> us: array<f32, ${RB * hp}>;
+#endif
+@compute @workgroup_size(${lanes})
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
+  dir = wid.z;
+  let first = wid.y * ${RB}u;
+  ${declare('h')}
+  ${spec.hasC ? declare('c') : ''}
+  ${keeps ? declare('keep') : ''}
+  ${each(output, (m, r) => `h${m}_${r} = ${hAt}; hs[${r * op}u + unit] = h${m}_${r};`)}
+  ${spec.hasC ? each(hidden, (m, r) => `c${m}_${r} = ${cAt};`) : ''}
+  workgroupBarrier();
+  for (var turn = 0u; turn < ${PERSISTENT_STEPS}u; turn++) {
+    if (turn >= params.turns) { break; }
+    let s = params.start + turn;
+    ${M.map((m) => phase(phases[0]!, 0, m)).join('')}
+    workgroupBarrier();
+    #if ${two}
+    ${two ? M.map((m) => phase(phases[1]!, 1, m)).join('') : ''}
+    workgroupBarrier();
+    #endif
+    ${M.filter((m) => m * lanes < output)
+      .map(
+        (m) =>
+          `if (lane + ${m * lanes}u < ${output}u) { ${R.map((r) => `hs[${r * op + m * lanes}u + lane] = h${m}_${r};`).join(' ')} }`,
+      )
+      .join('\n    ')}
+    workgroupBarrier();
+  }
+  ${each(output, (m, r) => `${hAt} = h${m}_${r};`)}
+  ${spec.hasC ? each(hidden, (m, r) => `${cAt} = c${m}_${r};`) : ''}
+}`,
+  });
+}

@@ -1,0 +1,88 @@
+// W·x + b of every gate for a chunk of time steps, as one tiled matrix product: it does not depend on
+// the state, so it is taken out of the recurrence.
+import { defineKernel, present } from '../kernel.ts';
+import type { Kernel } from '../kernel.ts';
+import { timeFunctions, TIME_UNIFORMS } from './spec.ts';
+import type { RecurrentSpec } from './spec.ts';
+import { wgsl } from '../wgsl.ts';
+
+/** Invocations of a workgroup: one or two columns each. */
+export const PROJECT_LANES = 64;
+
+/** Shape of the block of results that one invocation computes. */
+export interface ProjectTile {
+  /** Rows of the chunk, (step, batch row) pairs. */
+  readonly rows: number;
+  /** Columns, PROJECT_LANES apart. */
+  readonly columns: number;
+}
+
+const count = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/**
+ * Buffers: x, input of the layer; w, [D][⌈I/4⌉][N padded] vec4 over I; b, [D, N]; xw, [turns, D, B, N].
+ * N = G·H. Grid: columns along x, rows along y, directions along z.
+ */
+export function projectKernel(spec: RecurrentSpec, inputs: number, tile: ProjectTile, hasBias: boolean): Kernel {
+  const columns = spec.gates.length * spec.hidden;
+  const span = PROJECT_LANES * tile.columns;
+  const padded = Math.ceil(columns / span) * span;
+  const k4 = Math.ceil(inputs / 4);
+  const vector = inputs % 4 === 0;
+  const directions = spec.direction === 'bidirectional' ? 2 : 1;
+  const R = count(tile.rows);
+  const C = count(tile.columns);
+  const scalar = (r: number, c: number): string => {
+    const at = `at${r} + k * 4u + ${c}u`;
+    return c === 0 || inputs % 4 === 0
+      ? `x[${at}]`
+      : `select(0.0, x[min(${at}, at${r} + ${inputs - 1}u)], k * 4u + ${c}u < ${inputs}u)`;
+  };
+  const load = (r: number): string =>
+    vector ? `x[at${r} + k]` : `vec4f(${count(4).map((c) => scalar(r, c)).join(', ')})`;
+  return defineKernel({
+    name: 'recurrent-project',
+    bindings: present({
+      x: vector ? 'read vec4f' : 'read f32',
+      w: 'read vec4f',
+      b: hasBias && 'read f32',
+      lengths: spec.hasLengths && 'read i32',
+      xw: 'write f32',
+    }),
+    uniforms: { ...TIME_UNIFORMS, turns: 'u32', xT: 'u32', xB: 'u32' },
+    body: wgsl`
+var<private> dir: u32;
+${timeFunctions({ ...spec, mask: undefined })}
+fn rowAt(m: u32) -> u32 {
+  let row = m % params.rows;
+  let t = min(timeOf(row, params.start + m / params.rows), params.steps - 1u);
+  return (t * params.xT + row * params.xB)${vector ? ' / 4u' : ''};
+}
+@compute @workgroup_size(${PROJECT_LANES})
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: vec3u) {
+  dir = wid.z;
+  let column = wid.x * ${span}u + lid.x;
+  let first = wid.y * ${tile.rows}u;
+  let count = params.turns * params.rows;
+  ${R.map((r) => `let at${r} = rowAt(min(first + ${r}u, count - 1u));`).join('\n  ')}
+  ${R.map((r) => C.map((c) => `var a${r}_${c} = 0.0;`).join(' ')).join('\n  ')}
+  for (var k = 0u; k < ${k4}u; k++) {
+    let at = (dir * ${k4}u + k) * ${padded}u + column;
+    ${C.map((c) => `let w${c} = w[at + ${c * PROJECT_LANES}u];`).join(' ')}
+    ${R.map((r) => `let x${r} = ${load(r)};\n    ${C.map((c) => `a${r}_${c} += dot(w${c}, x${r});`).join(' ')}`).join('\n    ')}
+  }
+  ${C.map(
+    (c) => `if (column + ${c * PROJECT_LANES}u < ${columns}u) {
+    let n = column + ${c * PROJECT_LANES}u;
+    let bias = ${hasBias ? `b[dir * ${columns}u + n]` : '0.0'};
+    ${R.map(
+      (r) => `if (first + ${r}u < count) {
+      let m = first + ${r}u;
+      xw[((m / params.rows * ${directions}u + dir) * params.rows + m % params.rows) * ${columns}u + n] = a${r}_${c} + bias;
+    }`,
+    ).join('\n    ')}
+  }`,
+  ).join('\n  ')}
+}`,
+  });
+}

@@ -1,0 +1,155 @@
+// What the recurrent kernels bake of a layer, and the WGSL they share. Numbers a call varies (rows,
+// steps, lengths) are uniforms; everything here is fixed by the model.
+import type { Activation, ActivationName, CellPhase, CellVariant } from '../../src/cells/index.ts';
+import { ACTIVATIONS } from '../../src/cells/index.ts';
+import type { BindingType } from '../kernel.ts';
+import { literal } from '../wgsl.ts';
+
+/** One activation of one direction with its parameters. */
+export interface ActivationUse {
+  readonly name: ActivationName;
+  readonly alpha: number;
+  readonly beta: number;
+}
+
+/** A recurrent layer as its kernels see it. */
+export interface RecurrentSpec {
+  readonly gates: readonly string[];
+  readonly hasC: boolean;
+  readonly variant: CellVariant;
+  readonly phases: readonly CellPhase[];
+  /** Width of the cell, H. */
+  readonly hidden: number;
+  /** Whether h is a projection of o ∘ tanh c. */
+  readonly projected: boolean;
+  /** Width of h, O: H, or the projected width. */
+  readonly output: number;
+  readonly direction: 'forward' | 'reverse' | 'bidirectional';
+  /** By direction, then in the order of the cell. */
+  readonly activations: readonly (readonly ActivationUse[])[];
+  readonly clip: number;
+  /** Vectors of `extra`, [D, names, H]: peepholes, and biases that cannot be folded. */
+  readonly extra: readonly string[];
+  readonly hasLengths: boolean;
+  /** Element type of the step mask, where there is one. */
+  readonly mask: 'f32' | 'i32' | undefined;
+  readonly maskedOutput: 'zero' | 'repeat';
+  /** Whether Y is wanted; without it only the final state is written. */
+  readonly writesY: boolean;
+}
+
+/** `n` rounded up to a multiple of `unit`. */
+export const roundUp = (n: number, unit: number): number => Math.ceil(n / unit) * unit;
+
+/** Units that h of a row takes in a state buffer: O padded so that rows start on 16 bytes. */
+export const paddedOutput = (spec: RecurrentSpec): number => roundUp(spec.output, 4);
+
+/** Units that c of a row takes in a state buffer. */
+export const paddedHidden = (spec: RecurrentSpec): number => roundUp(spec.hidden, 4);
+
+/** WGSL: `clipGate(x)` and `act0(x)` … for direction `dir`, a module-level variable. */
+export function activationFunctions(spec: RecurrentSpec): string {
+  const clip = literal(spec.clip);
+  const lines = [
+    'var<private> dir: u32;',
+    `fn clipGate(x: f32) -> f32 { return ${spec.clip > 0 ? `clamp(x, -${clip}, ${clip})` : 'x'}; }`,
+  ];
+  spec.activations[0]!.forEach((_, k) => {
+    const [forward, backward] = spec.activations.map((uses) => {
+      const { name, alpha, beta } = uses[k]!;
+      const defaults: Activation = ACTIVATIONS[name];
+      const a = Number.isNaN(alpha) ? (defaults.alpha ?? 0) : alpha;
+      const b = Number.isNaN(beta) ? (defaults.beta ?? 0) : beta;
+      return defaults.wgsl('x', literal(a), literal(b));
+    });
+    const other =
+      backward === undefined || backward === forward ? '' : `if (dir == 1u) { return ${backward}; } `;
+    lines.push(`fn act${k}(x: f32) -> f32 { ${other}return ${forward}; }`);
+  });
+  return lines.join('\n');
+}
+
+/**
+ * WGSL: `timeOf(row, s)`, the position in time of step `s` of the recurrence; `isWithin(row, s)`,
+ * whether the row is that long; `isLive(row, s)`, whether it takes part in the step. They need `params.steps` and, with a mask, its strides.
+ */
+export function timeFunctions(spec: RecurrentSpec): string {
+  const reversed = { forward: 'false', reverse: 'true', bidirectional: 'dir == 1u' }[spec.direction];
+  const length = 'min(u32(max(lengths[row], 0)), params.steps)';
+  const last = spec.hasLengths ? length : 'params.steps';
+  const zero = spec.mask === 'f32' ? '0.0' : '0';
+  const place = 'timeOf(row, s) * params.maskT + row * params.maskB';
+  return `
+fn timeOf(row: u32, s: u32) -> u32 {
+  let last = ${last};
+  return select(s, last - 1u - s, (${reversed}) && s < last);
+}
+fn isWithin(row: u32, s: u32) -> bool { return ${spec.hasLengths ? `s < ${length}` : 'true'}; }
+fn isLive(row: u32, s: u32) -> bool {
+  return isWithin(row, s)${spec.mask ? ` && mask[${place}] != ${zero}` : ''};
+}`;
+}
+
+/** Storage bindings of what a call may restrict its steps by. */
+export function maskBindings(spec: RecurrentSpec): Record<string, BindingType | false> {
+  return {
+    lengths: spec.hasLengths && 'read i32',
+    mask: spec.mask !== undefined && `read ${spec.mask}`,
+  };
+}
+
+/** Uniforms of {@link timeFunctions} and of the place of Y in memory, strides in elements. */
+export const TIME_UNIFORMS = {
+  rows: 'u32', // B
+  steps: 'u32', // T
+  start: 'u32', // step of the recurrence at which this chunk begins
+  maskT: 'u32',
+  maskB: 'u32',
+  yT: 'u32',
+  yB: 'u32',
+  yD: 'u32',
+} as const;
+
+/**
+ * WGSL statements that load what a phase reads besides its products: `x_GATE`, `rb_GATE`, `p_GATE`,
+ * for unit `unit` of `row` at chunk step `turn`.
+ */
+export function phaseInputs(spec: RecurrentSpec, phase: CellPhase): string {
+  const { gates, hidden, extra, direction } = spec;
+  const used = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(phase.wgsl);
+  const directions = direction === 'bidirectional' ? 2 : 1;
+  const lines: string[] = [
+    `let xAt = ((turn * ${directions}u + dir) * params.rows + row) * ${gates.length * hidden}u + unit;`,
+  ];
+  gates.forEach((gate, g) => {
+    if (used(`x_${gate}`)) lines.push(`let x_${gate} = xw[xAt + ${g * hidden}u];`);
+  });
+  extra.forEach((name, e) => {
+    const at = `(dir * ${extra.length}u + ${e}u) * ${hidden}u + unit`;
+    if (used(name)) lines.push(`let ${name} = extra[${at}];`);
+  });
+  return lines.join('\n');
+}
+
+/** WGSL statements that write Y of `unit` at the time position of step `s`, live or not. */
+export function storeY(spec: RecurrentSpec, value: string): string {
+  if (!spec.writesY) return '';
+  const at = '(t * params.yT + row * params.yB + dir * params.yD + unit)';
+  const masked = spec.hasLengths || spec.mask !== undefined;
+  const value0 = masked ? `select(0.0, ${value}, live)` : value;
+  if (spec.mask === undefined || spec.maskedOutput === 'zero') {
+    return `
+let t = timeOf(row, s);
+y[${at}] = ${value0};`;
+  }
+  // The output before, in the order of processing, is already in Y; before the first it is zero.
+  return `
+var t = timeOf(row, s);
+var out = ${value0};
+if (!live && s > 0u && isWithin(row, s)) {
+  t = timeOf(row, s - 1u);
+  out = y[${at}];
+  t = timeOf(row, s);
+}
+y[${at}] = out;`;
+}

@@ -1,0 +1,159 @@
+// The portable recurrent kernel: one dispatch a time step computes all gates of all units, rows and
+// directions and applies the cell. Lanes along x are units, so that neighbours read neighbouring 16
+// bytes of R; lanes along y share the product, each a slice of it; each keeps a block of rows.
+import type { CellPhase } from '../../src/cells/index.ts';
+import { defineKernel, present } from '../kernel.ts';
+import type { Kernel } from '../kernel.ts';
+import { MATH } from '../math.ts';
+import { wgsl } from '../wgsl.ts';
+import {
+  activationFunctions,
+  maskBindings,
+  paddedHidden,
+  paddedOutput,
+  phaseInputs,
+  storeY,
+  timeFunctions,
+  TIME_UNIFORMS,
+} from './spec.ts';
+import type { RecurrentSpec } from './spec.ts';
+
+/** How a step is spread over invocations. */
+export interface StepTile {
+  /** Units of a workgroup. */
+  readonly units: number;
+  /** Lanes that share one unit's product. */
+  readonly slices: number;
+  /** Batch rows that a lane keeps. */
+  readonly rows: number;
+}
+
+const count = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/** A product of the recurrence: the phases of the cell, then the projection where there is one. */
+export type StepPhase = CellPhase | 'projection';
+
+/** The phases of a layer in order. */
+export function stepPhases(spec: RecurrentSpec): readonly StepPhase[] {
+  return spec.projected ? [...spec.phases, 'projection'] : spec.phases;
+}
+
+/**
+ * Buffers: xw, [turns, D, B, G·H] from project; r, [D][⌈K/4⌉][products][units padded] vec4 over K;
+ * extra, [D, names, H]; state and next, before and after the step: h [D, B, O padded] then c
+ * [D, B, H padded]; u, between phases: [2, D, B, H padded]; y, as the layer's Y.
+ * Grid: units along x, rows along y, directions along z.
+ */
+export function stepKernel(spec: RecurrentSpec, phase: StepPhase, index: number, tile: StepTile): Kernel {
+  const projection = phase === 'projection';
+  const last = index === stepPhases(spec).length - 1;
+  const toU = !last;
+  const { gates, hidden, output } = spec;
+  const products = projection ? ['p'] : phase.gates.map((g) => gates[g]!);
+  const operand = projection ? 'u' : phase.operand;
+  const units = projection ? output : hidden;
+  const width = operand === 'h' ? output : hidden;
+  const k4 = Math.ceil(width / 4);
+  const { units: U, slices: S, rows: RB } = tile;
+  const padded = Math.ceil(units / U) * U;
+  const turns = Math.ceil(k4 / S);
+  const op = paddedOutput(spec);
+  const hp = paddedHidden(spec);
+  const G = count(products.length);
+  const R = count(RB);
+  const directions = spec.direction === 'bidirectional' ? 2 : 1;
+  const masked = spec.hasLengths || spec.mask !== undefined;
+  const writesC = spec.hasC && !projection;
+  const afterU = index > 0;
+  const source = operand === 'h' ? 'state' : 'u';
+  const keepAt = `params.rows * ${directions * hp}u + at * ${hp}u + unit`;
+  const cAt = `params.rows * ${directions * op}u + at * ${hp}u + unit`;
+  const scalar = (buffer: string, at: string): string => `${buffer}[(${at}) / 4u][(${at}) % 4u]`;
+  const body = projection ? 'hNew = s_p;' : phase.wgsl;
+  const needs = (name: string): boolean => !projection && new RegExp(`\\b${name}\\b`).test(body);
+  // With a projection the cell's own h is what the projection multiplies.
+  const result = toU && !needs('u') ? 'hNew' : 'u';
+  const cell = (sum: (g: number) => string): string => `
+    let at = dir * params.rows + row;
+    ${projection ? '' : phaseInputs(spec, phase)}
+    ${G.map((g) => `let s_${products[g]} = ${sum(g)};`).join('\n    ')}
+    ${last || needs('h') ? `let h = ${scalar('state', `at * ${op}u + min(unit, ${output - 1}u)`)};` : ''}
+    ${writesC ? `let c = ${scalar('state', cAt)};\n    var cNew = c;` : ''}
+    ${afterU && needs('keep') ? `let keep = ${scalar('u', keepAt)};` : ''}
+    ${toU && needs('keep') ? 'var keep = 0.0; var u = 0.0;' : 'var hNew = 0.0;'}
+    ${body}
+    let s = params.start + turn;
+    ${masked && (last || writesC) ? 'let live = isLive(row, s);' : ''}
+    ${toU ? `uNext[at * ${hp}u + unit] = ${result};` : ''}
+    ${toU && needs('keep') ? `uNext[${keepAt}] = keep;` : ''}
+    ${writesC ? `next[${cAt}] = ${masked ? 'select(c, cNew, live)' : 'cNew'};` : ''}
+    ${last ? `next[at * ${op}u + unit] = ${masked ? 'select(h, hNew, live)' : 'hNew'};` : ''}
+    ${last ? storeY(spec, 'hNew') : ''}`;
+  const accumulate = (r: number): string => `
+    let v${r} = ${source}[o${r} + k];
+    ${G.map((g) => `a${g}_${r} += dot(w${g}, v${r});`).join(' ')}`;
+  return defineKernel({
+    name: `recurrent-step-${index}`,
+    stepped: true,
+    bindings: present({
+      xw: !projection && 'read f32',
+      r: 'read vec4f',
+      extra: !projection && spec.extra.some(needs) && 'read f32',
+      state: (operand === 'h' || last || needs('h') || writesC) && 'read vec4f',
+      u: afterU && 'read vec4f',
+      ...((last || writesC) && maskBindings(spec)),
+      next: (last || writesC) && 'write f32',
+      uNext: toU && 'write f32',
+      y: last && spec.writesY && 'write f32',
+    }),
+    uniforms: TIME_UNIFORMS,
+    body: wgsl`
+${MATH}
+${activationFunctions(spec)}
+#if ${last || writesC}
+${timeFunctions(spec)}
+#endif
+#if ${S > 1}
+var<workgroup> partial: array<f32, ${S * U * products.length * RB}>;
+#endif
+@compute @workgroup_size(${U}, ${S})
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: vec3u) {
+  dir = wid.z;
+  let unit = wid.x * ${U}u + lid.x;
+  let first = wid.y * ${RB}u;
+  ${R.map((r) => `let o${r} = (dir * params.rows + min(first + ${r}u, params.rows - 1u)) * ${operand === 'h' ? op / 4 : hp / 4}u;`).join('\n  ')}
+  ${G.map((g) => R.map((r) => `var a${g}_${r} = 0.0;`).join(' ')).join('\n  ')}
+  for (var i = 0u; i < ${turns}u; i++) {
+    let k = i * ${S}u + lid.y;
+    #if ${S > 1 && turns * S !== k4}
+    if (k >= ${k4}u) { break; }
+    #endif
+    let wAt = (dir * ${k4}u + k) * ${products.length * padded}u + unit;
+    ${G.map((g) => `let w${g} = r[wAt + ${g * padded}u];`).join(' ')}
+    ${R.map(accumulate).join('')}
+  }
+  #if ${S > 1}
+  let lane = lid.y * ${U}u + lid.x;
+  ${G.map((g) => R.map((r) => `partial[${(g * RB + r) * S * U}u + lane] = a${g}_${r};`).join(' ')).join('\n  ')}
+  workgroupBarrier();
+  for (var q = 0u; q < ${Math.ceil(RB / S)}u; q++) {
+    let block = q * ${S}u + lid.y;
+    let row = first + block;
+    if (block >= ${RB}u || row >= params.rows || unit >= ${units}u) { continue; }
+    ${G.map(
+      (g) => `var b${g} = 0.0;
+    for (var j = 0u; j < ${S}u; j++) { b${g} += partial[(${g * RB}u + block) * ${S * U}u + j * ${U}u + lid.x]; }`,
+    ).join('\n    ')}
+    ${cell((g) => `b${g}`)}
+  }
+  #else
+  if (unit >= ${units}u) { return; }
+  for (var q = 0u; q < ${RB}u; q++) {
+    let row = first + q;
+    if (row >= params.rows) { break; }
+    ${cell((g) => (RB === 1 ? `a${g}_0` : `array<f32, ${RB}>(${R.map((r) => `a${g}_${r}`).join(', ')})[q]`))}
+  }
+  #endif
+}`,
+  });
+}

@@ -1,0 +1,22 @@
+// The public API, every export written out. In Node import `webgpu-rnn/node`, which adds WebGPU from
+// Dawn and the file system.
+export { RnnError } from './errors.ts';
+export type { RnnErrorCode } from './errors.ts';
+export { tensor } from './tensor.ts';
+export type { DataType, Tensor, TypedArray, TypedArrays } from './tensor.ts';
+export { isWebGPUAvailable } from './webgpu/device.ts';
+export { loadModel, Model } from './model.ts';
+export type { LoadOptions, StreamOptions } from './model.ts';
+export { Stream } from './stream.ts';
+export type { CallOptions, StreamState } from './stream.ts';
+export type { GpuTensor, Tensors } from './session.ts';
+export type { Bytes, ModelSource, Progress } from './source.ts';
+export type { ImportLimits } from './import/limits.ts';
+export type {
+  Attribute,
+  Graph,
+  Node,
+  RecurrentAttributes,
+  ValueInfo,
+} from './graph.ts';
+export type { CellName } from './cells/index.ts';

@@ -1,0 +1,206 @@
+// What a user holds: a graph on a backend.
+import { RnnError } from './errors.ts';
+import type { Graph, ValueInfo } from './graph.ts';
+import { isGraph, validateGraph } from './graph.ts';
+import type { ImportLimits } from './import/limits.ts';
+import { refuseMissingOperators } from './ops/missing.ts';
+import type { PlanOptions } from './plan/lowering.ts';
+import { ReferenceSession } from './reference-session.ts';
+import type { GpuTensor, Session, Tensors } from './session.ts';
+import { checkSignal } from './session.ts';
+import { simplify } from './simplify/index.ts';
+import { readSource } from './source.ts';
+import type { ModelSource, Progress } from './source.ts';
+import { Stream, outputNames } from './stream.ts';
+import type { CallOptions } from './stream.ts';
+import { streamGraph } from './streaming.ts';
+import type { Tensor } from './tensor.ts';
+import { leaseDevice } from './webgpu/device.ts';
+import { WebGpuSession } from './webgpu-session.ts';
+
+/** Options of {@link loadModel}. */
+export interface LoadOptions {
+  /**
+   * Where to compute: `'webgpu'`; `'reference'`, slow and exact in float64; `'auto'` (default),
+   * webgpu where there is an adapter, else reference; or a GPUDevice of the app, which is never
+   * destroyed here. `model.backend` and `model.reason` say what it came to.
+   */
+  readonly device?: 'auto' | 'webgpu' | 'reference' | GPUDevice;
+  /** The format to insist on; found out from the bytes when left out. */
+  readonly format?: 'onnx' | 'tfjs';
+  /** Ends the load with the reason of the signal. */
+  readonly signal?: AbortSignal;
+  /** Called while bytes arrive. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** Caps of what a file may ask for, see {@link ImportLimits}. */
+  readonly limits?: Partial<ImportLimits>;
+  /** The recurrent kernel to use wherever the device allows it, for tests and benchmarks. */
+  readonly recurrentKernel?: 'step' | 'persistent';
+}
+
+/** Options of {@link Model.stream}. */
+export interface StreamOptions {
+  /** Batch rows, for models whose state has a free dimension that no input names. Default 1. */
+  readonly batch?: number;
+  /** State that the model takes and gives itself: output → input it is fed back to. */
+  readonly state?: Readonly<Record<string, string>>;
+}
+
+/**
+ * A model on a backend. Made by {@link loadModel}. Calls may overlap: they queue in order.
+ */
+export class Model {
+  /** Name, element type and shape of each input; a free dimension is a string. */
+  readonly inputs: readonly ValueInfo[];
+  /** Name, element type and shape of each output, where the file tells. */
+  readonly outputs: readonly ValueInfo[];
+  /** What computes. */
+  readonly backend: 'webgpu' | 'reference';
+  /** Why this backend, in a sentence. */
+  readonly reason: string;
+  /** Vendor and name of the adapter. */
+  readonly adapter: string;
+  readonly #graph: Graph;
+  readonly #session: Session;
+  #disposed = false;
+
+  /** @internal */
+  constructor(graph: Graph, session: Session, reason: string) {
+    this.#graph = graph;
+    this.#session = session;
+    this.inputs = graph.inputs;
+    this.outputs = graph.outputs;
+    this.backend = session.backend;
+    this.adapter = session.adapter;
+    this.reason = reason;
+  }
+
+  /** Compiled shaders, and bytes of weights on the device; zeros where there is no GPU. */
+  get usage(): { readonly pipelines: number; readonly weightBytes: number } {
+    return this.#session instanceof WebGpuSession
+      ? this.#session.usage
+      : { pipelines: 0, weightBytes: 0 };
+  }
+
+  /**
+   * Runs the whole model once. It keeps no state between calls: see {@link Model.stream}.
+   *
+   * @param feeds tensors by input name, with the declared types and ranks
+   * @returns tensors by output name
+   * @throws RnnError `INVALID_ARGUMENT` or `SHAPE_MISMATCH` with the path of the feed,
+   *   `DISPOSED`, `DEVICE_LOST`, `OUT_OF_MEMORY`; the reason of the signal when it is aborted
+   * @example
+   * ```ts
+   * const { Y } = await model.run({ X: tensor(new Float32Array(16 * 40), [16, 1, 40]) });
+   * ```
+   */
+  run(feeds: Tensors, options?: CallOptions & { readonly output?: 'cpu' }): Promise<Record<string, Tensor>>;
+  /** The same with outputs that stay on the GPU, each in a buffer that is the caller's to destroy. */
+  run(feeds: Tensors, options: CallOptions & { readonly output: 'gpu' }): Promise<Record<string, GpuTensor>>;
+  async run(
+    feeds: Tensors,
+    options: CallOptions & { readonly output?: 'cpu' | 'gpu' } = {},
+  ): Promise<Record<string, Tensor> | Record<string, GpuTensor>> {
+    this.#check();
+    const { signal, outputs, output } = options;
+    const names = outputNames(this.outputs, outputs);
+    if (output !== 'gpu') return this.#session.run(feeds, names, signal);
+    if (this.#session instanceof WebGpuSession) {
+      return this.#session.runOnGpu(feeds, names, signal);
+    }
+    const what = `'gpu' needs the webgpu backend, this model runs on ${this.backend}`;
+    throw new RnnError('INVALID_ARGUMENT', 'options.output', what);
+  }
+
+  /**
+   * A stream: this model with recurrent state of its own, for sequences that arrive step by step.
+   * It carries the state of every forward recurrent layer, and the state inputs named in `state`.
+   *
+   * @throws RnnError `UNSUPPORTED_OPERATOR` naming the layer that needs the whole sequence,
+   *   `INVALID_ARGUMENT` for a state pair that names no output or input
+   */
+  stream(options: StreamOptions = {}): Stream {
+    this.#check();
+    const { batch = 1, state = {} } = options;
+    if (!Number.isSafeInteger(batch) || batch < 1) {
+      const what = `got ${String(batch)}, expected a whole number from 1 up`;
+      throw new RnnError('INVALID_ARGUMENT', 'options.batch', what);
+    }
+    const streamed = streamGraph(this.#graph, state);
+    return new Stream(this.#session.stream(streamed, batch), this.outputs, streamed.slots);
+  }
+
+  #check(): void {
+    if (this.#disposed) throw new RnnError('DISPOSED', 'model', 'the model has been disposed of');
+  }
+
+  /** Frees weights and buffers. Further calls reject with `DISPOSED`; a second dispose does nothing. */
+  dispose(): void {
+    this.#disposed = true;
+    this.#session.dispose();
+  }
+
+  /** Same as {@link Model.dispose}, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+async function makeSession(graph: Graph, options: LoadOptions): Promise<{ session: Session; reason: string }> {
+  const { device = 'auto', recurrentKernel } = options;
+  const plan: PlanOptions = recurrentKernel === undefined ? {} : { recurrentKernel };
+  if (device === 'reference') return { session: new ReferenceSession(graph), reason: 'asked for' };
+  if (typeof device !== 'string') {
+    const session = new WebGpuSession(graph, await leaseDevice(device), plan);
+    return { session, reason: 'the app brought its device' };
+  }
+  if (device !== 'auto' && device !== 'webgpu') {
+    const what = `got '${String(device)}', expected 'auto', 'webgpu', 'reference' or a GPUDevice`;
+    throw new RnnError('INVALID_ARGUMENT', 'options.device', what);
+  }
+  try {
+    const lease = await leaseDevice();
+    const reason = device === 'auto' ? 'WebGPU is available' : 'asked for';
+    return { session: new WebGpuSession(graph, lease, plan), reason };
+  } catch (error) {
+    const missing =
+      error instanceof RnnError && (error.code === 'NO_WEBGPU' || error.code === 'NO_ADAPTER');
+    if (device === 'webgpu' || !missing) throw error;
+    return { session: new ReferenceSession(graph), reason: error.message };
+  }
+}
+
+/**
+ * Loads a model and makes it ready to run.
+ *
+ * @param source URL or path, bytes, a Blob, `{ name: bytes }` for models of several files, or a
+ *   {@link Graph} made in code
+ * @throws RnnError `INVALID_MODEL` with the path of the fault, `UNSUPPORTED_OPERATOR` naming the
+ *   operator, its node and what there is, `LIMIT_EXCEEDED`, `NO_WEBGPU`, `NO_ADAPTER`
+ * @example
+ * ```ts
+ * const model = await loadModel('/models/silero_vad.onnx');
+ * ```
+ */
+export async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
+  const { signal, limits, format, onProgress } = options;
+  checkSignal(signal);
+  let graph: Graph;
+  if (isGraph(source as Graph)) {
+    graph = source as Graph;
+  } else {
+    const files = await readSource(source as Exclude<ModelSource, Graph>, { signal, onProgress, limits });
+    const { importModel } = await import('./import/index.ts');
+    checkSignal(signal);
+    graph = await importModel(files, {
+      ...(format !== undefined && { format }),
+      ...(limits !== undefined && { limits }),
+    });
+  }
+  validateGraph(graph);
+  refuseMissingOperators(graph);
+  const simple = simplify(graph);
+  checkSignal(signal);
+  const { session, reason } = await makeSession(simple, options);
+  return new Model(simple, session, reason);
+}

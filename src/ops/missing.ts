@@ -1,0 +1,43 @@
+// Which operators of a graph the engine does not have.
+import { RnnError } from '../errors.ts';
+import type { Graph } from '../graph.ts';
+import { isGraph } from '../graph.ts';
+import { OPERATORS } from './index.ts';
+
+interface Missing {
+  readonly op: string;
+  readonly name: string;
+  readonly path: string;
+}
+
+function find(graph: Graph, path: string): Missing[] {
+  return graph.nodes.flatMap(({ op, name, attributes }, i) => {
+    const where = `${path}.nodes[${i}]`;
+    const inside = Object.entries(attributes).flatMap(([key, value]) =>
+      isGraph(value) ? find(value, `${where}.${key}`) : [],
+    );
+    return op === 'If' || OPERATORS.has(op) ? inside : [{ op, name, path: where }, ...inside];
+  });
+}
+
+/**
+ * Refuses a graph with operators that the engine lacks, all of them at once.
+ *
+ * @throws RnnError `UNSUPPORTED_OPERATOR` with the path of the first, every missing operator with
+ *   its nodes, and the list of what there is
+ */
+export function refuseMissingOperators(graph: Graph): void {
+  const missing = find(graph, 'graph');
+  if (missing.length === 0) return;
+  const byOp = new Map<string, Missing[]>();
+  for (const item of missing) byOp.set(item.op, [...(byOp.get(item.op) ?? []), item]);
+  const list = [...byOp].map(([op, items]) => {
+    const names = items.slice(0, 3).map(({ name, path }) => `'${name}' at ${path}`);
+    return `${op} (${names.join(', ')}${items.length > 3 ? `, and ${items.length - 3} more` : ''})`;
+  });
+  throw new RnnError(
+    'UNSUPPORTED_OPERATOR',
+    missing[0]!.path,
+    `no ${list.join('; no ')}. There are: If, ${[...OPERATORS.keys()].toSorted().join(', ')}`,
+  );
+}

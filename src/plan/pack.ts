@@ -1,0 +1,76 @@
+// Layouts of recurrent weights as the kernels read them. Each function takes an array that can be
+// indexed, so that the same code packs numbers on the host and makes the maps for packing on a GPU.
+
+/** Anything that is read by index. */
+export type Source = ArrayLike<number>;
+
+/** Shape of a packed product: rows of `units` for each of `products`, over `width` inputs. */
+export interface ProductLayout {
+  readonly directions: number;
+  /** Rows of one direction in the source: G·H. */
+  readonly sourceRows: number;
+  /** Blocks of rows, by number of the block in the source. */
+  readonly blocks: readonly number[];
+  readonly units: number;
+  /** Units rounded up to what the kernel's workgroups cover. */
+  readonly padded: number;
+  readonly width: number;
+}
+
+/** Elements of a packed product. */
+export function productSize({ directions, blocks, padded, width }: ProductLayout): number {
+  return directions * Math.ceil(width / 4) * blocks.length * padded * 4;
+}
+
+/** [D, G·H, K] → [D][⌈K/4⌉][blocks][units padded][4], zeros where padded. */
+export function packProduct(source: Source, layout: ProductLayout, out: Float32Array | Uint32Array): void {
+  const { directions, sourceRows, blocks, units, padded, width } = layout;
+  let at = 0;
+  for (let dir = 0; dir < directions; dir++) {
+    for (let k = 0; k < width; k += 4) {
+      const lanes = Math.min(4, width - k);
+      for (const block of blocks) {
+        for (let unit = 0; unit < padded; unit++, at += 4) {
+          if (unit >= units) continue;
+          const from = ((dir * sourceRows + block * units + unit) * width + k) | 0;
+          for (let lane = 0; lane < lanes; lane++) out[at + lane] = source[from + lane]!;
+        }
+      }
+    }
+  }
+}
+
+/** [D, 2·G·H] → [D, G·H], the input biases. */
+export function packInputBias(source: Source, directions: number, width: number, out: Float32Array | Uint32Array): void {
+  for (let dir = 0; dir < directions; dir++) {
+    for (let n = 0; n < width; n++) out[dir * width + n] = source[dir * 2 * width + n]!;
+  }
+}
+
+/** [D, 2·G·H] → [D, G·H], the recurrent biases of the gates that fold; 0 for the others. */
+export function packFoldedBias(
+  source: Source,
+  directions: number,
+  width: number,
+  hidden: number,
+  folds: (gate: number) => boolean,
+  out: Float32Array | Uint32Array,
+): void {
+  for (let dir = 0; dir < directions; dir++) {
+    for (let n = 0; n < width; n++) {
+      const folded = folds(Math.floor(n / hidden));
+      out[dir * width + n] = folded ? source[dir * 2 * width + width + n]! : 0;
+    }
+  }
+}
+
+/** [D, stride] → [D, count], a run of `count` from `offset` in each direction. */
+export function packRun(
+  source: Source,
+  { directions, stride, offset, count }: { directions: number; stride: number; offset: number; count: number },
+  out: Float32Array | Uint32Array,
+): void {
+  for (let dir = 0; dir < directions; dir++) {
+    for (let n = 0; n < count; n++) out[dir * count + n] = source[dir * stride + offset + n]!;
+  }
+}

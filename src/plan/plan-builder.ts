@@ -1,0 +1,135 @@
+// Collects the buffers and commands of a plan while its nodes are lowered.
+import { RnnError } from '../errors.ts';
+import { isFloat, sizeOf } from '../tensor.ts';
+import type { Tensor } from '../tensor.ts';
+import type { assignSlots } from './arena.ts';
+import type { DeviceProfile } from './choose.ts';
+import type { PlanValue } from './lowering.ts';
+import type { BufferId, Command, MakeWeight, Plan, PlanBuffer, PlanOutput } from './types.ts';
+
+type Draft = { label: string; size: number } & (
+  | { life: 'scratch' }
+  | { life: 'weight'; key: string; make: MakeWeight }
+  | { life: 'constant'; make: MakeWeight }
+  | { life: 'input' | 'state'; name: string }
+);
+
+/** A tensor as the device holds it: f32 for floating point, i32 for integers and bool. */
+export function deviceArray({ type, data }: Pick<Tensor, 'type'> & { data: ArrayLike<number | bigint> }): Float32Array | Int32Array {
+  if (data instanceof Float32Array || data instanceof Int32Array) return data;
+  return isFloat(type)
+    ? Float32Array.from(data as ArrayLike<number>)
+    : // Ends of the range stand for "all" in slices; 32 bits hold what a device can index.
+      Int32Array.from(data, (v) => Math.min(Math.max(Number(v), -0x80000000), 0x7fffffff));
+}
+
+/** The plan under construction. */
+export class PlanBuilder {
+  readonly #device: DeviceProfile;
+  readonly #buffers: Draft[] = [];
+  readonly #commands: Command[] = [];
+  readonly #feedback: { from: BufferId; to: BufferId; size: number }[] = [];
+  readonly #weights = new Map<string, BufferId>();
+  readonly #uploads = new Map<PlanValue, BufferId>();
+
+  constructor(device: DeviceProfile) {
+    this.#device = device;
+  }
+
+  #add(draft: Draft): BufferId {
+    const { maxStorageBufferBindingSize, maxBufferSize } = this.#device;
+    const most = Math.min(maxStorageBufferBindingSize, maxBufferSize);
+    if (draft.size > most) {
+      throw new RnnError(
+        'LIMIT_EXCEEDED',
+        draft.label,
+        `needs a buffer of ${draft.size} bytes, this device has maxStorageBufferBindingSize ` +
+          `${maxStorageBufferBindingSize} and maxBufferSize ${maxBufferSize}`,
+      );
+    }
+    // WebGPU has no empty bindings, and kernels read whole vec4s: never less than 16 bytes.
+    return this.#buffers.push({ ...draft, size: Math.max(16, Math.ceil(draft.size / 16) * 16) }) - 1;
+  }
+
+  /** The buffer that an input is uploaded to, or that a stream keeps it in. */
+  input(value: PlanValue, isState: boolean): BufferId {
+    const { name } = value;
+    const life = isState ? 'state' : 'input';
+    return this.#add({ label: `inputs.${name}`, size: sizeOf(value.dims) * 4, life, name });
+  }
+
+  scratch(count: number, label: string): BufferId {
+    return this.#add({ label, size: count * 4, life: 'scratch' });
+  }
+
+  weight(key: string, count: number, make: MakeWeight): BufferId {
+    let id = this.#weights.get(key);
+    if (id === undefined) {
+      id = this.#add({ label: key, size: count * 4, life: 'weight', key, make });
+      this.#weights.set(key, id);
+    }
+    return id;
+  }
+
+  /** The buffer of a value; one that is known on the host is uploaded once. */
+  bufferOf(value: PlanValue): BufferId {
+    if (value.buffer !== undefined) return value.buffer;
+    let id = this.#uploads.get(value);
+    if (id === undefined) {
+      const { name, dims, tensor } = value;
+      const make = (): Float32Array | Int32Array => deviceArray(tensor ?? value.host!);
+      // A constant of the file is the same in all plans; what folded from it may depend on shapes.
+      if (tensor) id = this.weight(`${name}#raw`, sizeOf(dims), make);
+      else id = this.#add({ label: name, size: sizeOf(dims) * 4, life: 'constant', make });
+      this.#uploads.set(value, id);
+    }
+    return id;
+  }
+
+  emit(command: Command): void {
+    this.#commands.push(command);
+  }
+
+  /** Copies `from` to the state buffer `to` when everything else is done. */
+  feedback(from: BufferId, to: BufferId, size: number): void {
+    this.#feedback.push({ from, to, size });
+  }
+
+  finish(outputs: readonly PlanOutput[], assign: typeof assignSlots): Plan {
+    // An output that is another state, unchanged, must be put aside before that state is written.
+    const copies = this.#feedback.filter(({ from, to, size }) => from !== to && size > 0);
+    const aside = copies.map((copy) => {
+      if (this.#buffers[copy.from]!.life !== 'state') return copy;
+      const to = this.scratch(copy.size / 4, 'state put aside');
+      this.emit({ kind: 'copy', from: copy.from, to, size: copy.size });
+      return { ...copy, from: to };
+    });
+    const returned = outputs.flatMap((output) => ('buffer' in output ? [output.buffer] : []));
+    const replaced = returned.filter((id) => copies.some(({ to }) => to === id));
+    const renamed = new Map(
+      replaced.map((id) => {
+        const size = this.#buffers[id]!.size;
+        const to = this.scratch(size / 4, 'output put aside');
+        this.emit({ kind: 'copy', from: id, to, size });
+        return [id, to];
+      }),
+    );
+    for (const copy of aside) this.emit({ kind: 'copy', ...copy });
+    const finalOutputs = outputs.map((output) =>
+      'buffer' in output && renamed.has(output.buffer)
+        ? { ...output, buffer: renamed.get(output.buffer)! }
+        : output,
+    );
+    const sizes = new Map<BufferId, number>();
+    this.#buffers.forEach((buffer, id) => {
+      if (buffer.life === 'scratch') sizes.set(id, buffer.size);
+    });
+    const kept = new Set(finalOutputs.flatMap((output) => ('buffer' in output ? [output.buffer] : [])));
+    const { slotOf, slots } = assign(this.#commands, sizes, kept);
+    const buffers = this.#buffers.map(
+      (buffer, id): PlanBuffer =>
+        buffer.life === 'scratch' ? { ...buffer, slot: slotOf.get(id)! } : buffer,
+    );
+    return { buffers, commands: this.#commands, outputs: finalOutputs, arena: slots };
+  }
+}

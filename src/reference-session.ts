@@ -1,0 +1,143 @@
+// The reference backend of a Model: the float64 interpreter behind the same calls as a GPU. It is
+// slow and exact, and needs nothing of its environment.
+import { RnnError } from './errors.ts';
+import type { Graph } from './graph.ts';
+import { toTensor } from './ops/value.ts';
+import { runReference } from './reference.ts';
+import { checkSignal, checkState, Preparer, StreamFeeds } from './session.ts';
+import type { Session, StreamSession, Tensors } from './session.ts';
+import type { StreamedGraph } from './streaming.ts';
+import type { Tensor } from './tensor.ts';
+import { Turns } from './turns.ts';
+
+function compute(graph: Graph, feeds: Tensors, outputs: readonly string[]): Record<string, Tensor> {
+  const values = runReference(graph, feeds, outputs);
+  return Object.fromEntries([...values].map(([name, value]) => [name, toTensor(value, name)]));
+}
+
+const copyOf = (feeds: Tensors): Tensors =>
+  Object.fromEntries(
+    Object.entries(feeds).map(([name, feed]) => [name, { ...feed, data: feed.data.slice() }]),
+  ) as Tensors;
+
+/** A graph in float64 on the CPU. */
+export class ReferenceSession implements Session {
+  readonly backend = 'reference';
+  readonly adapter = 'float64 interpreter';
+  readonly turns = new Turns();
+  readonly #graph: Graph;
+  readonly #preparer: Preparer;
+  #disposed = false;
+
+  constructor(graph: Graph) {
+    this.#graph = graph;
+    this.#preparer = new Preparer(graph);
+  }
+
+  /** @throws RnnError `DISPOSED` */
+  check(): void {
+    if (this.#disposed) throw new RnnError('DISPOSED', 'model', 'the model has been disposed of');
+  }
+
+  async run(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<Record<string, Tensor>> {
+    this.check();
+    checkSignal(signal);
+    this.#preparer.prepare(feeds);
+    const owned = copyOf(feeds);
+    // Computing blocks the thread, so it begins in a task of its own, where an abort can come first.
+    await new Promise((resolve) => setTimeout(resolve));
+    this.check();
+    checkSignal(signal);
+    return compute(this.#graph, owned, outputs);
+  }
+
+  stream(streamed: StreamedGraph, batch: number): StreamSession {
+    return new ReferenceStream(this, streamed, batch);
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+  }
+}
+
+class ReferenceStream implements StreamSession {
+  readonly #session: ReferenceSession;
+  readonly #streamed: StreamedGraph;
+  readonly #batch: number;
+  readonly #feeds: StreamFeeds;
+  readonly #preparer: Preparer;
+  #state: Tensors | undefined;
+  #disposed = false;
+
+  constructor(session: ReferenceSession, streamed: StreamedGraph, batch: number) {
+    this.#session = session;
+    this.#streamed = streamed;
+    this.#batch = batch;
+    this.#feeds = new StreamFeeds(streamed, batch);
+    this.#preparer = new Preparer(streamed.graph);
+  }
+
+  #check(): void {
+    this.#session.check();
+    if (this.#disposed) throw new RnnError('DISPOSED', 'stream', 'the stream has been disposed of');
+  }
+
+  async step(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<Record<string, Tensor>> {
+    this.#check();
+    checkSignal(signal);
+    const owned = copyOf(feeds);
+    return this.#session.turns.enter(() => {
+      this.#check();
+      checkSignal(signal);
+      const { graph, slots } = this.#streamed;
+      const all = { ...(this.#state ?? this.#feeds.initial(owned)), ...owned };
+      this.#preparer.prepare(all);
+      const wanted = new Set([...outputs, ...slots.map(({ output }) => output)]);
+      const results = compute(graph, all, [...wanted]);
+      this.#state = Object.fromEntries(slots.map(({ input, output }) => [input, results[output]!]));
+      return Object.fromEntries(outputs.map((name) => [name, results[name]!]));
+    });
+  }
+
+  reset(): void {
+    this.#check();
+    void this.#session.turns.enter(() => {
+      this.#state = undefined;
+    });
+  }
+
+  snapshot(): Promise<Record<string, Tensor>> {
+    this.#check();
+    return this.#session.turns.enter(() => ({ ...this.#state }));
+  }
+
+  restore(state: Tensors): void {
+    this.#check();
+    checkState(state, this.#streamed.slots);
+    const copy = copyOf(state);
+    const known = this.#state;
+    for (const [name, { dims }] of Object.entries(known ? state : {})) {
+      const want = known![name]!.dims;
+      if (want.join() !== dims.join()) {
+        const what = `got [${dims.join(', ')}], expected [${want.join(', ')}]`;
+        throw new RnnError('SHAPE_MISMATCH', `state.${name}`, what);
+      }
+    }
+    void this.#session.turns.enter(() => {
+      this.#state = Object.keys(copy).length === 0 ? undefined : copy;
+    });
+  }
+
+  fork(): StreamSession {
+    this.#check();
+    const other = new ReferenceStream(this.#session, this.#streamed, this.#batch);
+    void this.#session.turns.enter(() => {
+      other.#state = this.#state;
+    });
+    return other;
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+  }
+}

@@ -1,0 +1,105 @@
+// What a user holds to run a model step by step.
+import { RnnError } from './errors.ts';
+import type { ValueInfo } from './graph.ts';
+import type { StreamSession, Tensors } from './session.ts';
+import type { StateSlot } from './streaming.ts';
+import type { Tensor } from './tensor.ts';
+
+/** Options of one `run` or `step`. */
+export interface CallOptions {
+  /** Ends the call with the reason of the signal, `AbortError` by default. */
+  readonly signal?: AbortSignal;
+  /** Names of the outputs to compute; all of them when left out. */
+  readonly outputs?: readonly string[];
+}
+
+/** The recurrent state of a stream: tensors by name, plain data that can be stored and cloned. */
+export type StreamState = Readonly<Record<string, Tensor>>;
+
+/** @throws RnnError `INVALID_ARGUMENT` for a name that is no output */
+export function outputNames(all: readonly ValueInfo[], wanted: readonly string[] | undefined): readonly string[] {
+  const names = all.map(({ name }) => name);
+  const wrong = wanted?.findIndex((name) => !names.includes(name)) ?? -1;
+  if (wrong >= 0) {
+    throw new RnnError(
+      'INVALID_ARGUMENT',
+      `options.outputs[${wrong}]`,
+      `got '${wanted![wrong]}', expected one of ${names.join(', ')}`,
+    );
+  }
+  return wanted ?? names;
+}
+
+/**
+ * A model with a recurrent state of its own, kept on the device between steps. Made by
+ * `model.stream()`. Calls may overlap: they take effect in the order they are made.
+ *
+ * @example
+ * ```ts
+ * const stream = model.stream({ state: { stateN: 'state' } });
+ * for (const frame of frames) {
+ *   const { output } = await stream.step({ input: tensor(frame, [1, 576]), sr });
+ * }
+ * ```
+ */
+export class Stream {
+  readonly #session: StreamSession;
+  readonly #outputs: readonly ValueInfo[];
+  /** Names of the state tensors, as in {@link Stream.snapshot}. */
+  readonly stateNames: readonly string[];
+
+  /** @internal */
+  constructor(session: StreamSession, outputs: readonly ValueInfo[], slots: readonly StateSlot[]) {
+    this.#session = session;
+    this.#outputs = outputs;
+    this.stateNames = slots.map(({ input }) => input);
+  }
+
+  /**
+   * Runs the next chunk of the sequence, of any number of time steps, and moves the state on.
+   *
+   * @param feeds tensors by input name; inputs that a state is fed back to may be left out, and
+   *   replace the state where they are given
+   * @returns tensors by output name
+   * @throws RnnError as `run` does; where a step fails or is aborted the state is as before
+   */
+  async step(feeds: Tensors, options: CallOptions = {}): Promise<Record<string, Tensor>> {
+    const outputs = outputNames(this.#outputs, options.outputs);
+    return this.#session.step(feeds, outputs, options.signal);
+  }
+
+  /** Back to the initial state, after the steps called before. */
+  reset(): void {
+    this.#session.reset();
+  }
+
+  /** The state after the steps called before; empty when there was none. */
+  async snapshot(): Promise<StreamState> {
+    return this.#session.snapshot();
+  }
+
+  /**
+   * Takes a state from `snapshot`, of this stream or another of the same model.
+   *
+   * @throws RnnError `INVALID_ARGUMENT` or `SHAPE_MISMATCH` when it is the state of something else
+   */
+  restore(state: StreamState): void {
+    this.#session.restore(state);
+  }
+
+  /** A second stream that goes on from the state of this one, independently. */
+  fork(): Stream {
+    const slots = this.stateNames.map((input) => ({ input, output: '' }));
+    return new Stream(this.#session.fork(), this.#outputs, slots);
+  }
+
+  /** Frees the state. Further calls reject with `DISPOSED`; a second dispose does nothing. */
+  dispose(): void {
+    this.#session.dispose();
+  }
+
+  /** Same as {@link Stream.dispose}, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

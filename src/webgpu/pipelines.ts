@@ -1,0 +1,89 @@
+// Compiles each WGSL source once per device, asynchronously. Knows no model.
+import type { Kernel } from '../../shaders/kernel.ts';
+import { RnnError } from '../errors.ts';
+
+/** A pipeline with what is needed to bind it. */
+export interface Compiled {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** The pipelines of one device. */
+export class Pipelines {
+  readonly #device: GPUDevice;
+  readonly #cache = new Map<string, Promise<Compiled>>();
+  readonly #turnLayout: GPUBindGroupLayout;
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+    this.#turnLayout = device.createBindGroupLayout({
+      label: 'turn',
+      entries: [
+        {
+          binding: 0,
+          visibility: GPUShaderStage.COMPUTE,
+          buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: 4 },
+        },
+      ],
+    });
+  }
+
+  /** Sources compiled so far: a new length of a sequence must not change it. */
+  get size(): number {
+    return this.#cache.size;
+  }
+
+  /** Layout of group 1 of stepped kernels: the number of the turn, at a dynamic offset. */
+  get turnLayout(): GPUBindGroupLayout {
+    return this.#turnLayout;
+  }
+
+  /** The pipeline of a kernel; a compile in flight is shared. A failed one is not kept. */
+  get(kernel: Kernel): Promise<Compiled> {
+    const cached = this.#cache.get(kernel.source);
+    if (cached) return cached;
+    const made = this.#compile(kernel);
+    this.#cache.set(kernel.source, made);
+    made.catch(() => this.#cache.delete(kernel.source));
+    return made;
+  }
+
+  async #compile(kernel: Kernel): Promise<Compiled> {
+    const device = this.#device;
+    const { name, bindings, uniforms, stepped, source } = kernel;
+    const visibility = GPUShaderStage.COMPUTE;
+    const entries: GPUBindGroupLayoutEntry[] = Object.values<string>(bindings).map((type, i) => ({
+      binding: i + 1,
+      visibility,
+      buffer: { type: type.startsWith('read ') ? 'read-only-storage' : 'storage' },
+    }));
+    if (Object.keys(uniforms).length > 0) {
+      entries.push({ binding: 0, visibility, buffer: { type: 'uniform' } });
+    }
+    // The scope keeps a bad shader from also raising an uncaptured error; the compile rejects.
+    device.pushErrorScope('validation');
+    const layout = device.createBindGroupLayout({ label: name, entries });
+    const module = device.createShaderModule({ label: name, code: source });
+    const made = device.createComputePipelineAsync({
+      label: name,
+      layout: device.createPipelineLayout({
+        label: name,
+        bindGroupLayouts: stepped ? [layout, this.#turnLayout] : [layout],
+      }),
+      compute: { module, entryPoint: 'main' },
+    });
+    made.catch(() => undefined);
+    await device.popErrorScope();
+    try {
+      return { pipeline: await made, layout };
+    } catch (cause) {
+      const { messages } = await module.getCompilationInfo();
+      const lines = source.split('\n');
+      const notes = messages
+        .filter(({ type }) => type === 'error')
+        .map((m) => `${m.lineNum}:${m.linePos} ${m.message}\n  ${lines[m.lineNum - 1] ?? ''}`);
+      const what = notes.join('\n') || String((cause as Error).message);
+      throw new RnnError('LIMIT_EXCEEDED', `kernel ${name}`, `did not compile: ${what}`, { cause });
+    }
+  }
+}
