@@ -1,0 +1,158 @@
+// What is known of the values of a graph before anything runs: element types nearly always, shapes
+// and numbers where they depend on no free dimension and on no input.
+import type { Node } from '../graph.ts';
+import { OPERATORS, type HostValue, type ValueType } from '../ops/index.ts';
+import { castType } from '../ops/unary.ts';
+import { toHost, toTensor } from '../ops/value.ts';
+import { sizeOf, type DataType, type Tensor } from '../tensor.ts';
+
+// Folding must never make a model larger than its file by much, nor take longer than loading it.
+// The reference moves some 10^7 elements a second.
+const MAX_OUTPUT = 2 ** 20;
+const MAX_GROWTH = 4; // outputs over inputs, for anything beyond a few kilobytes
+const SMALL = 2 ** 12;
+const MAX_WORK = 2 ** 24; // elements read, multiplied or written in one graph
+
+/** Operators that read each input once for each output, more or less. */
+const PRODUCTS: ReadonlySet<string> = new Set(['MatMul', 'Gemm']);
+
+/** Operators whose cost is not told by the sizes of their inputs; models do not fold them. */
+const NEVER_FOLDED: ReadonlySet<string> = new Set([
+  'Recurrent',
+  'Conv',
+  'ConvTranspose',
+  'MaxPool',
+  'AveragePool',
+]);
+
+// The element type of the outputs, for nodes whose shapes are not known: only the operators named
+// here are taken to have a type at all, so that a new one cannot be mistaken.
+const INT64 = 'Shape Size ArgMax ArgMin';
+const BOOL = 'Equal Greater GreaterOrEqual Less LessOrEqual And Or Xor Not IsNaN';
+const AS_INPUT =
+  'Recurrent MatMul Gemm Conv ConvTranspose MaxPool AveragePool GlobalAveragePool GlobalMaxPool ' +
+  'LayerNormalization BatchNormalization Add Sub Mul Div Pow Max Min Sum Mean Clip PRelu Sqrt Log ' +
+  'Exp Abs Neg Reciprocal Floor Ceil Round Erf Relu Tanh Sigmoid LeakyRelu HardSigmoid Elu ' +
+  'Softplus Softsign Softmax LogSoftmax ReduceSum ReduceMean ReduceMax ReduceMin Reshape Flatten ' +
+  'Squeeze Unsqueeze Transpose Expand Tile Pad Slice Split Concat Gather GatherElements Dropout';
+
+/** Operators by the element type of their first output: a type, or the slot of an input. */
+const RESULT_TYPES: ReadonlyMap<string, DataType | number> = new Map<string, DataType | number>([
+  ...INT64.split(' ').map((op) => [op, 'int64'] as const),
+  ...BOOL.split(' ').map((op) => [op, 'bool'] as const),
+  ...AS_INPUT.split(' ').map((op) => [op, 0] as const),
+  ['Where', 1],
+]);
+
+/** What is known, by the name of the value. */
+export class Facts {
+  readonly #constants = new Map<string, Tensor>();
+  readonly #types = new Map<string, DataType>();
+  readonly #dims = new Map<string, readonly number[]>();
+  #work = 0;
+
+  /** The numbers of a value, where they are known. */
+  constant(name: string): Tensor | undefined {
+    return this.#constants.get(name);
+  }
+
+  /** The element type of a value, where it is known. */
+  type(name: string): DataType | undefined {
+    return this.#types.get(name);
+  }
+
+  setConstant(name: string, value: Tensor): void {
+    this.#constants.set(name, value);
+    this.setType(name, value.type, value.dims);
+  }
+
+  setType(name: string, type: DataType, dims: readonly (number | string)[]): void {
+    this.#types.set(name, type);
+    const fixed = dims.filter((dim) => typeof dim === 'number');
+    if (fixed.length === dims.length) this.#dims.set(name, fixed);
+  }
+
+  /** Learns what the operator of a node tells about its outputs. */
+  learn(node: Node): void {
+    const types = this.#infer(node);
+    node.outputs.forEach((output, slot) => {
+      if (output === '') return;
+      const found = types?.[slot];
+      const type = found?.type ?? this.#typeOf(node, slot);
+      if (type !== undefined) this.setType(output, type, found?.dims ?? ['?']);
+    });
+  }
+
+  #typeOf(node: Node, slot: number): DataType | undefined {
+    if (node.op === 'Cast') return targetOf(node);
+    const found = RESULT_TYPES.get(node.op);
+    // All outputs of a Recurrent or a Split are alike; second outputs of others hold indices.
+    if (slot > 0 && node.op !== 'Recurrent' && node.op !== 'Split') return undefined;
+    return typeof found === 'number' ? this.#types.get(node.inputs[found] ?? '') : found;
+  }
+
+  /** The outputs of a node whose inputs are known, unless they are better computed when needed. */
+  fold(node: Node): readonly Tensor[] | undefined {
+    const operator = OPERATORS.get(node.op);
+    if (operator === undefined || NEVER_FOLDED.has(node.op)) return undefined;
+    const known = node.inputs.every((name) => name === '' || this.#constants.has(name));
+    if (!known && operator.shapeOnly !== true) return undefined;
+    const inferred = this.#infer(node);
+    if (inferred === undefined || !this.#isCheap(node, inferred)) return undefined;
+    return attempt(() => {
+      const inputs = node.inputs.map((name) => {
+        const value = this.#constants.get(name);
+        if (value !== undefined) return toHost(value, name);
+        // An operator that looks at shapes alone needs no numbers.
+        return name === '' ? undefined : this.#shapeOf(name);
+      });
+      return operator.evaluate(node, inputs).map((value) => toTensor(value, node.name));
+    });
+  }
+
+  #shapeOf(name: string): HostValue | undefined {
+    const [type, dims] = [this.#types.get(name), this.#dims.get(name)];
+    return type && dims && { type, dims, data: new Float64Array(0) };
+  }
+
+  #isCheap(node: Node, outputs: readonly ValueType[]): boolean {
+    const sizes = node.inputs.map((name) => sizeOf(this.#dims.get(name) ?? [0]));
+    const read = sizes.reduce((a, b) => a + b, 0);
+    const written = outputs.reduce((sum, { dims }) => sum + sizeOf(dims), 0);
+    const work = PRODUCTS.has(node.op) ? written * Math.max(...sizes) : read + written;
+    if (written > MAX_OUTPUT || written > Math.max(SMALL, read * MAX_GROWTH)) return false;
+    // What Shape reads is not its input's numbers.
+    const spent = OPERATORS.get(node.op)?.shapeOnly ? written : work;
+    if (this.#work + spent > MAX_WORK) return false;
+    this.#work += spent;
+    return true;
+  }
+
+  /** Types and shapes of the outputs, when those of the inputs are known and make sense. */
+  #infer(node: Node): readonly ValueType[] | undefined {
+    const operator = OPERATORS.get(node.op);
+    const inputs = node.inputs.map((name) => (name === '' ? undefined : this.#shapeOf(name)));
+    if (operator === undefined) return undefined;
+    if (node.inputs.some((name, slot) => name !== '' && inputs[slot] === undefined))
+      return undefined;
+    const host = (slot: number): HostValue | undefined => {
+      const value = this.#constants.get(node.inputs[slot] ?? '');
+      return value && toHost(value, node.inputs[slot]);
+    };
+    return attempt(() => operator.infer(node, inputs, host, node.name));
+  }
+}
+
+/** The element type that a Cast makes; undefined where it names none. */
+export function targetOf(node: Node): DataType | undefined {
+  return attempt(() => castType(node.attributes['to'], node.name));
+}
+
+/** What a node says is wrong with it is for whoever runs it, with the path that it has there. */
+function attempt<T>(compute: () => T): T | undefined {
+  try {
+    return compute();
+  } catch {
+    return undefined;
+  }
+}

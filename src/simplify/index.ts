@@ -1,0 +1,172 @@
+// Graph → graph that computes the same with less: constants folded, branches of known conditions
+// taken, nodes that do nothing or feed nobody removed. Names of inputs and outputs stay. What only
+// the shapes of a run decide is left to the planner.
+import { isGraph, type Attribute, type Graph, type Node } from '../graph.ts';
+import type { Tensor } from '../tensor.ts';
+import { Facts, targetOf } from './facts.ts';
+import { definedNames, FreeNames, Renames } from './names.ts';
+import { renamed, withoutDead } from './prune.ts';
+
+/** A graph that is being written. */
+interface Level {
+  readonly nodes: Node[];
+  readonly constants: Map<string, Tensor>;
+  readonly nodeNames: FreeNames;
+  /** Names of values for what comes out of a sub-graph; the outermost graph keeps its own. */
+  readonly nameOf: (old: string) => string;
+}
+
+/** A smaller graph that gives the same outputs for the same inputs, up to float32 rounding. */
+export function simplify(graph: Graph): Graph {
+  const writer = new Writer(definedNames(graph));
+  const renames = new Renames();
+  const level: Level = {
+    nodes: [],
+    constants: new Map(),
+    nodeNames: new FreeNames(graph.nodes.map(({ name }) => name)),
+    nameOf: (old) => old,
+  };
+  writer.write(graph, level, renames, true);
+  const nodes = withOutputNames(graph, level, renames);
+  return withoutDead({ ...graph, nodes, constants: level.constants });
+}
+
+class Writer {
+  readonly #facts = new Facts();
+  readonly #values: FreeNames;
+
+  constructor(taken: Iterable<string>) {
+    this.#values = new FreeNames(taken);
+  }
+
+  /** Adds what a graph holds to `level`; afterwards `renames` tells where its values are. */
+  write(whole: Graph, level: Level, renames: Renames, outermost = false): void {
+    const graph = withoutDead(whole);
+    for (const [name, value] of graph.constants) {
+      const kept = level.nameOf(name);
+      renames.set(name, kept);
+      level.constants.set(kept, value);
+      this.#facts.setConstant(kept, value);
+    }
+    for (const { name, type, dims } of graph.inputs) {
+      const kept = level.nameOf(name);
+      renames.set(name, kept);
+      // What a body of a loop is given, its declaration does not bind.
+      if (outermost) this.#facts.setType(kept, type, dims);
+    }
+    for (const node of graph.nodes) this.#writeNode(node, level, renames, outermost);
+  }
+
+  #writeNode(old: Node, level: Level, renames: Renames, outermost: boolean): void {
+    const node = { ...old, inputs: old.inputs.map((name) => renames.get(name)) };
+    const [source = '', [target = '', ...others]] = [node.inputs[0], node.outputs];
+    if (source !== '' && others.every((name) => name === '') && this.#doesNothing(node)) {
+      renames.set(target, source);
+      return;
+    }
+    const branch = this.#knownBranch(node);
+    if (branch && branch.outputs.length >= node.outputs.length) {
+      const inner = new Renames(renames);
+      this.write(branch, { ...level, nameOf: (name) => this.#values.take(name) }, inner);
+      node.outputs.forEach((name, k) => renames.set(name, inner.get(branch.outputs[k]!.name)));
+      return;
+    }
+    const outputs = node.outputs.map((name) => {
+      if (name === '') return '';
+      const kept = level.nameOf(name);
+      renames.set(name, kept);
+      return kept;
+    });
+    const folded = this.#facts.fold({ ...node, outputs });
+    if (folded) {
+      outputs.forEach((name, slot) => {
+        if (name === '') return;
+        level.constants.set(name, folded[slot]!);
+        this.#facts.setConstant(name, folded[slot]!);
+      });
+      return;
+    }
+    // The nodes of the outermost graph own their names; those that come in from branches make way.
+    const name = outermost ? node.name : level.nodeNames.take(node.name);
+    const written = { ...node, name, outputs, attributes: this.#attributes(node, renames) };
+    level.nodes.push(written);
+    this.#facts.learn(written);
+  }
+
+  #attributes(node: Node, renames: Renames): Node['attributes'] {
+    const entries = Object.entries(node.attributes);
+    if (!entries.some(([, value]) => isGraph(value))) return node.attributes;
+    return Object.fromEntries(
+      entries.map(([key, value]): [string, Attribute] => [
+        key,
+        isGraph(value) ? this.#subGraph(value, renames) : value,
+      ]),
+    );
+  }
+
+  /** A sub-graph that stays one. Its values get names that no value around it has. */
+  #subGraph(graph: Graph, outer: Renames): Graph {
+    const renames = new Renames(outer);
+    const level: Level = {
+      nodes: [],
+      constants: new Map(),
+      nodeNames: new FreeNames(),
+      nameOf: (old) => this.#values.take(old),
+    };
+    this.write(graph, level, renames);
+    const rename = <T extends { readonly name: string }>(info: T): T => ({
+      ...info,
+      name: renames.get(info.name),
+    });
+    return withoutDead({
+      ...graph,
+      inputs: graph.inputs.map(rename),
+      outputs: graph.outputs.map(rename),
+      nodes: level.nodes,
+      constants: level.constants,
+    });
+  }
+
+  #doesNothing(node: Node): boolean {
+    if (node.op === 'Identity') return true;
+    if (node.op === 'Cast') {
+      const type = this.#facts.type(node.inputs[0]!);
+      return type !== undefined && type === targetOf(node);
+    }
+    if (node.op !== 'Dropout') return false;
+    const training = node.inputs[2] ?? '';
+    return training === '' || Number(this.#facts.constant(training)?.data[0] ?? 1) === 0;
+  }
+
+  /** The branch that an If takes, where that is known. */
+  #knownBranch(node: Node): Graph | undefined {
+    const condition = node.op === 'If' ? this.#facts.constant(node.inputs[0] ?? '') : undefined;
+    if (condition?.data.length !== 1) return undefined;
+    const branch = node.attributes[Number(condition.data[0]) === 0 ? 'else_branch' : 'then_branch'];
+    return isGraph(branch) ? branch : undefined;
+  }
+}
+
+/** The nodes with the outputs of the graph under their own names again. */
+function withOutputNames({ outputs }: Graph, level: Level, renames: Renames): readonly Node[] {
+  const made = new Set(level.nodes.flatMap((node) => node.outputs));
+  const own = new Set(outputs.map(({ name }) => name));
+  const back = new Map<string, string>();
+  const copies: Node[] = [];
+  for (const { name } of outputs) {
+    const source = renames.get(name);
+    if (source === name) continue;
+    const value = level.constants.get(source);
+    if (value !== undefined) level.constants.set(name, value);
+    else if (made.has(source) && !own.has(source) && !back.has(source)) back.set(source, name);
+    else copies.push(copy(source, name, level));
+  }
+  return [...level.nodes, ...copies].map((node) => renamed(node, back));
+}
+
+/** An input that is an output as well, or one value under two names. */
+function copy(source: string, name: string, level: Level): Node {
+  const inputs = [source];
+  const node = level.nodeNames.take(`Identity_${name}`);
+  return { op: 'Identity', name: node, inputs, outputs: [name], attributes: {} };
+}
