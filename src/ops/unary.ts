@@ -18,7 +18,7 @@ export function mapping(call: Call, kind: Kind, f: Unary, result?: DataType): Ou
 
 /** The error function, from a series whose terms all have one sign: nothing cancels. */
 export function erf(x: number): number {
-  if (Math.abs(x) > 6) return Math.sign(x); // 1 - erf(6) is 2e-17
+  if (!(Math.abs(x) <= 6)) return Math.sign(x); // 1 - erf(6) is 2e-17; NaN stays NaN
   let sum = 0;
   let term = x;
   for (let n = 1; sum + term !== sum; n += 2) {
