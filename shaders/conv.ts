@@ -53,7 +53,13 @@ if (at${out} >= ${size}) { continue; }`;
     name: transposed ? 'conv-transpose' : 'conv',
     bindings,
     uniforms: {
-      count: 'u32', inH: 'u32', inW: 'u32', outH: 'u32', outW: 'u32', padH: 'u32', padW: 'u32',
+      count: 'u32',
+      inH: 'u32',
+      inW: 'u32',
+      outH: 'u32',
+      outW: 'u32',
+      padH: 'u32',
+      padW: 'u32',
     },
     body: perItem(wgsl`
 let X = i % params.outW;

@@ -3,14 +3,19 @@ import { type Kernel, defineKernel } from './kernel.ts';
 import { perItem, walk, walkUniforms } from './walk.ts';
 import { wgsl } from './wgsl.ts';
 
-/** to[toStart + index · t] = from[fromStart + index · s] for every index of a shape of ≤ `rank` axes. */
+/** out[outStart + index · t] = data[dataStart + index · s] for every index of a shape of ≤ `rank` axes. */
 export const copyKernel = (rank: number): Kernel =>
   defineKernel<string, string>({
     name: 'copy',
-    bindings: { from: 'read u32', to: 'write u32' },
-    uniforms: { count: 'u32', fromStart: 'u32', toStart: 'u32', ...walkUniforms(rank, ['s', 't']) },
+    bindings: { data: 'read u32', out: 'write u32' },
+    uniforms: {
+      count: 'u32',
+      dataStart: 'u32',
+      outStart: 'u32',
+      ...walkUniforms(rank, ['s', 't']),
+    },
     body: perItem(`${walk('i', rank, ['s', 't'])}
-to[params.toStart + t] = from[params.fromStart + s];`),
+out[params.outStart + t] = data[params.dataStart + s];`),
   });
 
 /** What a padded place holds. */
@@ -31,19 +36,29 @@ fn mirror(p: i32, size: i32) -> i32 {
   return min(min(at, period - at), size - 1);
 }`;
 
-/** to[index] = from[index - before], places outside `from` by `mode`; `value` [1] holds the constant. */
+/** out[index] = data[index - before], places outside `from` by `mode`; `value` [1] holds the constant. */
 export function padKernel(rank: number, mode: PadMode): Kernel {
   const axes = Array.from({ length: rank }, (_, k) => k);
   const uniforms: Record<string, 'u32' | 'i32'> = { count: 'u32' };
   for (const k of axes) {
-    Object.assign(uniforms, { [`out${k}`]: 'u32', [`size${k}`]: 'i32', [`before${k}`]: 'i32', [`s${k}`]: 'u32' });
+    Object.assign(uniforms, {
+      [`out${k}`]: 'u32',
+      [`size${k}`]: 'i32',
+      [`before${k}`]: 'i32',
+      [`s${k}`]: 'u32',
+    });
   }
   const constant = mode === 'constant';
   return defineKernel<string, string>({
     name: `pad-${mode}`,
-    bindings: { from: 'read u32', ...(constant && { value: 'read u32' as const }), to: 'write u32' },
+    bindings: {
+      data: 'read u32',
+      ...(constant && { value: 'read u32' as const }),
+      out: 'write u32',
+    },
     uniforms,
-    body: perItem(wgsl`
+    body: perItem(
+      wgsl`
 var rest = i;
 var s = 0u;
 var inside = true;
@@ -60,8 +75,10 @@ ${axes
   )
   .join('\n')}
 #if ${constant}
-if (!inside) { to[i] = value[0]; return; }
+if (!inside) { out[i] = value[0]; return; }
 #endif
-to[i] = from[s];`, FOLDS),
+out[i] = data[s];`,
+      FOLDS,
+    ),
   });
 }

@@ -23,14 +23,14 @@ export function elementwiseKernel(options: {
   const names = OPERANDS.slice(0, inputs.length);
   const bindings: Record<string, BindingType> = {};
   names.forEach((n, i) => (bindings[n.toUpperCase()] = `read ${inputs[i]!}`));
-  const offsets = names.map((n) => `${n}s`);
+  const offsets = names.map((n) => `${n}At`);
   return defineKernel<string, string>({
     name,
     bindings: { ...bindings, out: `write ${output}` },
     uniforms: { count: 'u32', ...walkUniforms(rank, offsets), ...options.extra },
     body: perItem(
       `${walk('i', rank, offsets)}
-${names.map((n) => `let ${n} = ${n.toUpperCase()}[${n}s];`).join('\n')}
+${names.map((n) => `let ${n} = ${n.toUpperCase()}[${n}At];`).join('\n')}
 out[i] = ${output}(${expression});`,
       functionsFor(expression),
     ),

@@ -56,8 +56,10 @@ fn store(row: u32, col: u32, start: u32, sums: vec4<${type}>) {
 /** Buffers: A [batch, M, K], B [batch, K, N] or packed, C [M, N] by strides, out [batch, M, N]. */
 export function tiledMatmul(options: MatmulOptions): Kernel {
   const { type, packed, transA = false, transB = false, rank, functions = '' } = options;
-  const load = (row: string, k: string): string => (transA ? `${k} * params.m + ${row}` : `${row} * params.k + ${k}`);
-  const loadB = (k: string, col: string): string => (transB ? `${col} * params.k + ${k}` : `${k} * params.n + ${col}`);
+  const load = (row: string, k: string): string =>
+    transA ? `${k} * params.m + ${row}` : `${row} * params.k + ${k}`;
+  const loadB = (k: string, col: string): string =>
+    transB ? `${col} * params.k + ${k}` : `${k} * params.n + ${col}`;
   // Neighbouring invocations read neighbouring elements: along K, or across it where transposed.
   const place = transA
     ? `let side = t % ${TILE}u; let inner = t / ${TILE}u;`
@@ -185,7 +187,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 }
 
 /** Four columns side by side: [⌈N/4⌉ quads of each row k] from B [K, N], or [N, K] where transposed. */
-export function packColumns(data: ArrayLike<number>, k: number, n: number, transposed: boolean): Float32Array {
+export function packColumns(
+  data: ArrayLike<number>,
+  k: number,
+  n: number,
+  transposed: boolean,
+): Float32Array {
   const width = Math.ceil(n / 4) * 4;
   const packed = new Float32Array(k * width);
   for (let row = 0; row < k; row++) {

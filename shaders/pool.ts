@@ -16,14 +16,28 @@ export interface PoolOptions {
 }
 
 /** x [N·C, inH, inW] → out [N·C, outH, outW]. */
-export function poolKernel({ kind, type, kernel, strides, dilations, countPad }: PoolOptions): Kernel {
+export function poolKernel({
+  kind,
+  type,
+  kernel,
+  strides,
+  dilations,
+  countPad,
+}: PoolOptions): Kernel {
   const average = kind === 'average';
   return defineKernel({
     name: `pool-${kind}`,
     bindings: { x: `read ${type}`, out: `write ${kind === 'place' ? 'i32' : type}` },
     uniforms: {
-      count: 'u32', outH: 'u32', outW: 'u32', inH: 'i32', inW: 'i32', padH: 'i32', padW: 'i32',
-      endH: 'i32', endW: 'i32', // end of the padding after the input
+      count: 'u32',
+      outH: 'u32',
+      outW: 'u32',
+      inH: 'i32',
+      inW: 'i32',
+      padH: 'i32',
+      padW: 'i32',
+      endH: 'i32',
+      endW: 'i32', // end of the padding after the input
     },
     body: perItem(wgsl`
 let plane = i32(i / params.outW / params.outH) * params.inH;

@@ -119,7 +119,10 @@ for (var k = 0u; k < params.n; k++) {
  * The best `k` of each row and their places, best first, equals in their order; one workgroup a row.
  * data [outer, size, inner] → values, places [outer, k, inner].
  */
-export const topKernel = (type: 'f32' | 'i32', largest: boolean): Kernel<'data' | 'values' | 'places'> =>
+export const topKernel = (
+  type: 'f32' | 'i32',
+  largest: boolean,
+): Kernel<'data' | 'values' | 'places'> =>
   defineKernel<'data' | 'values' | 'places', string>({
     name: 'top',
     bindings: { data: `read ${type}`, values: `write ${type}`, places: 'write i32' },

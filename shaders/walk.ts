@@ -40,12 +40,7 @@ export function walkUniforms(
  *
  * @param name keeps two walks in one kernel apart
  */
-export function walk(
-  index: string,
-  rank: number,
-  operands: readonly string[],
-  name = '',
-): string {
+export function walk(index: string, rank: number, operands: readonly string[], name = ''): string {
   const lines = [`var ${name}rest = ${index};`, ...operands.map((o) => `var ${o} = 0u;`)];
   for (let k = rank - 1; k > 0; k--) {
     const adds = operands.map((o) => `${o} += at * params.${o}${k};`).join(' ');

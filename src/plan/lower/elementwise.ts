@@ -48,7 +48,7 @@ export function pointwise(
   const steps: Record<string, readonly number[]> = {};
   const buffers: Record<string, BufferId> = { out: out.buffer };
   operands.forEach(({ dims, buffer, strides }, i) => {
-    steps[`${OPERANDS[i]!}s`] = strides ?? broadcastStrides(dims, out.dims);
+    steps[`${OPERANDS[i]!}At`] = strides ?? broadcastStrides(dims, out.dims);
     buffers[OPERANDS[i]!.toUpperCase()] = buffer;
   });
   const simple = collapse(out.dims, steps);
@@ -163,9 +163,16 @@ const variadic =
     const mean = l.node.op === 'Mean' ? ` / ${literal(rest.length)}` : '';
     while (rest.length > 0) {
       const some = rest.splice(0, OPERANDS.length);
-      const joined = OPERANDS.slice(0, some.length).reduce<string>((a, b) => (a === '' ? b : join(a, b)), '');
-      if (rest.length === 0) return pointwise(l, some, narrow(type, `(${joined})${mean}`), target(l));
-      const dims = broadcastDims(some.map((o) => o.dims), l.path);
+      const joined = OPERANDS.slice(0, some.length).reduce<string>(
+        (a, b) => (a === '' ? b : join(a, b)),
+        '',
+      );
+      if (rest.length === 0)
+        return pointwise(l, some, narrow(type, `(${joined})${mean}`), target(l));
+      const dims = broadcastDims(
+        some.map((o) => o.dims),
+        l.path,
+      );
       const partial = { type, dims, buffer: l.scratch(sizeOf(dims), 'so far') };
       pointwise(l, some, joined, partial);
       rest.unshift(partial);
@@ -188,7 +195,10 @@ const batchNormalization: Lower = (l) => {
   const epsilon = literal(numberOf(l, 'epsilon', 1e-5));
   const out = target(l);
   const strides = out.dims.map((_, axis) => Number(axis === 1));
-  const operands = [0, 1, 2, 3, 4].map((slot) => ({ ...operand(l, slot), ...(slot > 0 && { strides }) }));
+  const operands = [0, 1, 2, 3, 4].map((slot) => ({
+    ...operand(l, slot),
+    ...(slot > 0 && { strides }),
+  }));
   pointwise(l, operands, `(a - d) / sqrt(e + ${epsilon}) * b + c`, out);
 };
 

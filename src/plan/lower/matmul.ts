@@ -27,9 +27,17 @@ export interface Product {
   readonly transB?: boolean;
   readonly alpha?: number;
   /** A term that is added to each matrix, times `beta`. */
-  readonly c?: { readonly buffer: BufferId; readonly strides: readonly number[]; readonly beta: number };
+  readonly c?: {
+    readonly buffer: BufferId;
+    readonly strides: readonly number[];
+    readonly beta: number;
+  };
   /** Shape of the batch and the steps from matrix to matrix; one matrix when left out. */
-  readonly batch?: { readonly dims: readonly number[]; readonly a: readonly number[]; readonly b: readonly number[] };
+  readonly batch?: {
+    readonly dims: readonly number[];
+    readonly a: readonly number[];
+    readonly b: readonly number[];
+  };
 }
 
 /** Dispatches a product into `out` [batch, M, N]. */
@@ -53,7 +61,9 @@ export function multiply(l: Lowering, product: Product, out: BufferId): void {
   const buffers = {
     A: a,
     B: packed
-      ? l.weight(`${b.name}#columns${transB ? 'T' : ''}`, k * width, () => packColumns(numbers(), k, n, transB))
+      ? l.weight(`${b.name}#columns${transB ? 'T' : ''}`, k * width, () =>
+          packColumns(numbers(), k, n, transB),
+        )
       : l.bufferOf(b),
     ...(c && { C: c.buffer }),
     out,
@@ -79,7 +89,14 @@ export function multiply(l: Lowering, product: Product, out: BufferId): void {
     const simple = collapse(batch.dims, { aBatch: batch.a, bBatch: batch.b });
     steps = walkValues(options.rank, simple.dims, simple.strides);
   }
-  if (tiles > 0) l.dispatch(tiledMatmul(options), gridOf(tiles, 1), buffers, { ...uniforms, ...steps }, flops * count);
+  if (tiles > 0)
+    l.dispatch(
+      tiledMatmul(options),
+      gridOf(tiles, 1),
+      buffers,
+      { ...uniforms, ...steps },
+      flops * count,
+    );
 }
 
 const matMul: Lower = (l) => {

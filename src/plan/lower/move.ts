@@ -7,7 +7,17 @@ import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
 import { operand, pointwise, target } from './elementwise.ts';
-import { axisOf, collapse, hostOf, input, listOf, numberOf, runItems, scalarOf, textOf } from './strides.ts';
+import {
+  axisOf,
+  collapse,
+  hostOf,
+  input,
+  listOf,
+  numberOf,
+  runItems,
+  scalarOf,
+  textOf,
+} from './strides.ts';
 
 /** Where one side of a copy begins, and its steps along each axis. */
 export interface Side {
@@ -20,16 +30,33 @@ export interface Side {
 export function copy(l: Lowering, dims: readonly number[], from: Side, to: Side): void {
   const rank = walkRank(dims.length);
   const simple = collapse(dims, { s: from.strides, t: to.strides });
-  runItems(l, copyKernel(rank), sizeOf(dims), { from: from.buffer, to: to.buffer }, {
-    fromStart: from.start ?? 0,
-    toStart: to.start ?? 0,
-    ...walkValues(rank, simple.dims, simple.strides),
-  });
+  runItems(
+    l,
+    copyKernel(rank),
+    sizeOf(dims),
+    { data: from.buffer, out: to.buffer },
+    {
+      dataStart: from.start ?? 0,
+      outStart: to.start ?? 0,
+      ...walkValues(rank, simple.dims, simple.strides),
+    },
+  );
 }
 
 /** Fills output `slot`, read as `dims`, from input 0 with these strides. */
-function fill(l: Lowering, strides: readonly number[], start = 0, slot = 0, dims = l.outputs[slot]!.dims): void {
-  copy(l, dims, { buffer: l.read(0), start, strides }, { buffer: l.write(slot), strides: stridesOf(dims) });
+function fill(
+  l: Lowering,
+  strides: readonly number[],
+  start = 0,
+  slot = 0,
+  dims = l.outputs[slot]!.dims,
+): void {
+  copy(
+    l,
+    dims,
+    { buffer: l.read(0), start, strides },
+    { buffer: l.write(slot), strides: stridesOf(dims) },
+  );
 }
 
 const view: Lower = (l) => {
@@ -42,8 +69,11 @@ const view: Lower = (l) => {
 
 const transpose: Lower = (l) => {
   const strides = stridesOf(input(l, 0).dims);
-  const order = listOf(l, 'perm') ?? [...strides.keys()].reverse();
-  fill(l, order.map((axis) => strides[axis]!));
+  const order = listOf(l, 'perm') ?? [...strides.keys()].toReversed();
+  fill(
+    l,
+    order.map((axis) => strides[axis]!),
+  );
 };
 
 const expand: Lower = (l) => fill(l, broadcastStrides(input(l, 0).dims, l.outputs[0]!.dims));
@@ -99,7 +129,12 @@ const concat: Lower = (l) => {
   let start = 0;
   for (const slot of l.inputs.keys()) {
     const own = input(l, slot).dims;
-    copy(l, own, { buffer: l.read(slot), strides: stridesOf(own) }, { buffer: out, start, strides });
+    copy(
+      l,
+      own,
+      { buffer: l.read(slot), strides: stridesOf(own) },
+      { buffer: out, start, strides },
+    );
     start += own[axis]! * strides[axis]!;
   }
 };
@@ -111,7 +146,11 @@ const pad: Lower = (l) => {
   const before = dims.map(() => 0);
   given.forEach((axis, i) => (before[axis < 0 ? axis + dims.length : axis] = pads[i]!));
   const mode = textOf(l, 'mode', 'constant') as PadMode;
-  const value = l.inputs[2] ?? { type, dims: [1], host: { type, dims: [1], data: new Float64Array(1) } };
+  const value = l.inputs[2] ?? {
+    type,
+    dims: [1],
+    host: { type, dims: [1], data: new Float64Array(1) },
+  };
   const own = stridesOf(dims);
   const uniforms: Record<string, number> = {};
   const rank = walkRank(dims.length);
@@ -123,9 +162,9 @@ const pad: Lower = (l) => {
     uniforms[`s${k}`] = own[axis] ?? 0;
   }
   const buffers = {
-    from: l.read(0),
+    data: l.read(0),
     ...(mode === 'constant' && { value: l.bufferOf({ name: '', constant: false, ...value }) }),
-    to: l.write(0),
+    out: l.write(0),
   };
   runItems(l, padKernel(rank, mode), sizeOf(l.outputs[0]!.dims), buffers, uniforms);
 };
@@ -134,11 +173,17 @@ const trilu: Lower = (l) => {
   const [rows, columns] = l.outputs[0]!.dims.slice(-2) as [number, number];
   const side = numberOf(l, 'upper', 1) === 0 ? '<=' : '>=';
   const place = 'i32(i % params.columns) - i32(i / params.columns % params.rows)';
-  pointwise(l, [operand(l, 0)], `select(${scalarOf(l.outputs[0]!.type)}(0), a, ${place} ${side} params.k)`, target(l), {
-    rows: ['u32', rows],
-    columns: ['u32', columns],
-    k: ['i32', hostOf(l, 1)?.[0] ?? 0],
-  });
+  pointwise(
+    l,
+    [operand(l, 0)],
+    `select(${scalarOf(l.outputs[0]!.type)}(0), a, ${place} ${side} params.k)`,
+    target(l),
+    {
+      rows: ['u32', rows],
+      columns: ['u32', columns],
+      k: ['i32', hostOf(l, 1)?.[0] ?? 0],
+    },
+  );
 };
 
 const oneHot: Lower = (l) => {
@@ -150,22 +195,34 @@ const oneHot: Lower = (l) => {
   const values = { ...operand(l, 2), strides: strides.map(() => 0) };
   const here = 'i32(i / params.inner % params.depth)';
   const wrapped = 'select(i32(a), i32(a) + i32(params.depth), i32(a) < 0)';
-  pointwise(l, [{ ...indices, strides }, values], `B[select(0, 1, ${here} == ${wrapped})]`, target(l), {
-    inner: ['u32', inner],
-    depth: ['u32', depth],
-  });
+  pointwise(
+    l,
+    [{ ...indices, strides }, values],
+    `B[select(0, 1, ${here} == ${wrapped})]`,
+    target(l),
+    {
+      inner: ['u32', inner],
+      depth: ['u32', depth],
+    },
+  );
 };
 
 const reverseSequence: Lower = (l) => {
   const { dims } = input(l, 0);
   const strides = stridesOf(dims);
   const [batch, time] = [numberOf(l, 'batch_axis', 1), numberOf(l, 'time_axis', 0)];
-  runItems(l, reverseKernel, sizeOf(dims), { data: l.read(0), lengths: l.read(1), out: l.write(0) }, {
-    rows: dims[batch]!,
-    rowStep: strides[batch]!,
-    steps: dims[time]!,
-    step: strides[time]!,
-  });
+  runItems(
+    l,
+    reverseKernel,
+    sizeOf(dims),
+    { data: l.read(0), lengths: l.read(1), out: l.write(0) },
+    {
+      rows: dims[batch]!,
+      rowStep: strides[batch]!,
+      steps: dims[time]!,
+      step: strides[time]!,
+    },
+  );
 };
 
 // Only what is too large to be made on the host gets here.

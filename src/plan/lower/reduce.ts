@@ -14,13 +14,25 @@ const HIGHEST = { f32: '3.4028234e38', i32: '2147483647' };
 /** Folds that need names in more than one place. */
 export const FOLDS = {
   sum: (name: string, map: string, type: 'f32' | 'i32' = 'f32'): Fold => ({
-    name, type, map, initial: '0', combine: 'p + q',
+    name,
+    type,
+    map,
+    initial: '0',
+    combine: 'p + q',
   }),
   max: (name: string, map = 'x', type: 'f32' | 'i32' = 'f32'): Fold => ({
-    name, type, map, initial: LOWEST[type], combine: 'max(p, q)',
+    name,
+    type,
+    map,
+    initial: LOWEST[type],
+    combine: 'max(p, q)',
   }),
   min: (name: string, map = 'x', type: 'f32' | 'i32' = 'f32'): Fold => ({
-    name, type, map, initial: HIGHEST[type], combine: 'min(p, q)',
+    name,
+    type,
+    map,
+    initial: HIGHEST[type],
+    combine: 'min(p, q)',
   }),
 };
 
@@ -61,7 +73,9 @@ export function fold(
     folds: work.folds,
     each: work.each ?? false,
     result: work.result,
-    extraBindings: Object.fromEntries(Object.keys(work.buffers ?? {}).map((key) => [key, 'read f32'])),
+    extraBindings: Object.fromEntries(
+      Object.keys(work.buffers ?? {}).map((key) => [key, 'read f32']),
+    ),
     extraUniforms: Object.fromEntries(Object.keys(work.uniforms ?? {}).map((key) => [key, 'u32'])),
   });
   const out = l.write(slot);
@@ -132,7 +146,11 @@ const softmax =
     const { dims } = input(l, 0);
     const exponential = 'exp(max(x - most, -87.0))'; // beyond that exp may be NaN on some drivers
     const folds = [max('most'), sum('total', exponential)];
-    fold(l, [axisOf(l, -1, dims.length)], { folds, each: true, result: result.replace('EXP', exponential) });
+    fold(l, [axisOf(l, -1, dims.length)], {
+      folds,
+      each: true,
+      result: result.replace('EXP', exponential),
+    });
   };
 
 const argument =

@@ -30,7 +30,11 @@ function windowOf(l: Lowering, kernel: readonly number[]) {
 type Window = ReturnType<typeof windowOf>;
 
 /** Padding before the first element of each axis; that after the last follows from the sizes. */
-function padsBefore(l: Lowering, { kernel, strides, dilations, from, to }: Window, transposed = false): Pair {
+function padsBefore(
+  l: Lowering,
+  { kernel, strides, dilations, from, to }: Window,
+  transposed = false,
+): Pair {
   const auto = textOf(l, 'auto_pad', 'NOTSET');
   const counted = transposed && listOf(l, 'output_shape') !== undefined;
   if (auto === 'VALID' && !counted) return [0, 0];
@@ -62,7 +66,13 @@ function convWeights(l: Lowering, options: ConvOptions): BufferId {
   const part = (j: number) => ({
     dims: [groups, Math.ceil((filters - j) / width), area, channels],
     from: { start: j * perFilter, strides: [perGroup, width * perFilter, 1, perChannel] },
-    to: { start: j, strides: [blocks, 1, 0, 0].map((n) => n * area * channels * width).with(2, channels * width).with(3, width) },
+    to: {
+      start: j,
+      strides: [blocks, 1, 0, 0]
+        .map((n) => n * area * channels * width)
+        .with(2, channels * width)
+        .with(3, width),
+    },
   });
   const parts = Array.from({ length: width }, (_, j) => part(j)).filter(({ dims }) => dims[1]! > 0);
   if (!w.constant) {
@@ -81,7 +91,8 @@ function convWeights(l: Lowering, options: ConvOptions): BufferId {
       for (let g = 0; g < groups; g++) {
         for (let b = 0; b < dims[1]!; b++) {
           for (let k = 0; k < area; k++) {
-            for (let c = 0; c < channels; c++) packed[at(to, g, b, k, c)] = data[at(from, g, b, k, c)]!;
+            for (let c = 0; c < channels; c++)
+              packed[at(to, g, b, k, c)] = data[at(from, g, b, k, c)]!;
           }
         }
       }
@@ -109,8 +120,14 @@ const conv =
       bias,
     };
     const [[inH, inW], [outH, outW]] = [window.from, window.to];
-    const buffers = { x: l.read(0), w: convWeights(l, options), ...(bias && { b: l.read(2) }), out: l.write(0) };
-    const count = x[0]! * groups * Math.ceil(options.filters / convWidth(options.filters)) * outH * outW;
+    const buffers = {
+      x: l.read(0),
+      w: convWeights(l, options),
+      ...(bias && { b: l.read(2) }),
+      out: l.write(0),
+    };
+    const count =
+      x[0]! * groups * Math.ceil(options.filters / convWidth(options.filters)) * outH * outW;
     const products = sizeOf(l.outputs[0]!.dims) * options.channels * sizeOf(window.kernel);
     const uniforms = { inH, inW, outH, outW, padH: padH >>> 0, padW: padW >>> 0 };
     runItems(l, convKernel(options), count, buffers, uniforms, 2 * products);
@@ -137,7 +154,14 @@ const pool =
     const run = (slot: number, what: PoolOptions['kind']): void => {
       const countPad = kind === 'average' && numberOf(l, 'count_include_pad', 0) !== 0;
       const kernel = poolKernel({ ...window, kind: what, type: scalarOf(type), countPad });
-      runItems(l, kernel, count, { x: l.read(0), out: l.write(slot) }, uniforms, count * sizeOf(window.kernel));
+      runItems(
+        l,
+        kernel,
+        count,
+        { x: l.read(0), out: l.write(slot) },
+        uniforms,
+        count * sizeOf(window.kernel),
+      );
     };
     if (l.wanted(0)) run(0, kind);
     if (l.wanted(1)) run(1, 'place');
