@@ -62,6 +62,7 @@ export class Gpu {
    * WebGPU resolves error scopes with null and queue promises with success, so only the loss counts.
    */
   async guard<T>(work: Promise<T>): Promise<T> {
+    work.catch(() => undefined); // where the check throws, nobody else waits for it
     this.check();
     const lost = this.lost.then((): never => {
       throw this.lostError();

@@ -35,5 +35,5 @@ describe.each(['step', 'persistent'] as const)('%s kernel', (recurrentKernel) =>
         model?.dispose();
       }
     }
-  });
+  }, 300_000);
 });

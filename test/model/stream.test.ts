@@ -19,6 +19,7 @@ const BACKENDS: readonly [string, LoadOptions][] = [
 ];
 // The same numbers go through the same operations in both ways, but for the order of a sum.
 const ATOL = 2e-6;
+const TIMEOUT = 180_000; // a software adapter compiles a kernel in 0.1 s, and each layer has its own
 
 /** A random forward layer, time first, whose time and batch are free, and a sequence for it. */
 function layer(seed: number, cell: (typeof CELLS)[number]) {
@@ -88,7 +89,7 @@ describe.each(BACKENDS)('on the %s', (_, options) => {
             if (whole[name]) expectClose(floats(last[name]), floats(whole[name]), { atol: ATOL, label });
           }
         });
-      }));
+      }), TIMEOUT);
 
     test('two streams in turns equal two separate ones; fork and restore go on alike', () =>
       property(async (seed) => {
@@ -118,7 +119,7 @@ describe.each(BACKENDS)('on the %s', (_, options) => {
           const again = await a.step({ X: slice(X, 0, 1) });
           expectClose(floats(again['Y']), floats(wholeA['Y']).subarray(0, again['Y']!.data.length), { atol: ATOL, label });
         });
-      }));
+      }), TIMEOUT);
 
     test('a row of a batch equals that row alone', () =>
       property(async (seed) => {
@@ -139,6 +140,6 @@ describe.each(BACKENDS)('on the %s', (_, options) => {
             expectClose(floats(alone['Y']), expected, { atol: ATOL, label });
           }
         });
-      }));
+      }), TIMEOUT);
   });
 });
