@@ -76,10 +76,13 @@ export const ONNX_TYPE: Readonly<Record<DataType, number>> = {
   uint64: 13,
 };
 
-const FLOAT_NAMES = new Set([
-  ...['alpha', 'beta', 'gamma', 'epsilon', 'momentum', 'clip', 'value_float', 'value_floats'],
-  ...['activation_alpha', 'activation_beta', 'ratio', 'bias', 'lambd', 'max', 'min', 'high', 'low'],
-]);
+// Attributes that ONNX declares as FLOAT or FLOATS.
+const FLOAT_NAMES = new Set(
+  (
+    'alpha beta gamma epsilon momentum clip value_float value_floats activation_alpha ' +
+    'activation_beta ratio bias lambd max min high low'
+  ).split(' '),
+);
 
 type Write = (writer: BinaryWriter) => BinaryWriter;
 

@@ -53,10 +53,12 @@ export function narrower(random: Random, dims: readonly number[]): number[] {
 
 /** The node of a case, reading x0, x1, … and making y0, y1, … */
 export function nodeOf({ op, inputs, attributes = {}, outputs = 1 }: OperatorCase): Node {
+  const names = inputs.map((input, slot) => (input === undefined ? '' : `x${slot}`));
   return {
     op,
     name: 'node',
-    inputs: inputs.map((input, slot) => (input === undefined ? '' : `x${slot}`)),
+    // ONNX Runtime takes '' at the end of the list for an input that is there and null.
+    inputs: names.slice(0, names.findLastIndex((name) => name !== '') + 1),
     outputs: Array.from({ length: outputs }, (_, slot) => `y${slot}`),
     attributes,
   };
