@@ -30,7 +30,7 @@ const KINDS: Readonly<Record<number, string>> = {
 };
 
 /** The kind that a file states or, where an old one does not, the field that it fills. */
-function kindOf(proto: AttributeProto): string {
+export function kindOf(proto: AttributeProto): string {
   if (proto.type !== 0) return KINDS[proto.type] ?? `type ${proto.type}`;
   if (proto.f !== undefined) return 'float';
   if (proto.i !== undefined) return 'int';

@@ -3,7 +3,7 @@ import { RnnError } from '../../errors.ts';
 import type { Graph, Node, ValueInfo } from '../../graph.ts';
 import type { Tensor } from '../../tensor.ts';
 import type { Budget } from '../limits.ts';
-import { attributesOf, attributeValue } from './attributes.ts';
+import { attributesOf, attributeValue, kindOf } from './attributes.ts';
 import type { GraphProto, NodeProto, TensorProto } from './model.ts';
 import { inOrder } from './order.ts';
 import { isRecurrent, toRecurrent } from './recurrent.ts';
@@ -171,27 +171,27 @@ function addConstant(proto: NodeProto, scope: Scope, tensor: (proto: TensorProto
     throw new RnnError('INVALID_MODEL', where, 'got a graph, expected a value');
   };
   const make = (): Tensor => {
+    const form = `${attribute.name}: ${kindOf(attribute)}`;
     // Not by way of attributeValue: integers keep their 64 bits here.
-    if (attribute.name === 'value_int') return integers([attribute.i ?? 0n], []);
-    if (attribute.name === 'value_ints') return integers(attribute.ints, [attribute.ints.length]);
+    if (form === 'value_int: int') return integers([attribute.i ?? 0n], []);
+    if (form === 'value_ints: ints') return integers(attribute.ints, [attribute.ints.length]);
     const value = attributeValue(attribute, { tensor, graph: noGraph }, where);
-    if (attribute.name === 'value_float' && typeof value === 'number') {
-      return { type: 'float32', dims: [], data: Float32Array.of(value) };
+    if (form === 'value: tensor') return value as Tensor;
+    if (form === 'value_float: float') return floats([value as number], []);
+    if (form === 'value_floats: floats') {
+      return floats(value as readonly number[], [attribute.floats.length]);
     }
-    if (attribute.name === 'value_floats' && Array.isArray(value)) {
-      return { type: 'float32', dims: [value.length], data: Float32Array.from(value as number[]) };
-    }
-    if (attribute.name === 'value' && attribute.t) return value as Tensor;
-    const expected = 'a tensor or numbers; strings and sparse tensors are not read';
-    throw new RnnError(
-      'INVALID_MODEL',
-      where,
-      `value of Constant '${proto.name}', expected ${expected}`,
-    );
+    const what = `value of Constant '${proto.name}', got ${form}`;
+    const expected = 'a tensor or numbers; text and sparse tensors are not read';
+    throw new RnnError('INVALID_MODEL', where, `${what}, expected ${expected}`);
   };
   scope.constants.set(name, make());
 }
 
 function integers(values: readonly bigint[], dims: readonly number[]): Tensor {
   return { type: 'int64', dims, data: BigInt64Array.from(values) };
+}
+
+function floats(values: readonly number[], dims: readonly number[]): Tensor {
+  return { type: 'float32', dims, data: Float32Array.from(values) };
 }

@@ -80,9 +80,9 @@ function hiddenSize({ op, inputs }: Node, cell: CellName, scope: Scope, read: Re
   return width;
 }
 
-// ONNX Runtime takes 0 where a file gives these two no alpha or beta; the others have the defaults
-// of the operators of their names.
-const ZERO_DEFAULTS: readonly string[] = ['Affine', 'ScaledTanh'];
+// The specification gives the defaults "of the corresponding operators"; of these three ONNX Runtime,
+// which every file has been tried with, makes 0.
+const ZERO_DEFAULTS: readonly string[] = ['Affine', 'ScaledTanh', 'ThresholdedRelu'];
 
 /**
  * The activations of every direction. Alphas and betas are handed out in order, each activation
