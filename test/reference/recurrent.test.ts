@@ -263,6 +263,7 @@ describe.each(cells)(`%s, seed ${SEED}`, (cell) => {
     const { graph, feeds } = randomRecurrent(random, {
       ...config,
       projected: 0,
+      activations: CELLS[cell].activations,
       outputs: all,
       mask: undefined,
       lengths: undefined,
