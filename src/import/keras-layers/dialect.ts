@@ -47,7 +47,7 @@ export const KERAS2: Dialect = {
   name: 'keras2',
   hardSigmoidSlope: 0.2,
   recurrentActivation: 'sigmoid',
-  resetAfter: true,
+  resetAfter: false, // the option is younger than the files that leave it out
   zeroMaskedBidirectional: true,
   startsMaskedAt: 'zero',
   mergesMasks: 'and',
@@ -61,6 +61,7 @@ export const KERAS3: Dialect = {
   ...KERAS2,
   name: 'keras3',
   hardSigmoidSlope: 1 / 6,
+  resetAfter: true,
   mergesMasks: 'or',
 };
 

@@ -198,7 +198,7 @@ function siteOf(
     ...model,
     layer,
     name: model.name === '' ? name : `${model.name}/${name}`,
-    weights: model.weights.part({ layer: name, className }),
+    weights: model.weights.part(isModel(layer) ? { model: name } : { layer: name, className }),
     inputs,
     mask,
     depth: model.depth + 1,

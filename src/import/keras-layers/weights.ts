@@ -6,6 +6,8 @@ import type { Tensor } from '../../tensor.ts';
 /** One step down from a model to a weight. */
 export type Part =
   | { readonly layer: string; readonly className: string }
+  /** A model within a model. */
+  | { readonly model: string }
   | 'forward'
   | 'backward'
   /** The layer inside TimeDistributed. */

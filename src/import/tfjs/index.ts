@@ -99,17 +99,20 @@ function findModel(
   files: ReadonlyMap<string, Uint8Array>,
   budget: Budget,
 ): readonly [string, Json] {
+  // Weights may begin with a brace by chance, so a name that says JSON goes before.
+  const likely = [...files].filter(([, bytes]) => looksLikeJson(bytes));
+  const named = likely.filter(([name]) => /\.json$/i.test(name));
   const found: (readonly [string, Json])[] = [];
   let fault: unknown;
-  for (const [name, bytes] of files) {
-    if (!looksLikeJson(bytes)) continue;
+  for (const [name, bytes] of named.length > 0 ? named : likely) {
     try {
-      const json = parseJson(new TextDecoder().decode(bytes), budget, name);
-      if (isObject(json) && ('modelTopology' in json || 'weightsManifest' in json))
+      // What one file holds must not count against the next.
+      const json = parseJson(new TextDecoder().decode(bytes), new Budget(budget.limits), name);
+      if (isObject(json) && ('modelTopology' in json || 'weightsManifest' in json)) {
         found.push([name, json]);
+      }
     } catch (error) {
-      // Weights may begin with a brace by chance; this matters only when no file is the model.
-      fault ??= error;
+      fault ??= error; // matters only when no file is the model
     }
   }
   if (found.length === 1) return found[0]!;

@@ -60,16 +60,22 @@ function scope(entries: readonly Entry[], used: Set<string>): Weights {
 function narrow(entries: readonly Entry[], part: Part): readonly Entry[] {
   const within = (matches: (part: string) => boolean): Entry[] =>
     entries.filter(({ parts }) => parts.slice(0, -1).some(matches));
+  const behind = (first: string): Entry[] =>
+    entries
+      .filter(({ parts }) => parts.length > 1 && parts[0] === first)
+      .map((entry) => ({ ...entry, parts: entry.parts.slice(1) }));
   if (part === 'forward' || part === 'backward') {
     return within((name) => name.startsWith(`${part}_`));
   }
   if (part === 'wrapped' || part === 'cell') return entries;
+  if ('model' in part) {
+    // Nothing may tell that its layers belong to it.
+    const own = behind(part.model);
+    return own.length > 0 ? own : entries;
+  }
   if ('layer' in part) {
-    const own = entries.filter(({ parts }) => parts.length > 1 && parts[0] === part.layer);
-    const rest = own.map((entry) => ({ ...entry, parts: entry.parts.slice(1) }));
-    if (own.length > 0) return rest;
-    // The model around it may or may not be part of the name.
-    return within((name) => name === part.layer);
+    const own = behind(part.layer);
+    return own.length > 0 ? own : within((name) => name === part.layer);
   }
   const numbered = within(
     (name) => name === `RNNCell_${part.cell}` || name === `rnn_cell_${part.cell}`,
