@@ -1,7 +1,8 @@
 // What is known of the values of a graph before anything runs: element types nearly always, shapes
 // and numbers where they depend on no free dimension and on no input.
 import type { Node } from '../graph.ts';
-import { OPERATORS, type HostValue, type ValueType } from '../ops/index.ts';
+import type { HostValue, ValueType } from '../ops/operator.ts';
+import { OPERATORS } from '../ops/registry.ts';
 import { castType } from '../ops/unary.ts';
 import { toHost, toTensor } from '../ops/value.ts';
 import { sizeOf, type DataType, type Tensor } from '../tensor.ts';

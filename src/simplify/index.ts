@@ -153,20 +153,20 @@ function withOutputNames({ outputs }: Graph, level: Level, renames: Renames): re
   const own = new Set(outputs.map(({ name }) => name));
   const back = new Map<string, string>();
   const copies: Node[] = [];
+  const nodeNames = new FreeNames(level.nodes.map(({ name }) => name));
   for (const { name } of outputs) {
     const source = renames.get(name);
     if (source === name) continue;
     const value = level.constants.get(source);
     if (value !== undefined) level.constants.set(name, value);
     else if (made.has(source) && !own.has(source) && !back.has(source)) back.set(source, name);
-    else copies.push(copy(source, name, level));
+    else copies.push(copy(source, name, nodeNames));
   }
   return [...level.nodes, ...copies].map((node) => renamed(node, back));
 }
 
 /** An input that is an output as well, or one value under two names. */
-function copy(source: string, name: string, level: Level): Node {
-  const inputs = [source];
-  const node = level.nodeNames.take(`Identity_${name}`);
-  return { op: 'Identity', name: node, inputs, outputs: [name], attributes: {} };
+function copy(source: string, name: string, nodeNames: FreeNames): Node {
+  const node = nodeNames.take(`Identity_${name}`);
+  return { op: 'Identity', name: node, inputs: [source], outputs: [name], attributes: {} };
 }
