@@ -70,6 +70,7 @@ const tests: ViteUserConfig = {
         extends: true,
         test: {
           name: 'node',
+          setupFiles: 'test/setup/operators.ts',
           include: ['test/**/*.test.ts'],
           exclude: ['test/browser/**'],
           globalSetup: 'test/setup/global.ts',
@@ -80,6 +81,7 @@ const tests: ViteUserConfig = {
         extends: true,
         test: {
           name: 'browser',
+          setupFiles: 'test/setup/operators.ts',
           include: ['test/browser/**/*.test.ts'],
           globalSetup: 'test/setup/global.ts',
           browser: {

@@ -16,7 +16,7 @@ const WALLS = {
   reference: { may: ['graph', 'feeds', 'cells', 'tensor', 'errors', 'ops'] },
   simplify: { may: ['graph', 'cells', 'tensor', 'errors', 'ops', 'reference'] },
   import: {
-    may: ['graph', 'graph-builder', 'cells', 'tensor', 'errors'],
+    may: ['environment', 'graph', 'graph-builder', 'cells', 'tensor', 'errors'],
     packages: ['@bufbuild/protobuf/wire', 'jsfive'],
   },
   layers: { may: ['graph', 'graph-builder', 'cells', 'tensor', 'errors'] },
@@ -26,14 +26,27 @@ const WALLS = {
   shaders: { may: ['shaders/kernel', 'shaders/wgsl', 'cells'] },
   // A plan is data, made without a GPU; what executes it knows neither plans nor models.
   plan: {
-    may: ['graph', 'cells', 'tensor', 'errors', 'ops', 'shaders', 'shaders/kernel', 'shaders/wgsl'],
+    may: [
+      'plan/types',
+      'graph',
+      'cells',
+      'tensor',
+      'errors',
+      'ops',
+      'shaders',
+      'shaders/kernel',
+      'shaders/wgsl',
+    ],
   },
-  webgpu: { may: ['errors'], types: ['shaders/kernel'] },
+  'plan/types': { types: ['ops', 'shaders/kernel', 'tensor'] },
+  webgpu: { may: ['environment', 'errors', 'plan/types', 'shaders/kernel'] },
   wasm: { may: ['graph', 'cells', 'tensor', 'errors', 'ops'] },
+  operators: { may: ['ops', 'simplify'] },
+  kernels: { may: ['plan'] },
+  environment: {},
   model: { may: ['*'] },
   session: { may: ['*'] },
   stream: { may: ['*'] },
-  streaming: { may: ['*'] },
   generate: { may: ['*'] },
   auto: { may: ['*'] },
   index: { may: ['*'] },
@@ -44,12 +57,12 @@ const WALLS = {
   test: { may: ['*'], packages: ['*'] },
 };
 
-const ANCHORS = new Set(['shaders/kernel', 'shaders/wgsl']); // files with a row of their own
+const ANCHORS = new Set(['shaders/kernel', 'shaders/wgsl', 'plan/types']); // files with a row of their own
 
 /** `src/plan/memory.ts` → `plan`, `src/model.ts` → `model`, `shaders/kernel.ts` → `shaders/kernel`. */
 function moduleOf(path) {
   const parts = path.replace(/(\.d)?\.[cm]?[jt]s$/, '').split(sep);
-  if (parts[0] === 'src') return parts[1];
+  if (parts[0] === 'src') parts.shift();
   const two = parts.slice(0, 2).join('/');
   return ANCHORS.has(two) ? two : parts[0];
 }

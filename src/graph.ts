@@ -146,7 +146,11 @@ export function validateGraph(graph: Graph, path = 'graph', outer?: ReadonlySet<
   });
   graph.outputs.forEach((output, i) => {
     if (!known.has(output.name)) {
-      throw new RnnError('INVALID_MODEL', `${path}.outputs[${i}]`, `nothing makes '${output.name}'`);
+      throw new RnnError(
+        'INVALID_MODEL',
+        `${path}.outputs[${i}]`,
+        `nothing makes '${output.name}'`,
+      );
     }
   });
 }

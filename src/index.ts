@@ -3,20 +3,14 @@
 export { RnnError } from './errors.ts';
 export type { RnnErrorCode } from './errors.ts';
 export { tensor } from './tensor.ts';
-export type { DataType, Tensor, TypedArray, TypedArrays } from './tensor.ts';
-export { isWebGPUAvailable } from './webgpu/device.ts';
+export type { DataType, Tensor, TypedArray, TypedArrays, TypeOf } from './tensor.ts';
+export { isWebGPUAvailable } from './environment.ts';
 export { loadModel, Model } from './model.ts';
 export type { LoadOptions, StreamOptions } from './model.ts';
 export { Stream } from './stream.ts';
 export type { CallOptions, StreamState } from './stream.ts';
-export type { GpuTensor, Tensors } from './session.ts';
-export type { Bytes, ModelSource, Progress } from './source.ts';
+export type { GpuTensor, Tensors } from './session/session.ts';
+export type { Bytes, ModelSource, Progress } from './import/source.ts';
 export type { ImportLimits } from './import/limits.ts';
-export type {
-  Attribute,
-  Graph,
-  Node,
-  RecurrentAttributes,
-  ValueInfo,
-} from './graph.ts';
+export type { Attribute, Graph, Node, RecurrentAttributes, ValueInfo } from './graph.ts';
 export type { CellName } from './cells/index.ts';

@@ -3,20 +3,15 @@ import { RnnError } from './errors.ts';
 import type { Graph, ValueInfo } from './graph.ts';
 import { isGraph, validateGraph } from './graph.ts';
 import type { ImportLimits } from './import/limits.ts';
-import { refuseMissingOperators } from './ops/missing.ts';
+import { refuseMissingOperators, usesOnlyRecurrence } from './ops/missing.ts';
 import type { PlanOptions } from './plan/lowering.ts';
-import { ReferenceSession } from './reference-session.ts';
-import type { GpuTensor, Session, Tensors } from './session.ts';
-import { checkSignal } from './session.ts';
-import { simplify } from './simplify/index.ts';
-import { readSource } from './source.ts';
-import type { ModelSource, Progress } from './source.ts';
+import type { GpuTensor, Session, Tensors } from './session/session.ts';
+import { checkSignal } from './session/session.ts';
+import type { ModelSource, Progress } from './import/source.ts';
 import { Stream, outputNames } from './stream.ts';
 import type { CallOptions } from './stream.ts';
-import { streamGraph } from './streaming.ts';
+import { streamGraph } from './session/streaming.ts';
 import type { Tensor } from './tensor.ts';
-import { leaseDevice } from './webgpu/device.ts';
-import { WebGpuSession } from './webgpu-session.ts';
 
 /** Options of {@link loadModel}. */
 export interface LoadOptions {
@@ -77,9 +72,7 @@ export class Model {
 
   /** Compiled shaders, and bytes of weights on the device; zeros where there is no GPU. */
   get usage(): { readonly pipelines: number; readonly weightBytes: number } {
-    return this.#session instanceof WebGpuSession
-      ? this.#session.usage
-      : { pipelines: 0, weightBytes: 0 };
+    return this.#session.usage ?? { pipelines: 0, weightBytes: 0 };
   }
 
   /**
@@ -94,9 +87,15 @@ export class Model {
    * const { Y } = await model.run({ X: tensor(new Float32Array(16 * 40), [16, 1, 40]) });
    * ```
    */
-  run(feeds: Tensors, options?: CallOptions & { readonly output?: 'cpu' }): Promise<Record<string, Tensor>>;
+  run(
+    feeds: Tensors,
+    options?: CallOptions & { readonly output?: 'cpu' },
+  ): Promise<Record<string, Tensor>>;
   /** The same with outputs that stay on the GPU, each in a buffer that is the caller's to destroy. */
-  run(feeds: Tensors, options: CallOptions & { readonly output: 'gpu' }): Promise<Record<string, GpuTensor>>;
+  run(
+    feeds: Tensors,
+    options: CallOptions & { readonly output: 'gpu' },
+  ): Promise<Record<string, GpuTensor>>;
   async run(
     feeds: Tensors,
     options: CallOptions & { readonly output?: 'cpu' | 'gpu' } = {},
@@ -105,9 +104,7 @@ export class Model {
     const { signal, outputs, output } = options;
     const names = outputNames(this.outputs, outputs);
     if (output !== 'gpu') return this.#session.run(feeds, names, signal);
-    if (this.#session instanceof WebGpuSession) {
-      return this.#session.runOnGpu(feeds, names, signal);
-    }
+    if (this.#session.runOnGpu) return this.#session.runOnGpu(feeds, names, signal);
     const what = `'gpu' needs the webgpu backend, this model runs on ${this.backend}`;
     throw new RnnError('INVALID_ARGUMENT', 'options.output', what);
   }
@@ -146,12 +143,27 @@ export class Model {
   }
 }
 
-async function makeSession(graph: Graph, options: LoadOptions): Promise<{ session: Session; reason: string }> {
+// Each backend is a chunk of its own, so that a page loads only the one it computes on.
+async function webgpuSession(graph: Graph, plan: PlanOptions, own?: GPUDevice): Promise<Session> {
+  const { WebGpuSession } = await import('./session/webgpu.ts');
+  return WebGpuSession.create(graph, plan, own);
+}
+
+async function referenceSession(graph: Graph): Promise<Session> {
+  const { ReferenceSession } = await import('./session/reference.ts');
+  return new ReferenceSession(graph);
+}
+
+async function makeSession(
+  graph: Graph,
+  options: LoadOptions,
+): Promise<{ session: Session; reason: string }> {
   const { device = 'auto', recurrentKernel } = options;
   const plan: PlanOptions = recurrentKernel === undefined ? {} : { recurrentKernel };
-  if (device === 'reference') return { session: new ReferenceSession(graph), reason: 'asked for' };
+  if (device === 'reference')
+    return { session: await referenceSession(graph), reason: 'asked for' };
   if (typeof device !== 'string') {
-    const session = new WebGpuSession(graph, await leaseDevice(device), plan);
+    const session = await webgpuSession(graph, plan, device);
     return { session, reason: 'the app brought its device' };
   }
   if (device !== 'auto' && device !== 'webgpu') {
@@ -159,14 +171,13 @@ async function makeSession(graph: Graph, options: LoadOptions): Promise<{ sessio
     throw new RnnError('INVALID_ARGUMENT', 'options.device', what);
   }
   try {
-    const lease = await leaseDevice();
-    const reason = device === 'auto' ? 'WebGPU is available' : 'asked for';
-    return { session: new WebGpuSession(graph, lease, plan), reason };
+    const session = await webgpuSession(graph, plan);
+    return { session, reason: device === 'auto' ? 'WebGPU is available' : 'asked for' };
   } catch (error) {
     const missing =
       error instanceof RnnError && (error.code === 'NO_WEBGPU' || error.code === 'NO_ADAPTER');
     if (device === 'webgpu' || !missing) throw error;
-    return { session: new ReferenceSession(graph), reason: error.message };
+    return { session: await referenceSession(graph), reason: error.message };
   }
 }
 
@@ -189,8 +200,12 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
   if (isGraph(source as Graph)) {
     graph = source as Graph;
   } else {
-    const files = await readSource(source as Exclude<ModelSource, Graph>, { signal, onProgress, limits });
-    const { importModel } = await import('./import/index.ts');
+    const { importModel, readSource } = await import('./import/index.ts');
+    const files = await readSource(source as Exclude<ModelSource, Graph>, {
+      signal,
+      onProgress,
+      limits,
+    });
     checkSignal(signal);
     graph = await importModel(files, {
       ...(format !== undefined && { format }),
@@ -198,9 +213,13 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
     });
   }
   validateGraph(graph);
-  refuseMissingOperators(graph);
-  const simple = simplify(graph);
-  checkSignal(signal);
-  const { session, reason } = await makeSession(simple, options);
-  return new Model(simple, session, reason);
+  if (!usesOnlyRecurrence(graph)) {
+    const { registerOperators, simplify } = await import('./operators.ts');
+    registerOperators();
+    refuseMissingOperators(graph);
+    graph = simplify(graph);
+    checkSignal(signal);
+  }
+  const { session, reason } = await makeSession(graph, options);
+  return new Model(graph, session, reason);
 }

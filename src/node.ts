@@ -2,20 +2,19 @@
 // models from the file system.
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { setFileReader } from './source.ts';
-import { setGpuSource } from './webgpu/device.ts';
+import { environment } from './environment.ts';
 
 export * from './index.ts';
 
-setFileReader(async (path, signal) => {
+environment.readFile = async (path, signal) => {
   const file = path.startsWith('file:') ? fileURLToPath(path) : path;
   return readFile(file, signal ? { signal } : {});
-});
+};
 
 // Dawn crashes when the object that `create` returns is collected, so it stays for good.
 const shared = globalThis as { webgpuRnnDawn?: GPU };
 
-setGpuSource(async () => {
+environment.gpu = async () => {
   const own = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
   if (own) return own;
   if (!shared.webgpuRnnDawn) {
@@ -29,4 +28,4 @@ setGpuSource(async () => {
     shared.webgpuRnnDawn = dawn.create([]);
   }
   return shared.webgpuRnnDawn;
-});
+};

@@ -3,7 +3,8 @@
 import { RnnError } from './errors.ts';
 import { checkFeeds } from './feeds.ts';
 import { isGraph, type Graph, type Node } from './graph.ts';
-import { operatorOf, type HostValue } from './ops/index.ts';
+import type { HostValue } from './ops/operator.ts';
+import { operatorOf } from './ops/registry.ts';
 import { toHost } from './ops/value.ts';
 import type { Tensor } from './tensor.ts';
 

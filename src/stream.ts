@@ -1,8 +1,8 @@
 // What a user holds to run a model step by step.
 import { RnnError } from './errors.ts';
 import type { ValueInfo } from './graph.ts';
-import type { StreamSession, Tensors } from './session.ts';
-import type { StateSlot } from './streaming.ts';
+import type { StreamSession, Tensors } from './session/session.ts';
+import type { StateSlot } from './session/streaming.ts';
 import type { Tensor } from './tensor.ts';
 
 /** Options of one `run` or `step`. */
@@ -17,7 +17,10 @@ export interface CallOptions {
 export type StreamState = Readonly<Record<string, Tensor>>;
 
 /** @throws RnnError `INVALID_ARGUMENT` for a name that is no output */
-export function outputNames(all: readonly ValueInfo[], wanted: readonly string[] | undefined): readonly string[] {
+export function outputNames(
+  all: readonly ValueInfo[],
+  wanted: readonly string[] | undefined,
+): readonly string[] {
   const names = all.map(({ name }) => name);
   const wrong = wanted?.findIndex((name) => !names.includes(name)) ?? -1;
   if (wrong >= 0) {

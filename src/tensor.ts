@@ -43,6 +43,27 @@ export interface Tensor<K extends DataType = DataType> {
   readonly data: TypedArrays[K];
 }
 
+/** The element type that an array stands for when nothing else is said. */
+export type TypeOf<A extends TypedArray> = A extends Float32Array
+  ? 'float32'
+  : A extends Float64Array
+    ? 'float64'
+    : A extends BigInt64Array
+      ? 'int64'
+      : A extends BigUint64Array
+        ? 'uint64'
+        : A extends Int32Array
+          ? 'int32'
+          : A extends Uint32Array
+            ? 'uint32'
+            : A extends Int16Array
+              ? 'int16'
+              : A extends Uint16Array
+                ? 'uint16'
+                : A extends Int8Array
+                  ? 'int8'
+                  : 'uint8';
+
 const CONSTRUCTORS = {
   float32: Float32Array,
   float64: Float64Array,
@@ -97,11 +118,18 @@ function typeOfArray(data: unknown): DataType | undefined {
  * const tokens = tensor(BigInt64Array.from([3n, 1n, 4n]), [1, 3]);
  * ```
  */
-export function tensor<K extends DataType = 'float32'>(
+export function tensor<A extends TypedArray>(data: A, dims?: readonly number[]): Tensor<TypeOf<A>>;
+export function tensor(data: readonly number[], dims?: readonly number[]): Tensor<'float32'>;
+export function tensor<K extends DataType>(
   data: TypedArrays[K] | readonly number[],
+  dims: readonly number[] | undefined,
+  type: K,
+): Tensor<K>;
+export function tensor(
+  data: TypedArray | readonly number[],
   dims?: readonly number[],
-  type?: K,
-): Tensor<K> {
+  type?: DataType,
+): Tensor {
   const array = (Array.isArray(data) ? fromNumbers(data, type ?? 'float32') : data) as TypedArray;
   const found = typeOfArray(array);
   const kind = type ?? found;
@@ -130,7 +158,7 @@ export function tensor<K extends DataType = 'float32'>(
       `[${shape.join(', ')}] has ${sizeOf(shape)} elements, the data has ${array.length}`,
     );
   }
-  return { type: kind as K, dims: shape, data: array as TypedArrays[K] };
+  return { type: kind, dims: shape, data: array };
 }
 
 function fromNumbers(values: readonly number[], type: DataType): TypedArray {

@@ -23,7 +23,12 @@ const count = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
  * Buffers: x, input of the layer; w, [D][⌈I/4⌉][N padded] vec4 over I; b, [D, N]; xw, [turns, D, B, N].
  * N = G·H. Grid: columns along x, rows along y, directions along z.
  */
-export function projectKernel(spec: RecurrentSpec, inputs: number, tile: ProjectTile, hasBias: boolean): Kernel {
+export function projectKernel(
+  spec: RecurrentSpec,
+  inputs: number,
+  tile: ProjectTile,
+  hasBias: boolean,
+): Kernel {
   const columns = spec.gates.length * spec.hidden;
   const span = PROJECT_LANES * tile.columns;
   const padded = Math.ceil(columns / span) * span;
@@ -39,7 +44,11 @@ export function projectKernel(spec: RecurrentSpec, inputs: number, tile: Project
       : `select(0.0, x[min(${at}, at${r} + ${inputs - 1}u)], k * 4u + ${c}u < ${inputs}u)`;
   };
   const load = (r: number): string =>
-    vector ? `x[at${r} + k]` : `vec4f(${count(4).map((c) => scalar(r, c)).join(', ')})`;
+    vector
+      ? `x[at${r} + k]`
+      : `vec4f(${count(4)
+          .map((c) => scalar(r, c))
+          .join(', ')})`;
   return defineKernel({
     name: 'recurrent-project',
     bindings: present({

@@ -63,7 +63,9 @@ export function activationFunctions(spec: RecurrentSpec): string {
       return defaults.wgsl('x', literal(a), literal(b));
     });
     const other =
-      backward === undefined || backward === forward ? '' : `if (dir == 1u) { return ${backward}; } `;
+      backward === undefined || backward === forward
+        ? ''
+        : `if (dir == 1u) { return ${backward}; } `;
     lines.push(`fn act${k}(x: f32) -> f32 { ${other}return ${forward}; }`);
   });
   return lines.join('\n');
@@ -74,7 +76,9 @@ export function activationFunctions(spec: RecurrentSpec): string {
  * whether the row is that long; `isLive(row, s)`, whether it takes part in the step. They need `params.steps` and, with a mask, its strides.
  */
 export function timeFunctions(spec: RecurrentSpec): string {
-  const reversed = { forward: 'false', reverse: 'true', bidirectional: 'dir == 1u' }[spec.direction];
+  const reversed = { forward: 'false', reverse: 'true', bidirectional: 'dir == 1u' }[
+    spec.direction
+  ];
   const length = 'min(u32(max(lengths[row], 0)), params.steps)';
   const last = spec.hasLengths ? length : 'params.steps';
   const zero = spec.mask === 'f32' ? '0.0' : '0';

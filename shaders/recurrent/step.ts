@@ -44,7 +44,12 @@ export function stepPhases(spec: RecurrentSpec): readonly StepPhase[] {
  * [D, B, H padded]; u, between phases: [2, D, B, H padded]; y, as the layer's Y.
  * Grid: units along x, rows along y, directions along z.
  */
-export function stepKernel(spec: RecurrentSpec, phase: StepPhase, index: number, tile: StepTile): Kernel {
+export function stepKernel(
+  spec: RecurrentSpec,
+  phase: StepPhase,
+  index: number,
+  tile: StepTile,
+): Kernel {
   const projection = phase === 'projection';
   const last = index === stepPhases(spec).length - 1;
   const toU = !last;

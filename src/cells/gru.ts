@@ -14,7 +14,10 @@ export const gru: Cell = {
     const [z, r] = [gate(0), gate(1)];
     const inner = resetAfter
       ? product(2, h).map((value, j) => r[j]! * (value + rb[2]![j]!))
-      : product(2, h.map((value, j) => r[j]! * value)).map((value, j) => value + rb[2]![j]!);
+      : product(
+          2,
+          h.map((value, j) => r[j]! * value),
+        ).map((value, j) => value + rb[2]![j]!);
     const n = inner.map((value, j) => act[1]!(clip(x[2]![j]! + value)));
     return { h: n.map((value, j) => (1 - z[j]!) * value + z[j]! * h[j]!), c };
   },

@@ -12,7 +12,11 @@ export const lstm: Cell = {
     const a = (gate: number, j: number): number =>
       x[gate]![j]! + products[gate]![j]! + rb[gate]![j]!;
     const peep = (k: number, j: number): number => (p === undefined ? 0 : p[k]![j]!);
-    const [f, g, hAct] = act as [(v: number) => number, (v: number) => number, (v: number) => number];
+    const [f, g, hAct] = act as [
+      (v: number) => number,
+      (v: number) => number,
+      (v: number) => number,
+    ];
     const hNew = new Float64Array(c.length);
     const cNew = new Float64Array(c.length);
     for (let j = 0; j < c.length; j++) {

@@ -108,3 +108,5 @@ function mainFile(files: ModelFiles, format: ModelFormat | undefined): [string, 
 
 const hexOf = (bytes: Uint8Array): string =>
   Array.from(bytes.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
+
+export { readSource } from './source.ts';

@@ -2,7 +2,7 @@
 import { RnnError } from '../errors.ts';
 import type { Graph } from '../graph.ts';
 import { isGraph } from '../graph.ts';
-import { OPERATORS } from './index.ts';
+import { OPERATORS } from './registry.ts';
 
 interface Missing {
   readonly op: string;
@@ -18,6 +18,11 @@ function find(graph: Graph, path: string): Missing[] {
     );
     return op === 'If' || OPERATORS.has(op) ? inside : [{ op, name, path: where }, ...inside];
   });
+}
+
+/** Whether a graph needs no operator beyond recurrence. */
+export function usesOnlyRecurrence(graph: Graph): boolean {
+  return graph.nodes.every(({ op }) => op === 'Recurrent');
 }
 
 /**

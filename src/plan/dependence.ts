@@ -2,7 +2,7 @@
 // shapes or branches. And which values depend on inputs at all.
 import type { Graph, Node } from '../graph.ts';
 import { isGraph } from '../graph.ts';
-import { OPERATORS } from '../ops/index.ts';
+import { OPERATORS } from '../ops/registry.ts';
 
 const branchesOf = (node: Node): Graph[] => Object.values(node.attributes).filter(isGraph);
 

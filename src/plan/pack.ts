@@ -23,7 +23,11 @@ export function productSize({ directions, blocks, padded, width }: ProductLayout
 }
 
 /** [D, G·H, K] → [D][⌈K/4⌉][blocks][units padded][4], zeros where padded. */
-export function packProduct(source: Source, layout: ProductLayout, out: Float32Array | Uint32Array): void {
+export function packProduct(
+  source: Source,
+  layout: ProductLayout,
+  out: Float32Array | Uint32Array,
+): void {
   const { directions, sourceRows, blocks, units, padded, width } = layout;
   let at = 0;
   for (let dir = 0; dir < directions; dir++) {
@@ -41,7 +45,12 @@ export function packProduct(source: Source, layout: ProductLayout, out: Float32A
 }
 
 /** [D, 2·G·H] → [D, G·H], the input biases. */
-export function packInputBias(source: Source, directions: number, width: number, out: Float32Array | Uint32Array): void {
+export function packInputBias(
+  source: Source,
+  directions: number,
+  width: number,
+  out: Float32Array | Uint32Array,
+): void {
   for (let dir = 0; dir < directions; dir++) {
     for (let n = 0; n < width; n++) out[dir * width + n] = source[dir * 2 * width + n]!;
   }
@@ -67,7 +76,12 @@ export function packFoldedBias(
 /** [D, stride] → [D, count], a run of `count` from `offset` in each direction. */
 export function packRun(
   source: Source,
-  { directions, stride, offset, count }: { directions: number; stride: number; offset: number; count: number },
+  {
+    directions,
+    stride,
+    offset,
+    count,
+  }: { directions: number; stride: number; offset: number; count: number },
   out: Float32Array | Uint32Array,
 ): void {
   for (let dir = 0; dir < directions; dir++) {

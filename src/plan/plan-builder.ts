@@ -15,7 +15,10 @@ type Draft = { label: string; size: number } & (
 );
 
 /** A tensor as the device holds it: f32 for floating point, i32 for integers and bool. */
-export function deviceArray({ type, data }: Pick<Tensor, 'type'> & { data: ArrayLike<number | bigint> }): Float32Array | Int32Array {
+export function deviceArray({
+  type,
+  data,
+}: Pick<Tensor, 'type'> & { data: ArrayLike<number | bigint> }): Float32Array | Int32Array {
   if (data instanceof Float32Array || data instanceof Int32Array) return data;
   return isFloat(type)
     ? Float32Array.from(data as ArrayLike<number>)
@@ -48,7 +51,9 @@ export class PlanBuilder {
       );
     }
     // WebGPU has no empty bindings, and kernels read whole vec4s: never less than 16 bytes.
-    return this.#buffers.push({ ...draft, size: Math.max(16, Math.ceil(draft.size / 16) * 16) }) - 1;
+    return (
+      this.#buffers.push({ ...draft, size: Math.max(16, Math.ceil(draft.size / 16) * 16) }) - 1
+    );
   }
 
   /** The buffer that an input is uploaded to, or that a stream keeps it in. */
@@ -124,11 +129,12 @@ export class PlanBuilder {
     this.#buffers.forEach((buffer, id) => {
       if (buffer.life === 'scratch') sizes.set(id, buffer.size);
     });
-    const kept = new Set(finalOutputs.flatMap((output) => ('buffer' in output ? [output.buffer] : [])));
+    const kept = new Set(
+      finalOutputs.flatMap((output) => ('buffer' in output ? [output.buffer] : [])),
+    );
     const { slotOf, slots } = assign(this.#commands, sizes, kept);
-    const buffers = this.#buffers.map(
-      (buffer, id): PlanBuffer =>
-        buffer.life === 'scratch' ? { ...buffer, slot: slotOf.get(id)! } : buffer,
+    const buffers = this.#buffers.map((buffer, id): PlanBuffer =>
+      buffer.life === 'scratch' ? { ...buffer, slot: slotOf.get(id)! } : buffer,
     );
     return { buffers, commands: this.#commands, outputs: finalOutputs, arena: slots };
   }

@@ -1,4 +1,5 @@
 // Finds and keeps a GPUDevice. Knows no model.
+import { environment } from '../environment.ts';
 import { RnnError } from '../errors.ts';
 
 /** What a device offers beyond the defaults is asked for, up to what the adapter has. */
@@ -85,20 +86,9 @@ const isAbort = (error: unknown): boolean => (error as Error | null)?.name === '
 const settle = (lost: Promise<void>): Promise<void> =>
   Promise.race([lost, new Promise<void>((resolve) => setTimeout(resolve, 100))]);
 
-/** Where WebGPU comes from: the `gpu` of a navigator, or Dawn in Node. */
-export type GpuSource = () => Promise<GPU | undefined>;
-
-let source: GpuSource = () =>
-  Promise.resolve((globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu);
-
-/** Replaces the source, for environments without `navigator.gpu`. */
-export function setGpuSource(next: GpuSource): void {
-  source = next;
-}
-
 /** A new device of the best adapter. @throws RnnError `NO_WEBGPU` or `NO_ADAPTER` */
 export async function requestDevice(): Promise<GPUDevice> {
-  const gpu = await source();
+  const gpu = await environment.gpu();
   if (!gpu) {
     const secure = (globalThis as { isSecureContext?: boolean }).isSecureContext;
     throw new RnnError(
@@ -135,7 +125,10 @@ export interface Lease {
 /** The device that all models share unless they bring their own. */
 export async function leaseDevice(borrowed?: GPUDevice): Promise<Lease> {
   if (borrowed) return { gpu: new Gpu(borrowed, false), release: () => undefined };
-  const mine = (shared ??= { gpu: requestDevice().then((device) => new Gpu(device, true)), users: 0 });
+  const mine = (shared ??= {
+    gpu: requestDevice().then((device) => new Gpu(device, true)),
+    users: 0,
+  });
   mine.users++;
   const forget = (): void => {
     if (shared === mine) shared = undefined;
@@ -164,13 +157,4 @@ export async function leaseDevice(borrowed?: GPUDevice): Promise<Lease> {
       gpu.device.destroy();
     },
   };
-}
-
-/** Whether this environment offers a WebGPU adapter. It never rejects. */
-export async function isWebGPUAvailable(): Promise<boolean> {
-  try {
-    return (await (await source())?.requestAdapter()) != null;
-  } catch {
-    return false;
-  }
 }

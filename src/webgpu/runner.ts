@@ -141,7 +141,11 @@ export class Runner {
     share.dropWeights(before);
     if (memory) {
       const bytes = plan.buffers.reduce((sum, { size }) => sum + size, 0);
-      throw new RnnError('OUT_OF_MEMORY', 'device', `no room for ${bytes} bytes: ${memory.message}`);
+      throw new RnnError(
+        'OUT_OF_MEMORY',
+        'device',
+        `no room for ${bytes} bytes: ${memory.message}`,
+      );
     }
     throw thrown ?? new RnnError('LIMIT_EXCEEDED', 'device', validation!.message);
   }
@@ -257,7 +261,11 @@ export class Runner {
    * Records the plan. `split` is called where so much work has been recorded that it should be
    * submitted; it gives the encoder to go on with.
    */
-  record(encoder: GPUCommandEncoder, bound: Bound, split?: () => GPUCommandEncoder): GPUCommandEncoder {
+  record(
+    encoder: GPUCommandEncoder,
+    bound: Bound,
+    split?: () => GPUCommandEncoder,
+  ): GPUCommandEncoder {
     let pass: GPUComputePassEncoder | undefined;
     let current = encoder;
     let flops = 0;
@@ -282,7 +290,13 @@ export class Runner {
     for (const command of this.plan.commands) {
       if (command.kind === 'copy') {
         endPass();
-        current.copyBufferToBuffer(bound.resolve(command.from), 0, bound.resolve(command.to), 0, command.size);
+        current.copyBufferToBuffer(
+          bound.resolve(command.from),
+          0,
+          bound.resolve(command.to),
+          0,
+          command.size,
+        );
       } else if (command.kind === 'loop') {
         for (let turn = 0; turn < command.steps; turn++) {
           for (const item of turn % 2 === 0 ? command.even : command.odd) dispatch(item, turn);

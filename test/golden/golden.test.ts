@@ -20,12 +20,20 @@ const BACKENDS: readonly [string, LoadOptions][] = [
   ['reference', { device: 'reference' }],
 ];
 
-function expectTensor(actual: Tensor | undefined, want: { dims: readonly number[]; data: ArrayLike<number> }, label: string) {
+function expectTensor(
+  actual: Tensor | undefined,
+  want: { dims: readonly number[]; data: ArrayLike<number> },
+  label: string,
+) {
   expect(actual?.dims, label).toEqual([...want.dims]);
   expectClose(actual!.data as Float32Array, want.data as Float32Array, { atol: ATOL, label });
 }
 
-async function withModel(files: Record<string, Uint8Array>, options: LoadOptions, work: (model: Model) => Promise<void>) {
+async function withModel(
+  files: Record<string, Uint8Array>,
+  options: LoadOptions,
+  work: (model: Model) => Promise<void>,
+) {
   const model = await loadModel(files, options);
   try {
     await work(model);
@@ -46,22 +54,32 @@ describe.runIf(hasSharedData).each(BACKENDS)('on %s', (_, options) => {
           const budget = new Budget(DEFAULT_IMPORT_LIMITS);
           return toTensor(readTensor(sharedBytes(path), path, budget), new Map(), budget);
         });
-    await withModel({ 'model.onnx': sharedBytes(`${folder}model.onnx`) }, options, async (model) => {
-      const feeds = Object.fromEntries(numbered('input').map((value, i) => [model.inputs[i]!.name, value]));
-      const results = await model.run(feeds);
-      const expected = numbered('output');
-      expect(model.outputs).toHaveLength(expected.length);
-      model.outputs.forEach(({ name: output }, i) => {
-        expectTensor(results[output], expected[i] as Tensor<'float32'>, output);
-      });
-    });
+    await withModel(
+      { 'model.onnx': sharedBytes(`${folder}model.onnx`) },
+      options,
+      async (model) => {
+        const feeds = Object.fromEntries(
+          numbered('input').map((value, i) => [model.inputs[i]!.name, value]),
+        );
+        const results = await model.run(feeds);
+        const expected = numbered('output');
+        expect(model.outputs).toHaveLength(expected.length);
+        model.outputs.forEach(({ name: output }, i) => {
+          expectTensor(results[output], expected[i] as Tensor<'float32'>, output);
+        });
+      },
+    );
   });
 
   const exported = list('pytorch-golden').filter((file) => file.endsWith('.onnx'));
   test.each(exported)('PyTorch export %s', async (file) => {
-    const golden = readSafetensors(sharedBytes(`pytorch-golden/${file.replace('.onnx', '.safetensors')}`));
+    const golden = readSafetensors(
+      sharedBytes(`pytorch-golden/${file.replace('.onnx', '.safetensors')}`),
+    );
     await withModel({ [file]: sharedBytes(`pytorch-golden/${file}`) }, options, async (model) => {
-      const feeds = Object.fromEntries(model.inputs.map(({ name }) => [name, golden.get(`in.${name}`)!]));
+      const feeds = Object.fromEntries(
+        model.inputs.map(({ name }) => [name, golden.get(`in.${name}`)!]),
+      );
       const results = await model.run(feeds);
       expect(Object.keys(results).length).toBeGreaterThan(1);
       for (const [name, value] of Object.entries(results)) {
@@ -94,7 +112,11 @@ describe.runIf(hasSharedData).each(BACKENDS)('on %s', (_, options) => {
         const expected = outputs.filter((output) => output.step === step);
         expect(expected.length).toBe(model.outputs.length);
         expected.forEach(({ shape, data: want }, i) => {
-          expectTensor(results[model.outputs[i]!.name], { dims: shape, data: want }, `call ${step}`);
+          expectTensor(
+            results[model.outputs[i]!.name],
+            { dims: shape, data: want },
+            `call ${step}`,
+          );
         });
       }
     });

@@ -20,7 +20,10 @@ describe.runIf(hasSharedData)('real models', () => {
     '%s: 300 frames as a stream',
     async (file) => {
       const folder = 'models/silero-vad/';
-      const [input, prob] = [sharedFloats(`${folder}reference/input.f32`), sharedFloats(`${folder}reference/prob.f32`)];
+      const [input, prob] = [
+        sharedFloats(`${folder}reference/input.f32`),
+        sharedFloats(`${folder}reference/prob.f32`),
+      ];
       const model = await loadModel(sharedBytes(folder + file), { device });
       const stream = model.stream({ state: { stateN: 'state' } });
       const sr = tensor(BigInt64Array.of(16000n), []);
@@ -31,7 +34,10 @@ describe.runIf(hasSharedData)('real models', () => {
       }
       expectClose(got, prob, { atol: 1e-4, label: 'probability' });
       const { state } = await stream.snapshot();
-      expectClose(floats(state), sharedFloats(`${folder}reference/stateN.f32`), { atol: 1e-4, label: 'state' });
+      expectClose(floats(state), sharedFloats(`${folder}reference/stateN.f32`), {
+        atol: 1e-4,
+        label: 'state',
+      });
       model.dispose();
     },
     120_000,
@@ -41,7 +47,10 @@ describe.runIf(hasSharedData)('real models', () => {
     const folder = 'models/dtln/';
     const one = await loadModel(sharedBytes(`${folder}model_1.onnx`), { device });
     const two = await loadModel(sharedBytes(`${folder}model_2.onnx`), { device });
-    const [mag, est] = [sharedFloats(`${folder}reference/mag.f32`), sharedFloats(`${folder}reference/est_block.f32`)];
+    const [mag, est] = [
+      sharedFloats(`${folder}reference/mag.f32`),
+      sharedFloats(`${folder}reference/est_block.f32`),
+    ];
     const first = one.stream({ state: { tf_op_layer_stack_2: 'input_3' } });
     const second = two.stream({ state: { tf_op_layer_stack_5: 'input_5' } });
     const [masks, blocks]: [number[], number[]] = [[], []];
@@ -54,7 +63,10 @@ describe.runIf(hasSharedData)('real models', () => {
       blocks.push(...floats(b['conv1d_3']));
     }
     expectClose(masks, sharedFloats(`${folder}reference/mask.f32`), { atol: 1e-4, label: 'mask' });
-    expectClose(blocks, sharedFloats(`${folder}reference/out_block.f32`), { atol: 1e-4, label: 'block' });
+    expectClose(blocks, sharedFloats(`${folder}reference/out_block.f32`), {
+      atol: 1e-4,
+      label: 'block',
+    });
     const states = sharedFloats(`${folder}reference/final_states.f32`);
     const [s1, s2] = [await first.snapshot(), await second.snapshot()];
     expectClose(floats(s1['input_3']), states.subarray(0, 512), { atol: 1e-4, label: 'state 1' });
@@ -66,7 +78,10 @@ describe.runIf(hasSharedData)('real models', () => {
   test('RNNoise: 600 frames against float64 gains', async () => {
     const folder = 'models/rnnoise/';
     const model = await loadModel(
-      { 'model.json': sharedBytes(`${folder}tfjs/model.json`), 'weights.bin': sharedBytes(`${folder}tfjs/weights.bin`) },
+      {
+        'model.json': sharedBytes(`${folder}tfjs/model.json`),
+        'weights.bin': sharedBytes(`${folder}tfjs/weights.bin`),
+      },
       { device },
     );
     const features = sharedFloats(`${folder}reference/features.f32`);
@@ -99,22 +114,35 @@ describe.runIf(hasSharedData)('real models', () => {
     const vocabulary = sharedJson<Record<string, number> | string[]>(`${folder}vocab.json`);
     const letters = Array.isArray(vocabulary)
       ? vocabulary
-      : Object.entries(vocabulary).reduce<string[]>((all, [letter, id]) => ((all[id] = letter), all), []);
+      : Object.entries(vocabulary).reduce<string[]>(
+          (all, [letter, id]) => ((all[id] = letter), all),
+          [],
+        );
     const want = sharedFloats(`${folder}reference/logits.f32`);
     const size = want.length / 161;
     const model = await loadModel(
-      { 'model.json': sharedBytes(`${folder}tfjs/model.json`), 'weights.bin': sharedBytes(`${folder}tfjs/weights.bin`) },
+      {
+        'model.json': sharedBytes(`${folder}tfjs/model.json`),
+        'weights.bin': sharedBytes(`${folder}tfjs/weights.bin`),
+      },
       { device },
     );
     const input = model.inputs[0]!;
     const output = model.outputs[0]!.name;
     const stream = model.stream();
     const one = (id: number): Tensor =>
-      ({ type: input.type, dims: [1, 1], data: input.type === 'float32' ? Float32Array.of(id) : Int32Array.of(id) }) as Tensor;
+      ({
+        type: input.type,
+        dims: [1, 1],
+        data: input.type === 'float32' ? Float32Array.of(id) : Int32Array.of(id),
+      }) as Tensor;
     const seed = meta.ids.length - 161 + 1;
     let row = new Float32Array();
     const ids = meta.ids.slice(0, seed);
-    for (const id of ids) row = floats((await stream.step({ [input.name]: one(id) }))[output]) as Float32Array<ArrayBuffer>;
+    for (const id of ids)
+      row = floats(
+        (await stream.step({ [input.name]: one(id) }))[output],
+      ) as Float32Array<ArrayBuffer>;
     const softmax = (logits: Float32Array): number[] => {
       const most = Math.max(...logits);
       const e = Array.from(logits, (v) => Math.exp(v - most));
@@ -128,7 +156,10 @@ describe.runIf(hasSharedData)('real models', () => {
       expectClose(row, isSoftmax ? softmax(logits) : logits, { atol: 1e-4, label: `row ${i}` });
       const next = row.indexOf(Math.max(...row));
       ids.push(next);
-      if (i < 160) row = floats((await stream.step({ [input.name]: one(next) }))[output]) as Float32Array<ArrayBuffer>;
+      if (i < 160)
+        row = floats(
+          (await stream.step({ [input.name]: one(next) }))[output],
+        ) as Float32Array<ArrayBuffer>;
     }
     const text = ids.map((id) => letters[id]).join('');
     expect(text.slice(0, meta.text.length)).toBe(meta.text);

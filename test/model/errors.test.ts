@@ -1,7 +1,14 @@
 // Bad input: the code and the path of every error, nothing hung, and the next call on a healthy model
 // right.
 import { afterAll, describe, expect, test } from 'vitest';
-import { loadModel, RnnError, tensor, type Graph, type Model, type Tensor } from '../../src/index.ts';
+import {
+  loadModel,
+  RnnError,
+  tensor,
+  type Graph,
+  type Model,
+  type Tensor,
+} from '../../src/index.ts';
 import { runReference } from '../../src/reference.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { expectClose } from '../support/close.ts';
@@ -55,7 +62,9 @@ const BACKENDS = [
   ['reference', 'reference'],
 ] as const;
 
-async function failure(work: () => Promise<unknown>): Promise<{ code: string; path: string; message: string }> {
+async function failure(
+  work: () => Promise<unknown>,
+): Promise<{ code: string; path: string; message: string }> {
   try {
     await work();
   } catch (error) {
@@ -79,11 +88,29 @@ describe('files', () => {
   const cases: readonly [string, Uint8Array, string, RegExp, RegExp][] = [
     ['truncated', healthy.slice(0, healthy.length - 40), 'INVALID_MODEL', /./, /./],
     ['empty', new Uint8Array(), 'INVALID_MODEL', /./, /./],
-    ['a page that says 404', new TextEncoder().encode('<!DOCTYPE html><h1>404'), 'INVALID_MODEL', /./, /HTML/i],
+    [
+      'a page that says 404',
+      new TextEncoder().encode('<!DOCTYPE html><h1>404'),
+      'INVALID_MODEL',
+      /./,
+      /HTML/i,
+    ],
     ['hidden size that R denies', file({ hidden: 64 }), 'INVALID_MODEL', /nodes\[0\]/, /64/],
     ['R of another width', file({ recurrentWidth: H + 1 }), 'INVALID_MODEL', /nodes\[0\]/, /5/],
-    ['operator that nobody has', file({ op: 'FancyRNN' }), 'UNSUPPORTED_OPERATOR', /nodes\[0\]/, /FancyRNN.*'layer'.*LayerNormalization/s],
-    ['activation that nobody has', file({ activations: ['Sigmoid', 'Wavelet', 'Tanh'] }), 'INVALID_MODEL', /nodes\[0\]\.activations\[1\]/, /Wavelet/],
+    [
+      'operator that nobody has',
+      file({ op: 'FancyRNN' }),
+      'UNSUPPORTED_OPERATOR',
+      /nodes\[0\]/,
+      /FancyRNN.*'layer'.*LayerNormalization/s,
+    ],
+    [
+      'activation that nobody has',
+      file({ activations: ['Sigmoid', 'Wavelet', 'Tanh'] }),
+      'INVALID_MODEL',
+      /nodes\[0\]\.activations\[1\]/,
+      /Wavelet/,
+    ],
   ];
   test.each(cases)('%s', async (_, bytes, code, path, message) => {
     const error = await failure(async () => {
@@ -116,11 +143,36 @@ describe.each(BACKENDS)('calls on %s', (_, where) => {
   const feeds: readonly [string, Record<string, Tensor>, string, string][] = [
     ['missing feed', { X }, 'INVALID_ARGUMENT', 'feeds.lengths'],
     ['unknown feed', { X, lengths, Z: X }, 'INVALID_ARGUMENT', 'feeds.Z'],
-    ['wrong type', { X: tensor(Int32Array.from(X.data as Float32Array), X.dims) as Tensor, lengths }, 'INVALID_ARGUMENT', 'feeds.X'],
-    ['wrong rank', { X: tensor(X.data as Float32Array, [T * B, I]), lengths }, 'SHAPE_MISMATCH', 'feeds.X'],
-    ['wrong size', { X: tensor(new Float32Array(T * 3 * I), [T, 3, I]), lengths }, 'SHAPE_MISMATCH', 'feeds.X.dims[1]'],
-    ['length beyond T', { X, lengths: tensor(Int32Array.of(5, 6), [B]) }, 'SHAPE_MISMATCH', 'feeds.lengths[1]'],
-    ['negative length', { X, lengths: tensor(Int32Array.of(-1, 2), [B]) }, 'SHAPE_MISMATCH', 'feeds.lengths[0]'],
+    [
+      'wrong type',
+      { X: tensor(Int32Array.from(X.data as Float32Array), X.dims) as Tensor, lengths },
+      'INVALID_ARGUMENT',
+      'feeds.X',
+    ],
+    [
+      'wrong rank',
+      { X: tensor(X.data as Float32Array, [T * B, I]), lengths },
+      'SHAPE_MISMATCH',
+      'feeds.X',
+    ],
+    [
+      'wrong size',
+      { X: tensor(new Float32Array(T * 3 * I), [T, 3, I]), lengths },
+      'SHAPE_MISMATCH',
+      'feeds.X.dims[1]',
+    ],
+    [
+      'length beyond T',
+      { X, lengths: tensor(Int32Array.of(5, 6), [B]) },
+      'SHAPE_MISMATCH',
+      'feeds.lengths[1]',
+    ],
+    [
+      'negative length',
+      { X, lengths: tensor(Int32Array.of(-1, 2), [B]) },
+      'SHAPE_MISMATCH',
+      'feeds.lengths[0]',
+    ],
     ['a plain object', { X: {} as Tensor, lengths }, 'INVALID_ARGUMENT', 'feeds.X'],
   ];
   test.each(feeds)('%s', async (_name, bad, code, path) => {
@@ -133,7 +185,10 @@ describe.each(BACKENDS)('calls on %s', (_, where) => {
 
   test('T = 0 is an empty sequence, not an error', async () => {
     const model = await loadModel(healthy, { device: where });
-    const none = { X: tensor(new Float32Array(), [0, B, I]), lengths: tensor(Int32Array.of(0, 0), [B]) };
+    const none = {
+      X: tensor(new Float32Array(), [0, B, I]),
+      lengths: tensor(Int32Array.of(0, 0), [B]),
+    };
     const { Y } = await model.run(none);
     expect(Y!.dims).toEqual([0, 1, B, H]);
     expect(Y!.data).toHaveLength(0);
@@ -175,10 +230,16 @@ describe.each(BACKENDS)('calls on %s', (_, where) => {
     const [stream, other] = [model.stream(), model.stream()];
     other.dispose();
     other.dispose();
-    expect(await failure(() => other.step({ X, lengths }))).toMatchObject({ code: 'DISPOSED', path: 'stream' });
+    expect(await failure(() => other.step({ X, lengths }))).toMatchObject({
+      code: 'DISPOSED',
+      path: 'stream',
+    });
     model.dispose();
     model.dispose();
-    expect(await failure(() => model.run({ X, lengths }))).toMatchObject({ code: 'DISPOSED', path: 'model' });
+    expect(await failure(() => model.run({ X, lengths }))).toMatchObject({
+      code: 'DISPOSED',
+      path: 'model',
+    });
     expect(await failure(() => stream.step({ X, lengths }))).toMatchObject({ code: 'DISPOSED' });
     expect(await failure(async () => model.stream())).toMatchObject({ code: 'DISPOSED' });
     const next = await loadModel(healthy, { device: where });
@@ -188,16 +249,22 @@ describe.each(BACKENDS)('calls on %s', (_, where) => {
 
   test('aborted before, and aborted at once after: the reason of the signal', async () => {
     const model = await loadModel(healthy, { device: where });
-    await expect(model.run({ X, lengths }, { signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' });
+    await expect(model.run({ X, lengths }, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      name: 'AbortError',
+    });
     const controller = new AbortController();
     const call = model.run({ X, lengths }, { signal: controller.signal });
     controller.abort(new Error('enough'));
     await expect(call).rejects.toThrow('enough');
-    await expect(loadModel(healthy, { signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' });
+    await expect(loadModel(healthy, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      name: 'AbortError',
+    });
     const stream = model.stream();
     const before = await stream.step({ X, lengths });
     const snapshot = await stream.snapshot();
-    await expect(stream.step({ X, lengths }, { signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' });
+    await expect(
+      stream.step({ X, lengths }, { signal: AbortSignal.abort() }),
+    ).rejects.toMatchObject({ name: 'AbortError' });
     expect(await stream.snapshot()).toEqual(snapshot);
     expect(before['Y']!.dims).toEqual([T, 1, B, H]);
     await expectHealthy(model, graph);
@@ -214,7 +281,15 @@ describe('devices', () => {
         W: tensor(random.floats(8 * H * I, 0.5), [2, 4 * H, I]),
         R: tensor(random.floats(8 * H * H, 0.5), [2, 4 * H, H]),
       },
-      nodes: [{ op: 'LSTM', name: 'both_ways', inputs: ['X', 'W', 'R'], outputs: ['Y'], attributes: { hidden_size: H, direction: 'bidirectional' } }],
+      nodes: [
+        {
+          op: 'LSTM',
+          name: 'both_ways',
+          inputs: ['X', 'W', 'R'],
+          outputs: ['Y'],
+          attributes: { hidden_size: H, direction: 'bidirectional' },
+        },
+      ],
     });
     const model = await loadModel(onnx, { device });
     const error = await failure(async () => model.stream());
@@ -225,12 +300,18 @@ describe('devices', () => {
 
   test('a borrowed device outlives its models', async () => {
     const own = await (await getAdapter()).requestDevice();
-    const [a, b] = [await loadModel(healthy, { device: own }), await loadModel(healthy, { device: own })];
+    const [a, b] = [
+      await loadModel(healthy, { device: own }),
+      await loadModel(healthy, { device: own }),
+    ];
     await expectHealthy(a, graph);
     a.dispose();
     await expectHealthy(b, graph);
     b.dispose();
-    const lost = await Promise.race([own.lost.then(() => 'lost'), new Promise((resolve) => setTimeout(resolve, 50, 'alive'))]);
+    const lost = await Promise.race([
+      own.lost.then(() => 'lost'),
+      new Promise((resolve) => setTimeout(resolve, 50, 'alive')),
+    ]);
     expect(lost).toBe('alive');
     own.destroy();
   });
@@ -246,12 +327,17 @@ describe('devices', () => {
     own.destroy();
     for (const result of await results) {
       expect(result.status).toBe('rejected');
-      expect((result as PromiseRejectedResult).reason).toMatchObject({ code: 'DEVICE_LOST', path: 'device' });
+      expect((result as PromiseRejectedResult).reason).toMatchObject({
+        code: 'DEVICE_LOST',
+        path: 'device',
+      });
     }
     expect(await failure(() => model.run({ X, lengths }))).toMatchObject({ code: 'DEVICE_LOST' });
     expect(await failure(() => stream.step({ X, lengths }))).toMatchObject({ code: 'DEVICE_LOST' });
     expect(await failure(() => stream.snapshot())).toMatchObject({ code: 'DEVICE_LOST' });
-    expect(await failure(() => loadModel(healthy, { device: own }).then((m) => m.run({ X, lengths })))).toMatchObject({ code: 'DEVICE_LOST' });
+    expect(
+      await failure(() => loadModel(healthy, { device: own }).then((m) => m.run({ X, lengths }))),
+    ).toMatchObject({ code: 'DEVICE_LOST' });
     model.dispose();
     const other = await loadModel(healthy, { device });
     await expectHealthy(other, graph);

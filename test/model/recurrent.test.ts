@@ -27,7 +27,10 @@ describe.each(['step', 'persistent'] as const)('%s kernel', (recurrentKernel) =>
         const actual = await model.run(feeds);
         for (const [name, { data, dims }] of runReference(graph, feeds)) {
           expect(actual[name]!.dims, `${label} ${name}`).toEqual(dims);
-          expectClose(actual[name]!.data as Float32Array, data, { atol: ATOL, label: `${label} ${name}` });
+          expectClose(actual[name]!.data as Float32Array, data, {
+            atol: ATOL,
+            label: `${label} ${name}`,
+          });
         }
       } catch (error) {
         throw new Error(label, { cause: error });

@@ -70,76 +70,104 @@ describe.each(BACKENDS)('on the %s', (_, options) => {
         seed: SEED,
       });
 
-    test('T steps equal one run, however the sequence is cut', () =>
-      property(async (seed) => {
-        const { graph, X, config, random, label } = layer(seed, cell);
-        await using(await loadModel(graph, options), async (model) => {
-          const whole = await model.run({ X });
-          const stream = model.stream();
-          const parts: number[] = [];
-          let last: Record<string, Tensor> = {};
-          for (let t = 0; t < config.T; ) {
-            const next = Math.min(config.T, t + 1 + Math.floor(random.next() * 3));
-            last = await stream.step({ X: slice(X, t, next) });
-            parts.push(...floats(last['Y']));
-            t = next;
-          }
-          expectClose(parts, floats(whole['Y']), { atol: ATOL, label });
-          for (const name of ['Y_h', 'Y_c']) {
-            if (whole[name]) expectClose(floats(last[name]), floats(whole[name]), { atol: ATOL, label });
-          }
-        });
-      }), TIMEOUT);
-
-    test('two streams in turns equal two separate ones; fork and restore go on alike', () =>
-      property(async (seed) => {
-        const { graph, X, config, label } = layer(seed, cell);
-        const other = tensor(X.data.map((x) => -0.5 * x), X.dims) as Tensor<'float32'>;
-        await using(await loadModel(graph, options), async (model) => {
-          const [wholeA, wholeB] = await Promise.all([model.run({ X }), model.run({ X: other })]);
-          const [a, b] = [model.stream(), model.stream()];
-          const calls = Array.from({ length: config.T }, (_, t) => [
-            a.step({ X: slice(X, t, t + 1) }),
-            b.step({ X: slice(other, t, t + 1) }),
-          ]);
-          const results = await Promise.all(calls.map((pair) => Promise.all(pair)));
-          expectClose(results.flatMap(([y]) => [...floats(y!['Y'])]), floats(wholeA['Y']), { atol: ATOL, label });
-          expectClose(results.flatMap(([, y]) => [...floats(y!['Y'])]), floats(wholeB['Y']), { atol: ATOL, label });
-
-          const snapshot = await a.snapshot();
-          const fork = a.fork();
-          const restored = model.stream();
-          restored.restore(snapshot);
-          const [x, y, z] = await Promise.all(
-            [a, fork, restored].map((stream) => stream.step({ X: slice(X, 0, 1) })),
-          );
-          expect(floats(y!['Y'])).toEqual(floats(x!['Y']));
-          expect(floats(z!['Y'])).toEqual(floats(x!['Y']));
-          a.reset();
-          const again = await a.step({ X: slice(X, 0, 1) });
-          expectClose(floats(again['Y']), floats(wholeA['Y']).subarray(0, again['Y']!.data.length), { atol: ATOL, label });
-        });
-      }), TIMEOUT);
-
-    test('a row of a batch equals that row alone', () =>
-      property(async (seed) => {
-        const { graph, X, config, label } = layer(seed, cell);
-        const { T, B, I } = config;
-        await using(await loadModel(graph, options), async (model) => {
-          const whole = await model.run({ X });
-          const O = whole['Y']!.dims[3]!;
-          for (let row = 0; row < B; row++) {
-            const one = new Float32Array(T * I);
-            for (let t = 0; t < T; t++) {
-              one.set(X.data.subarray((t * B + row) * I, (t * B + row + 1) * I), t * I);
+    test(
+      'T steps equal one run, however the sequence is cut',
+      () =>
+        property(async (seed) => {
+          const { graph, X, config, random, label } = layer(seed, cell);
+          await using(await loadModel(graph, options), async (model) => {
+            const whole = await model.run({ X });
+            const stream = model.stream();
+            const parts: number[] = [];
+            let last: Record<string, Tensor> = {};
+            for (let t = 0; t < config.T;) {
+              const next = Math.min(config.T, t + 1 + Math.floor(random.next() * 3));
+              last = await stream.step({ X: slice(X, t, next) });
+              parts.push(...floats(last['Y']));
+              t = next;
             }
-            const alone = await model.run({ X: tensor(one, [T, 1, I]) });
-            const expected = Array.from({ length: T }, (_, t) => [
-              ...floats(whole['Y']).subarray((t * B + row) * O, (t * B + row + 1) * O),
-            ]).flat();
-            expectClose(floats(alone['Y']), expected, { atol: ATOL, label });
-          }
-        });
-      }), TIMEOUT);
+            expectClose(parts, floats(whole['Y']), { atol: ATOL, label });
+            for (const name of ['Y_h', 'Y_c']) {
+              if (whole[name])
+                expectClose(floats(last[name]), floats(whole[name]), { atol: ATOL, label });
+            }
+          });
+        }),
+      TIMEOUT,
+    );
+
+    test(
+      'two streams in turns equal two separate ones; fork and restore go on alike',
+      () =>
+        property(async (seed) => {
+          const { graph, X, config, label } = layer(seed, cell);
+          const other = tensor(
+            X.data.map((x) => -0.5 * x),
+            X.dims,
+          ) as Tensor<'float32'>;
+          await using(await loadModel(graph, options), async (model) => {
+            const [wholeA, wholeB] = await Promise.all([model.run({ X }), model.run({ X: other })]);
+            const [a, b] = [model.stream(), model.stream()];
+            const calls = Array.from({ length: config.T }, (_, t) => [
+              a.step({ X: slice(X, t, t + 1) }),
+              b.step({ X: slice(other, t, t + 1) }),
+            ]);
+            const results = await Promise.all(calls.map((pair) => Promise.all(pair)));
+            expectClose(
+              results.flatMap(([y]) => [...floats(y!['Y'])]),
+              floats(wholeA['Y']),
+              { atol: ATOL, label },
+            );
+            expectClose(
+              results.flatMap(([, y]) => [...floats(y!['Y'])]),
+              floats(wholeB['Y']),
+              { atol: ATOL, label },
+            );
+
+            const snapshot = await a.snapshot();
+            const fork = a.fork();
+            const restored = model.stream();
+            restored.restore(snapshot);
+            const [x, y, z] = await Promise.all(
+              [a, fork, restored].map((stream) => stream.step({ X: slice(X, 0, 1) })),
+            );
+            expect(floats(y!['Y'])).toEqual(floats(x!['Y']));
+            expect(floats(z!['Y'])).toEqual(floats(x!['Y']));
+            a.reset();
+            const again = await a.step({ X: slice(X, 0, 1) });
+            expectClose(
+              floats(again['Y']),
+              floats(wholeA['Y']).subarray(0, again['Y']!.data.length),
+              { atol: ATOL, label },
+            );
+          });
+        }),
+      TIMEOUT,
+    );
+
+    test(
+      'a row of a batch equals that row alone',
+      () =>
+        property(async (seed) => {
+          const { graph, X, config, label } = layer(seed, cell);
+          const { T, B, I } = config;
+          await using(await loadModel(graph, options), async (model) => {
+            const whole = await model.run({ X });
+            const O = whole['Y']!.dims[3]!;
+            for (let row = 0; row < B; row++) {
+              const one = new Float32Array(T * I);
+              for (let t = 0; t < T; t++) {
+                one.set(X.data.subarray((t * B + row) * I, (t * B + row + 1) * I), t * I);
+              }
+              const alone = await model.run({ X: tensor(one, [T, 1, I]) });
+              const expected = Array.from({ length: T }, (_, t) => [
+                ...floats(whole['Y']).subarray((t * B + row) * O, (t * B + row + 1) * O),
+              ]).flat();
+              expectClose(floats(alone['Y']), expected, { atol: ATOL, label });
+            }
+          });
+        }),
+      TIMEOUT,
+    );
   });
 });

@@ -6,20 +6,16 @@ import { gathers } from './gather.ts';
 import { products } from './matmul.ts';
 import { movers } from './move.ts';
 import { normalizations } from './normalize.ts';
-import { lowerRecurrent } from './recurrent.ts';
 import { reducers } from './reduce.ts';
 import { windows } from './window.ts';
 
-/** Lowerings by operator name. */
-export const LOWERINGS: ReadonlyMap<string, Lower> = new Map(
-  Object.entries<Lower>({
-    ...elementwise,
-    ...movers,
-    ...products,
-    ...windows,
-    ...gathers,
-    ...reducers,
-    ...normalizations,
-    Recurrent: lowerRecurrent,
-  }),
-);
+/** All but that of recurrence, for `addLowerings`. */
+export const LOWERING_FAMILIES: Readonly<Record<string, Lower>> = {
+  ...elementwise,
+  ...movers,
+  ...products,
+  ...windows,
+  ...gathers,
+  ...reducers,
+  ...normalizations,
+};

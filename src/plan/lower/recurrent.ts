@@ -6,7 +6,12 @@ import { PERSISTENT_STEPS, persistentKernel } from '../../../shaders/recurrent/p
 import { PROJECT_LANES, projectKernel } from '../../../shaders/recurrent/project.ts';
 import { paddedHidden, paddedOutput } from '../../../shaders/recurrent/spec.ts';
 import type { RecurrentSpec } from '../../../shaders/recurrent/spec.ts';
-import { gatherWeights, packState, STATE_LANES, unpackState } from '../../../shaders/recurrent/state.ts';
+import {
+  gatherWeights,
+  packState,
+  STATE_LANES,
+  unpackState,
+} from '../../../shaders/recurrent/state.ts';
 import { stepKernel, stepPhases } from '../../../shaders/recurrent/step.ts';
 import { CELLS, findActivation } from '../../cells/index.ts';
 import { directionsOf, recurrentAttributes } from '../../graph.ts';
@@ -24,7 +29,9 @@ const CHUNK_BYTES = 16 * 1024 * 1024;
 type Pack = (source: Source, out: Float32Array | Uint32Array) => void;
 
 /** Input slots of a `Recurrent` node, see RECURRENT_INPUTS. */
-const [X, W, R, B, LENGTHS, INITIAL_H, INITIAL_C, P, MASK, PROJECTION] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+const [X, W, R, B, LENGTHS, INITIAL_H, INITIAL_C, P, MASK, PROJECTION] = [
+  0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+];
 
 function specOf({ node, inputs, wanted }: Lowering): RecurrentSpec {
   const a = recurrentAttributes(node);
@@ -93,7 +100,12 @@ function packed(
   });
   const out = l.scratch(size, layout);
   const kernel = gatherWeights(packs.length);
-  l.dispatch(kernel, gridOf(size, STATE_LANES), { source: l.bufferOf(value), map, out }, { n: size });
+  l.dispatch(
+    kernel,
+    gridOf(size, STATE_LANES),
+    { source: l.bufferOf(value), map, out },
+    { n: size },
+  );
   return out;
 }
 
@@ -112,7 +124,8 @@ function extraVectors(l: Lowering, spec: RecurrentSpec, directions: number): Buf
   if (peepholes !== undefined) {
     // [D, 3·H] in the order i, o, f is already the layout of `extra`.
     return packed(l, peepholes, 'peepholes', directions * 3 * hidden, [
-      (source, out) => packRun(source, { directions, stride: 3 * hidden, offset: 0, count: 3 * hidden }, out),
+      (source, out) =>
+        packRun(source, { directions, stride: 3 * hidden, offset: 0, count: 3 * hidden }, out),
     ]);
   }
   const gate = gates.indexOf(spec.extra[0]!.slice('rb_'.length));
@@ -209,7 +222,11 @@ export const lowerRecurrent: Lower = (l) => {
   const yB = a.layout === 0 ? output : steps * directions * output;
   const [maskT, maskB] = a.layout === 0 ? [rows, 1] : [1, steps];
   const perStep = directions * rows * columns * 4;
-  const most = Math.min(MAX_LOOP_STEPS, PERSISTENT_STEPS, Math.max(1, Math.floor(CHUNK_BYTES / perStep)));
+  const most = Math.min(
+    MAX_LOOP_STEPS,
+    PERSISTENT_STEPS,
+    Math.max(1, Math.floor(CHUNK_BYTES / perStep)),
+  );
   const chunk = Math.min(steps, most > 1 ? most - (most % 2) : 1);
   const xw = l.scratch((chunk * perStep) / 4, 'gates');
   const conditions = {
@@ -217,15 +234,23 @@ export const lowerRecurrent: Lower = (l) => {
     ...(spec.mask && { mask: l.read(MASK) }),
   };
   const projectGates = projectKernel(spec, inputs, project, hasBias);
-  const persistent = choice.kernel === 'persistent' ? persistentKernel(spec, choice.tile) : undefined;
+  const persistent =
+    choice.kernel === 'persistent' ? persistentKernel(spec, choice.tile) : undefined;
   const tile = choice.kernel === 'step' ? choice.tile : undefined;
   const stepKernels = tile ? phases.map((phase, i) => stepKernel(spec, phase, i, tile)) : [];
   let next = tile && steps > 0 ? l.scratch(size, 'next state') : undefined;
-  const u = phases.length > 1 ? l.scratch(2 * directions * rows * hp, 'between products') : undefined;
+  const u =
+    phases.length > 1 ? l.scratch(2 * directions * rows * hp, 'between products') : undefined;
   const available = { x: l.read(X), w, b: bias, xw, extra, y, u, uNext: u, ...conditions };
 
   /** Buffers and uniforms of a kernel by the names it declares. */
-  const dispatch = (kernel: Kernel, grid: readonly [number, number, number], own: object, flops: number, values: Record<string, number>): Dispatch => {
+  const dispatch = (
+    kernel: Kernel,
+    grid: readonly [number, number, number],
+    own: object,
+    flops: number,
+    values: Record<string, number>,
+  ): Dispatch => {
     const all: Record<string, BufferId | undefined> = { ...available, ...own };
     return {
       kind: 'dispatch',
@@ -233,7 +258,9 @@ export const lowerRecurrent: Lower = (l) => {
       kernel,
       workgroups: grid,
       buffers: Object.fromEntries(Object.keys(kernel.bindings).map((name) => [name, all[name]!])),
-      uniforms: Object.fromEntries(Object.keys(kernel.uniforms).map((name) => [name, values[name]!])),
+      uniforms: Object.fromEntries(
+        Object.keys(kernel.uniforms).map((name) => [name, values[name]!]),
+      ),
       flops,
     };
   };
@@ -253,14 +280,32 @@ export const lowerRecurrent: Lower = (l) => {
     const flops = 2 * rows * directions * hidden * (columns + (spec.projected ? output : 0));
     if (persistent && choice.kernel === 'persistent') {
       const grid = [1, Math.ceil(rows / choice.tile.rows), directions] as const;
-      l.emit(dispatch(persistent, grid, { r0: recurrent[0], r1: recurrent[1], state }, turns * flops, values));
+      l.emit(
+        dispatch(
+          persistent,
+          grid,
+          { r0: recurrent[0], r1: recurrent[1], state },
+          turns * flops,
+          values,
+        ),
+      );
       continue;
     }
     const turn = (from: BufferId, to: BufferId): Dispatch[] =>
       stepKernels.map((kernel, i) => {
         const units = phases[i] === 'projection' ? output : hidden;
-        const grid = [Math.ceil(units / tile!.units), Math.ceil(rows / tile!.rows), directions] as const;
-        return dispatch(kernel, grid, { r: recurrent[i], state: from, next: to }, flops / phases.length, values);
+        const grid = [
+          Math.ceil(units / tile!.units),
+          Math.ceil(rows / tile!.rows),
+          directions,
+        ] as const;
+        return dispatch(
+          kernel,
+          grid,
+          { r: recurrent[i], state: from, next: to },
+          flops / phases.length,
+          values,
+        );
       });
     l.emit({ kind: 'loop', steps: turns, even: turn(state, next!), odd: turn(next!, state) });
     // An odd number of turns leaves the state in the other buffer.

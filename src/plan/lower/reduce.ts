@@ -179,7 +179,8 @@ const topK: Lower = (l) => {
   const [outer, size, inner] = around(dims, axisOf(l, -1, dims.length));
   const k = hostOf(l, 1)![0]!;
   const count = outer * inner;
-  const buffers = { data: l.read(0), values: l.write(0), places: l.write(1) };
+  const places = l.outputs.length > 1 ? l.write(1) : l.scratch(count * k, 'places');
+  const buffers = { data: l.read(0), values: l.write(0), places };
   if (count === 0 || k === 0) return;
   const kernel = topKernel(scalarOf(type), numberOf(l, 'largest', 1) !== 0);
   l.dispatch(kernel, gridOf(count, 1), buffers, { rows: count, k, size, inner }, count * size * k);

@@ -1,24 +1,19 @@
 // The reference backend of a Model: the float64 interpreter behind the same calls as a GPU. It is
 // slow and exact, and needs nothing of its environment.
-import { RnnError } from './errors.ts';
-import type { Graph } from './graph.ts';
-import { toTensor } from './ops/value.ts';
-import { runReference } from './reference.ts';
-import { checkSignal, checkState, Preparer, StreamFeeds } from './session.ts';
+import { RnnError } from '../errors.ts';
+import type { Graph } from '../graph.ts';
+import { toTensor } from '../ops/value.ts';
+import { runReference } from '../reference.ts';
+import { checkShapes, checkSignal, checkState, copyOf, Preparer, StreamFeeds } from './session.ts';
 import type { Session, StreamSession, Tensors } from './session.ts';
 import type { StreamedGraph } from './streaming.ts';
-import type { Tensor } from './tensor.ts';
+import type { Tensor } from '../tensor.ts';
 import { Turns } from './turns.ts';
 
 function compute(graph: Graph, feeds: Tensors, outputs: readonly string[]): Record<string, Tensor> {
   const values = runReference(graph, feeds, outputs);
   return Object.fromEntries([...values].map(([name, value]) => [name, toTensor(value, name)]));
 }
-
-const copyOf = (feeds: Tensors): Tensors =>
-  Object.fromEntries(
-    Object.entries(feeds).map(([name, feed]) => [name, { ...feed, data: feed.data.slice() }]),
-  ) as Tensors;
 
 /** A graph in float64 on the CPU. */
 export class ReferenceSession implements Session {
@@ -39,7 +34,11 @@ export class ReferenceSession implements Session {
     if (this.#disposed) throw new RnnError('DISPOSED', 'model', 'the model has been disposed of');
   }
 
-  async run(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<Record<string, Tensor>> {
+  async run(
+    feeds: Tensors,
+    outputs: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<Record<string, Tensor>> {
     this.check();
     checkSignal(signal);
     this.#preparer.prepare(feeds);
@@ -82,7 +81,11 @@ class ReferenceStream implements StreamSession {
     if (this.#disposed) throw new RnnError('DISPOSED', 'stream', 'the stream has been disposed of');
   }
 
-  async step(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<Record<string, Tensor>> {
+  async step(
+    feeds: Tensors,
+    outputs: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<Record<string, Tensor>> {
     this.#check();
     checkSignal(signal);
     const owned = copyOf(feeds);
@@ -115,14 +118,7 @@ class ReferenceStream implements StreamSession {
     this.#check();
     checkState(state, this.#streamed.slots);
     const copy = copyOf(state);
-    const known = this.#state;
-    for (const [name, { dims }] of Object.entries(known ? state : {})) {
-      const want = known![name]!.dims;
-      if (want.join() !== dims.join()) {
-        const what = `got [${dims.join(', ')}], expected [${want.join(', ')}]`;
-        throw new RnnError('SHAPE_MISMATCH', `state.${name}`, what);
-      }
-    }
+    if (this.#state) checkShapes(state, this.#state);
     void this.#session.turns.enter(() => {
       this.#state = Object.keys(copy).length === 0 ? undefined : copy;
     });

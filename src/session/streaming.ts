@@ -1,9 +1,9 @@
 // Turns a graph into one that takes and gives the state of its recurrent layers, which is all that a
 // stream needs: a state is an input, and an output that is fed back to it.
-import { RnnError } from './errors.ts';
-import type { Graph, Node, ValueInfo } from './graph.ts';
-import { isGraph, recurrentAttributes } from './graph.ts';
-import { dependentValues } from './plan/dependence.ts';
+import { RnnError } from '../errors.ts';
+import type { Graph, Node, ValueInfo } from '../graph.ts';
+import { isGraph, recurrentAttributes } from '../graph.ts';
+import { dependentValues } from '../plan/dependence.ts';
 
 /** One piece of state: the output that is fed back to an input. */
 export interface StateSlot {
@@ -95,7 +95,10 @@ export function streamGraph(graph: Graph, pairs: Readonly<Record<string, string>
     const parts = attributes.cell === 'lstm' ? ['h', 'c'] : ['h'];
     // States that come from inputs or from other layers are the caller's, not the stream's.
     if (parts.some((_, k) => dependent.has(node.inputs[5 + k] ?? ''))) return keep(node);
-    const newInputs = Array.from({ length: Math.max(node.inputs.length, 5 + parts.length) }, (_, k) => node.inputs[k] ?? '');
+    const newInputs = Array.from(
+      { length: Math.max(node.inputs.length, 5 + parts.length) },
+      (_, k) => node.inputs[k] ?? '',
+    );
     const newOutputs = Array.from({ length: 1 + parts.length }, (_, k) => node.outputs[k] ?? '');
     parts.forEach((part, k) => {
       const input = `${node.name}.${part}`;
@@ -103,7 +106,11 @@ export function streamGraph(graph: Graph, pairs: Readonly<Record<string, string>
       newOutputs[1 + k] = output;
       const initial = newInputs[5 + k];
       newInputs[5 + k] = input;
-      added.push({ name: input, type: 'float32', dims: [`${input}.0`, `${input}.1`, `${input}.2`] });
+      added.push({
+        name: input,
+        type: 'float32',
+        dims: [`${input}.0`, `${input}.1`, `${input}.2`],
+      });
       slots.push({ input, output, like: output, ...(initial && { initial }) });
     });
     probe.push({ ...node, outputs: newOutputs });

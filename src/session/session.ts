@@ -1,15 +1,15 @@
 // What a backend offers to a Model: run a graph, and keep the state of streams.
-import { RnnError } from './errors.ts';
-import { checkFeeds } from './feeds.ts';
-import type { Graph, ValueInfo } from './graph.ts';
-import type { HostValue } from './ops/operator.ts';
-import { toHost } from './ops/value.ts';
-import { hostInputsOf } from './plan/dependence.ts';
-import { inferGraph } from './plan/index.ts';
-import type { Inference } from './plan/index.ts';
+import { RnnError } from '../errors.ts';
+import { checkFeeds } from '../feeds.ts';
+import type { Graph, ValueInfo } from '../graph.ts';
+import type { HostValue } from '../ops/operator.ts';
+import { toHost } from '../ops/value.ts';
+import { hostInputsOf } from '../plan/dependence.ts';
+import { inferGraph } from '../plan/infer.ts';
+import type { Inference } from '../plan/infer.ts';
 import type { StateSlot, StreamedGraph } from './streaming.ts';
-import { allocate, sizeOf, tensor } from './tensor.ts';
-import type { Tensor } from './tensor.ts';
+import { allocate, sizeOf, tensor } from '../tensor.ts';
+import type { Tensor } from '../tensor.ts';
 
 /** Tensors by name. */
 export type Tensors = Readonly<Record<string, Tensor>>;
@@ -24,7 +24,11 @@ export interface GpuTensor {
 
 /** The state of a stream as a backend keeps it. Calls take effect in the order they are made. */
 export interface StreamSession {
-  step(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<Record<string, Tensor>>;
+  step(
+    feeds: Tensors,
+    outputs: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<Record<string, Tensor>>;
   reset(): void;
   snapshot(): Promise<Record<string, Tensor>>;
   restore(state: Tensors): void;
@@ -37,8 +41,20 @@ export interface Session {
   readonly backend: 'webgpu' | 'reference';
   /** What computes, for people: the adapter. */
   readonly adapter: string;
-  run(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<Record<string, Tensor>>;
+  run(
+    feeds: Tensors,
+    outputs: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<Record<string, Tensor>>;
+  /** Like `run`, but the outputs stay on the GPU; where there is one. */
+  runOnGpu?(
+    feeds: Tensors,
+    outputs: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<Record<string, GpuTensor>>;
   stream(streamed: StreamedGraph, batch: number): StreamSession;
+  /** Compiled shaders and bytes of weights on the device; where there is one. */
+  readonly usage?: { readonly pipelines: number; readonly weightBytes: number };
   dispose(): void;
 }
 
@@ -103,7 +119,9 @@ export class Preparer {
     const prepared = { key, dims, host };
     for (const { input, steps } of this.infer(prepared).lengths) {
       const { data } = feeds[input]!;
-      const wrong = Array.from(data as Int32Array).findIndex((length) => length < 0 || length > steps);
+      const wrong = Array.from(data as Int32Array).findIndex(
+        (length) => length < 0 || length > steps,
+      );
       if (wrong >= 0) {
         throw new RnnError(
           'SHAPE_MISMATCH',
@@ -183,7 +201,27 @@ export function checkSignal(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw signal.reason;
 }
 
-/** @throws RnnError `INVALID_ARGUMENT` or `SHAPE_MISMATCH` for a snapshot of another stream */
+/** Tensors with arrays of their own, for calls that wait while the caller goes on. */
+export function copyOf(tensors: Tensors): Record<string, Tensor> {
+  const copies = Object.entries(tensors).map(([name, value]) => [
+    name,
+    { ...value, data: value.data.slice() },
+  ]);
+  return Object.fromEntries(copies) as Record<string, Tensor>;
+}
+
+/** @throws RnnError `SHAPE_MISMATCH` for a state of other shapes */
+export function checkShapes(state: Tensors, expected: Tensors): void {
+  for (const [name, { dims }] of Object.entries(state)) {
+    const want = expected[name]?.dims ?? [];
+    if (want.join() !== dims.join()) {
+      const what = `got [${dims.join(', ')}], expected [${want.join(', ')}]`;
+      throw new RnnError('SHAPE_MISMATCH', `state.${name}`, what);
+    }
+  }
+}
+
+/** @throws RnnError `INVALID_ARGUMENT` for a snapshot of a stream of another model */
 export function checkState(state: Tensors, slots: readonly StateSlot[]): void {
   const names = slots.map(({ input }) => input);
   for (const name of Object.keys(state)) {
@@ -192,7 +230,9 @@ export function checkState(state: Tensors, slots: readonly StateSlot[]): void {
       throw new RnnError('INVALID_ARGUMENT', `state.${name}`, what);
     }
   }
-  const missing = names.find((name) => Object.keys(state).length > 0 && !Object.hasOwn(state, name));
+  const missing = names.find(
+    (name) => Object.keys(state).length > 0 && !Object.hasOwn(state, name),
+  );
   if (missing !== undefined) {
     throw new RnnError('INVALID_ARGUMENT', `state.${missing}`, 'is missing');
   }

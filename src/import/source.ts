@@ -1,8 +1,9 @@
 // Brings the bytes of a model, wherever it is, as files by name.
-import { RnnError } from './errors.ts';
-import type { Graph } from './graph.ts';
-import { DEFAULT_IMPORT_LIMITS } from './import/limits.ts';
-import type { ImportLimits } from './import/limits.ts';
+import { environment } from '../environment.ts';
+import { RnnError } from '../errors.ts';
+import type { Graph } from '../graph.ts';
+import { DEFAULT_IMPORT_LIMITS } from './limits.ts';
+import type { ImportLimits } from './limits.ts';
 
 /** Bytes in memory. */
 export type Bytes = ArrayBuffer | Uint8Array | Blob;
@@ -27,16 +28,11 @@ export interface ReadOptions {
   readonly limits: Partial<ImportLimits> | undefined;
 }
 
-type ReadFile = (path: string, signal?: AbortSignal) => Promise<Uint8Array>;
-
-let readFile: ReadFile | undefined;
-
-/** Lets paths and `file:` URLs be read, where there is a file system. */
-export function setFileReader(reader: ReadFile): void {
-  readFile = reader;
-}
-
-const nameOf = (url: string): string => url.replace(/[?#].*$/, '').split('/').at(-1) || 'model';
+const nameOf = (url: string): string =>
+  url
+    .replace(/[?#].*$/, '')
+    .split('/')
+    .at(-1) || 'model';
 
 async function bytesOf(bytes: Bytes, path: string): Promise<Uint8Array> {
   if (bytes instanceof Uint8Array) return bytes;
@@ -52,7 +48,10 @@ async function bytesOf(bytes: Bytes, path: string): Promise<Uint8Array> {
   );
 }
 
-async function download(url: string, { signal, onProgress, limits }: ReadOptions): Promise<Uint8Array> {
+async function download(
+  url: string,
+  { signal, onProgress, limits }: ReadOptions,
+): Promise<Uint8Array> {
   const file = nameOf(url);
   let response: Response;
   try {
@@ -68,10 +67,15 @@ async function download(url: string, { signal, onProgress, limits }: ReadOptions
   const most = limits?.maxBytes ?? DEFAULT_IMPORT_LIMITS.maxBytes;
   const length = Number(response.headers.get('content-length') ?? Number.NaN);
   // A compressed answer is longer than its content-length says.
-  const total = response.headers.has('content-encoding') || Number.isNaN(length) ? undefined : length;
+  const total =
+    response.headers.has('content-encoding') || Number.isNaN(length) ? undefined : length;
   const tooLong = (loaded: number): void => {
     if (loaded <= most) return;
-    throw new RnnError('LIMIT_EXCEEDED', 'source', `${url} has more than ${most} bytes (limits.maxBytes)`);
+    throw new RnnError(
+      'LIMIT_EXCEEDED',
+      'source',
+      `${url} has more than ${most} bytes (limits.maxBytes)`,
+    );
   };
   tooLong(total ?? 0);
   // Where the length is known the bytes go straight to their place: no second copy of the weights.
@@ -96,6 +100,7 @@ async function download(url: string, { signal, onProgress, limits }: ReadOptions
 
 async function fetchFile(source: string | URL, options: ReadOptions): Promise<Uint8Array> {
   const text = String(source);
+  const { readFile } = environment;
   const isPath = !/^[a-z][a-z0-9+.-]+:/i.test(text) || text.startsWith('file:');
   if (!isPath || !readFile) return download(text, options);
   const { signal, onProgress } = options;

@@ -1,0 +1,282 @@
+// Runs plans on a device in the order the calls were made, and reads results back. Runs and streams
+// of a model share one.
+import { RnnError } from '../errors.ts';
+import type { Graph } from '../graph.ts';
+import type { ValueType } from '../ops/operator.ts';
+import { toTensor } from '../ops/value.ts';
+import type { DeviceProfile } from '../plan/choose.ts';
+import { makePlan } from '../plan/index.ts';
+import type { PlanOptions } from '../plan/lowering.ts';
+import { deviceArray } from '../plan/plan-builder.ts';
+import type { PlanOutput } from '../plan/types.ts';
+import { allocate, isFloat, sizeOf } from '../tensor.ts';
+import type { Tensor } from '../tensor.ts';
+import type { Gpu, Lease } from '../webgpu/device.ts';
+import { DeviceShare, Runner } from '../webgpu/runner.ts';
+import type { Bound } from '../webgpu/runner.ts';
+import { checkSignal, Preparer } from './session.ts';
+import type { Prepared, Tensors } from './session.ts';
+import { Turns } from './turns.ts';
+
+/** Plans kept for a graph. Each shape costs its scratch memory; the least recent goes first. */
+const MAX_PLANS = 16;
+
+const INT32 = [-0x80000000, 0x7fffffff] as const;
+
+function profileOf({ device: { limits }, software }: Gpu): DeviceProfile {
+  return {
+    maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+    maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+    maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+    maxBufferSize: limits.maxBufferSize,
+    maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+    software,
+  };
+}
+
+/** An array as a device takes it: f32 or i32. */
+export type DeviceArray = Float32Array | Int32Array;
+
+/** An input as the device takes it. @throws RnnError `LIMIT_EXCEEDED` for integers beyond 32 bits */
+export function uploadArray(name: string, feed: Tensor): DeviceArray {
+  const { type, data } = feed;
+  if (type === 'int64' || type === 'uint64' || type === 'uint32') {
+    for (let i = 0; i < data.length; i++) {
+      const value = Number(data[i]);
+      if (value < INT32[0] || value > INT32[1]) {
+        const what = `got ${data[i]}, and integers on the GPU have 32 bits`;
+        throw new RnnError('LIMIT_EXCEEDED', `feeds.${name}[${i}]`, what);
+      }
+    }
+  }
+  return deviceArray(feed);
+}
+
+/** A tensor from what the device holds of it, copied out of mapped memory. */
+export function fromDevice({ type, dims }: ValueType, bytes: ArrayBuffer, offset: number): Tensor {
+  const count = sizeOf(dims);
+  const source = isFloat(type)
+    ? new Float32Array(bytes, offset, count)
+    : new Int32Array(bytes, offset, count);
+  const data = allocate(type, count);
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
+    for (let i = 0; i < count; i++) data[i] = BigInt(source[i]!);
+  } else {
+    (data as Float64Array).set(source);
+  }
+  return { type, dims, data };
+}
+
+/** A plan on the device. */
+export interface Entry {
+  readonly runner: Runner;
+  /** Bind groups for calls without state. */
+  readonly bound: Bound | undefined;
+}
+
+/** The plans of one graph, by shape and wanted outputs. */
+export class Plans {
+  readonly preparer: Preparer;
+  readonly #executor: Executor;
+  readonly #graph: Graph;
+  readonly #feedback: ReadonlyMap<string, string>;
+  readonly #entries = new Map<string, Entry | Promise<Entry>>();
+
+  constructor(executor: Executor, graph: Graph, feedback: ReadonlyMap<string, string>) {
+    this.#executor = executor;
+    this.#graph = graph;
+    this.#feedback = feedback;
+    this.preparer = new Preparer(graph);
+  }
+
+  /** The plan for a call: at once when it has been made before. */
+  get(prepared: Prepared, outputs: readonly string[]): Entry | Promise<Entry> {
+    const key = `${prepared.key}→${outputs.join(';')}`;
+    const found = this.#entries.get(key);
+    if (found) {
+      this.#entries.delete(key); // most recent last
+      this.#entries.set(key, found);
+      return found;
+    }
+    const made = this.#make(prepared, outputs);
+    this.#entries.set(key, made);
+    made.then(
+      (entry) => this.#entries.has(key) && this.#entries.set(key, entry),
+      () => this.#entries.delete(key),
+    );
+    for (const [old, entry] of this.#entries) {
+      if (this.#entries.size <= MAX_PLANS) break;
+      this.#entries.delete(old);
+      destroyEntry(entry);
+    }
+    return made;
+  }
+
+  async #make({ dims, host }: Prepared, outputs: readonly string[]): Promise<Entry> {
+    const { share, profile, options } = this.#executor;
+    const feedback = this.#feedback;
+    const plan = makePlan(this.#graph, { dims, host, outputs, feedback, device: profile, options });
+    const runner = await Runner.create(share, plan);
+    return { runner, bound: feedback.size === 0 ? runner.bind(new Map()) : undefined };
+  }
+
+  /** The feeds that are uploaded for a call, as the device takes them. */
+  arraysOf(feeds: Tensors): (readonly [string, DeviceArray])[] {
+    return this.#graph.inputs
+      .filter(({ name }) => feeds[name] !== undefined && !this.preparer.isHost(name))
+      .map(({ name }) => [name, uploadArray(name, feeds[name]!)] as const);
+  }
+
+  destroy(): void {
+    for (const entry of this.#entries.values()) destroyEntry(entry);
+    this.#entries.clear();
+  }
+}
+
+function destroyEntry(entry: Entry | Promise<Entry>): void {
+  Promise.resolve(entry).then(
+    ({ runner }) => runner.destroy(),
+    () => undefined, // it was never made
+  );
+}
+
+/** See the top of the file. */
+export class Executor {
+  readonly share: DeviceShare;
+  readonly profile: DeviceProfile;
+  readonly options: PlanOptions;
+  readonly #lease: Lease;
+  readonly #turns = new Turns();
+  #disposed = false;
+
+  constructor(lease: Lease, options: PlanOptions) {
+    this.#lease = lease;
+    this.options = options;
+    this.profile = profileOf(lease.gpu);
+    this.share = new DeviceShare(lease.gpu);
+  }
+
+  get device(): GPUDevice {
+    return this.#lease.gpu.device;
+  }
+
+  /** @throws RnnError `DISPOSED` or `DEVICE_LOST` */
+  check(): void {
+    if (this.#disposed) throw new RnnError('DISPOSED', 'model', 'the model has been disposed of');
+    this.#lease.gpu.check();
+  }
+
+  /** Runs work that only submits, after what was entered before it. */
+  enter<T>(work: () => T | Promise<T>): Promise<T> {
+    return this.#turns.enter(work);
+  }
+
+  /**
+   * The one way of a call: checks, then in its turn uploads, with a plan that is ready.
+   *
+   * @param submit records and submits, without waiting
+   */
+  async call<T>(
+    plans: Plans,
+    feeds: Tensors,
+    prepared: Prepared,
+    outputs: readonly string[],
+    signal: AbortSignal | undefined,
+    submit: (entry: Entry, arrays: readonly (readonly [string, DeviceArray])[]) => T,
+  ): Promise<T> {
+    const entry = plans.get(prepared, outputs);
+    const arrays = plans.arraysOf(feeds);
+    // A caller may reuse its arrays as soon as the call returns, so what must wait is copied.
+    const waits = this.#turns.busy || entry instanceof Promise;
+    const owned = waits ? arrays.map(([name, data]) => [name, data.slice()] as const) : arrays;
+    return this.enter(() => {
+      const go = (ready: Entry): T => {
+        this.check();
+        checkSignal(signal);
+        return submit(ready, owned);
+      };
+      return entry instanceof Promise ? entry.then(go) : go(entry);
+    });
+  }
+
+  /** Records a plan, submitting on the way where there is much of it. */
+  record({ runner }: Entry, bound: Bound): GPUCommandEncoder {
+    const { device } = this;
+    let encoder = device.createCommandEncoder();
+    return runner.record(encoder, bound, () => {
+      device.queue.submit([encoder.finish()]);
+      encoder = device.createCommandEncoder();
+      return encoder;
+    });
+  }
+
+  /** Submits a plan; the function it returns waits for the results. */
+  execute(entry: Entry, bound: Bound): () => Promise<Record<string, Tensor>> {
+    this.device.pushErrorScope('validation');
+    const encoder = this.record(entry, bound);
+    const { outputs } = entry.runner.plan;
+    const buffers = outputs.map((output) =>
+      'buffer' in output ? bound.resolve(output.buffer) : undefined,
+    );
+    const read = this.readBack(encoder, outputs, buffers);
+    const scope = this.device.popErrorScope();
+    return async () => {
+      const [error, values] = await this.guard(Promise.all([scope, read]));
+      if (error) {
+        const what = `the device refused the work: ${error.message}`;
+        throw new RnnError('DEVICE_LOST', 'device', what);
+      }
+      return Object.fromEntries(
+        outputs.map((output: PlanOutput, i): [string, Tensor] => [
+          output.name,
+          'host' in output ? toTensor(output.host) : values[i]!,
+        ]),
+      );
+    };
+  }
+
+  /** Copies buffers to a staging buffer, submits, and gives their tensors when they have arrived. */
+  async readBack(
+    encoder: GPUCommandEncoder,
+    types: readonly ValueType[],
+    buffers: readonly (GPUBuffer | undefined)[],
+  ): Promise<(Tensor | undefined)[]> {
+    let size = 0;
+    const offsets = types.map(({ dims }, i) => {
+      const offset = size;
+      if (buffers[i]) size += Math.ceil((sizeOf(dims) * 4) / 16) * 16;
+      return offset;
+    });
+    const staging = size > 0 ? this.share.staging.take(size) : undefined;
+    types.forEach(({ dims }, i) => {
+      const [from, bytes] = [buffers[i], sizeOf(dims) * 4];
+      if (from && bytes > 0) encoder.copyBufferToBuffer(from, 0, staging!, offsets[i]!, bytes);
+    });
+    this.device.queue.submit([encoder.finish()]);
+    await staging?.mapAsync(GPUMapMode.READ, 0, size);
+    const bytes = staging?.getMappedRange(0, size) ?? new ArrayBuffer(0);
+    const tensors = types.map((type, i) => buffers[i] && fromDevice(type, bytes, offsets[i]!));
+    if (staging) {
+      staging.unmap();
+      this.share.staging.give(staging);
+    }
+    return tensors;
+  }
+
+  /** `work`, or why it can no longer succeed. */
+  async guard<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await this.#lease.gpu.guard(work);
+    } catch (cause) {
+      if (!this.#disposed) throw cause;
+      throw new RnnError('DISPOSED', 'model', 'disposed of during the call', { cause });
+    }
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.share.destroy();
+    this.#lease.release();
+  }
+}

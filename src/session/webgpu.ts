@@ -1,0 +1,128 @@
+// The webgpu backend of a Model.
+import type { Graph } from '../graph.ts';
+import { usesOnlyRecurrence } from '../ops/missing.ts';
+import type { PlanOptions } from '../plan/lowering.ts';
+import { deviceArray } from '../plan/plan-builder.ts';
+import { sizeOf } from '../tensor.ts';
+import type { Tensor } from '../tensor.ts';
+import { leaseDevice } from '../webgpu/device.ts';
+import type { Lease } from '../webgpu/device.ts';
+import type { Bound } from '../webgpu/runner.ts';
+import { Executor, Plans } from './executor.ts';
+import type { DeviceArray, Entry } from './executor.ts';
+import { checkSignal } from './session.ts';
+import type { GpuTensor, Session, StreamSession, Tensors } from './session.ts';
+import type { StreamedGraph } from './streaming.ts';
+import { WebGpuStream } from './webgpu-stream.ts';
+
+/** A graph on a GPU. */
+export class WebGpuSession implements Session {
+  readonly backend = 'webgpu';
+  readonly adapter: string;
+  readonly #executor: Executor;
+  readonly #plans: Plans;
+  readonly #streamPlans: Plans[] = [];
+
+  /** @param own a device of the app @throws RnnError `NO_WEBGPU` or `NO_ADAPTER` */
+  static async create(graph: Graph, options: PlanOptions, own?: GPUDevice): Promise<WebGpuSession> {
+    if (!usesOnlyRecurrence(graph)) (await import('../kernels.ts')).registerKernels();
+    return new WebGpuSession(graph, await leaseDevice(own), options);
+  }
+
+  private constructor(graph: Graph, lease: Lease, options: PlanOptions) {
+    this.#executor = new Executor(lease, options);
+    this.#plans = new Plans(this.#executor, graph, new Map());
+    const { vendor, architecture, device, description } = lease.gpu.device.adapterInfo;
+    const words = [vendor, architecture, device, description].filter(Boolean).join(' ');
+    this.adapter = words || 'unnamed GPU';
+  }
+
+  async run(
+    feeds: Tensors,
+    outputs: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<Record<string, Tensor>> {
+    const read = await this.#call(feeds, outputs, signal, (entry, bound) =>
+      this.#executor.execute(entry, bound),
+    );
+    return abortable(read(), signal);
+  }
+
+  /** Like `run`, but the outputs stay on the GPU, each in a buffer of its own. */
+  runOnGpu(
+    feeds: Tensors,
+    outputs: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<Record<string, GpuTensor>> {
+    return this.#call(feeds, outputs, signal, (entry, bound) => {
+      const { device } = this.#executor;
+      const encoder = this.#executor.record(entry, bound);
+      const results = entry.runner.plan.outputs.map((output): [string, GpuTensor] => {
+        const { name, type, dims } = output;
+        const bytes = sizeOf(dims) * 4;
+        const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+        const buffer = device.createBuffer({ label: name, size: Math.max(16, bytes), usage });
+        if ('host' in output) {
+          const data = deviceArray(output.host);
+          device.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, bytes);
+        } else if (bytes > 0) {
+          encoder.copyBufferToBuffer(bound.resolve(output.buffer), 0, buffer, 0, bytes);
+        }
+        return [name, { type, dims, buffer }];
+      });
+      device.queue.submit([encoder.finish()]);
+      return Object.fromEntries(results);
+    });
+  }
+
+  async #call<T>(
+    feeds: Tensors,
+    outputs: readonly string[],
+    signal: AbortSignal | undefined,
+    submit: (entry: Entry, bound: Bound) => T,
+  ): Promise<T> {
+    this.#executor.check();
+    checkSignal(signal);
+    const plans = this.#plans;
+    const prepared = plans.preparer.prepare(feeds);
+    const go = (entry: Entry, arrays: readonly (readonly [string, DeviceArray])[]): T => {
+      for (const [name, data] of arrays) entry.runner.upload(name, data);
+      return submit(entry, entry.bound!);
+    };
+    return this.#executor.call(plans, feeds, prepared, outputs, signal, go);
+  }
+
+  stream(streamed: StreamedGraph, batch: number): StreamSession {
+    const feedback = new Map(streamed.slots.map(({ input, output }) => [input, output]));
+    const plans = new Plans(this.#executor, streamed.graph, feedback);
+    this.#streamPlans.push(plans);
+    return new WebGpuStream(this.#executor, plans, streamed, batch);
+  }
+
+  /** Compiled shaders and bytes of weights, for reports and tests. */
+  get usage(): { readonly pipelines: number; readonly weightBytes: number } {
+    const { pipelines, weightBytes } = this.#executor.share;
+    return { pipelines: pipelines.size, weightBytes };
+  }
+
+  dispose(): void {
+    for (const plans of [this.#plans, ...this.#streamPlans]) plans.destroy();
+    this.#executor.dispose();
+  }
+}
+
+/** `work`, or the reason of the signal as soon as it is aborted. The work goes on unobserved. */
+async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  work.catch(() => undefined);
+  checkSignal(signal);
+  const over = new AbortController();
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { signal: over.signal });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    over.abort();
+  }
+}
