@@ -235,6 +235,17 @@ describe('operators of every opset', () => {
     );
   });
 
+  it('refuses the broadcasting of opset 6 in a newer file', () => {
+    const file = writeOnnx({
+      nodes: [
+        { op: 'Add', inputs: ['x', 'x'], outputs: ['y'], attributes: { broadcast: 1, axis: 0 } },
+      ],
+      inputs: [{ name: 'x', type: 'float32', dims: [1] }],
+      outputs: [{ name: 'y', type: 'float32' }],
+    });
+    expect(() => importOnnx(file)).toThrow(/graph\.nodes\[0\]\.broadcast/);
+  });
+
   it.each([5, 6, 26, 999])('refuses opset %d', (opset) => {
     const file = writeOnnx({ nodes: [], outputs: [] }, { opset });
     expect(() => importOnnx(file)).toThrow(`operator set, got ${opset}, expected 7 to 25`);

@@ -18,6 +18,11 @@ export interface UpgradeContext {
 
 /** The node as opset 22 writes it; several where one will not do, the last with the outputs. */
 export function upgrade(node: Node, context: UpgradeContext): readonly Node[] {
+  // Before opset 7 shapes were aligned by hand; such a node under a newer opset would be misread.
+  if (node.attributes['broadcast']) {
+    const what = `${node.op} '${node.name}' aligns its inputs as before opset 7`;
+    throw new RnnError('INVALID_MODEL', `${context.path}.broadcast`, what);
+  }
   const moved = moveAttributes(node, context);
   const change = Object.hasOwn(CHANGES, node.op) ? CHANGES[node.op] : undefined;
   return change && context.opset < change.until ? change.apply(moved, context) : [moved];
