@@ -32,8 +32,7 @@ const reductions = Object.entries(REDUCTIONS).map(([name, f]) =>
     (call) => {
       const { type, dims } = call.input(0, 'number');
       const given = call.numbers(1) ?? [];
-      const none = given.length === 0;
-      const all = none && !call.flag('noop_with_empty_axes', false);
+      const all = given.length === 0 && !call.flag('noop_with_empty_axes', false);
       const axes = all ? [...dims.keys()] : axesOf(given, dims.length, call.at(1));
       const kept = dims.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
       const keep = call.flag('keepdims', true);
@@ -43,8 +42,7 @@ const reductions = Object.entries(REDUCTIONS).map(([name, f]) =>
         const groups = Array.from(out, (): number[] => []);
         const strides = broadcastStrides(kept, dims);
         forEachIndex(dims, (index, flat) => groups[offsetOf(index, strides)]!.push(x[flat]!));
-        // With no axes at all, even a sum of squares leaves its input as it is.
-        groups.forEach((group, i) => (out[i] = none && !all ? group[0]! : store(f(group))));
+        groups.forEach((group, i) => (out[i] = store(f(group))));
       };
       return [{ type, dims: keep ? kept : dims.filter((_, axis) => !axes.includes(axis)), fill }];
     },

@@ -127,6 +127,28 @@ describe(`layers agree with ONNX Runtime, seed ${SEED}`, () => {
       return { ...rest, attributes: { ...attributes, count_include_pad: random.int(0, 1) } };
     }));
 
+  it('AveragePool does not count what lies beyond its padding', async () => {
+    const input = tensor([1, 2, 3, -4], [1, 1, 4]);
+    for (const pads of [
+      [0, 0],
+      [1, 1],
+      [0, 1],
+    ]) {
+      const attributes = {
+        kernel_shape: [3],
+        strides: [2],
+        pads,
+        ceil_mode: 1,
+        count_include_pad: 1,
+      };
+      await expectManyLikeOnnxRuntime(1, () => ({
+        op: 'AveragePool',
+        inputs: [input],
+        attributes,
+      }));
+    }
+  });
+
   it.each(['GlobalAveragePool', 'GlobalMaxPool'])('%s', (op) =>
     expectManyLikeOnnxRuntime(6, (i) => ({
       op,

@@ -115,6 +115,15 @@ describe(`operators that move numbers agree with ONNX Runtime, seed ${SEED}`, ()
     }),
   );
 
+  it('Pad reflect goes to and fro where it needs more than there is, as numpy does', () => {
+    const pad = (values: number[], pads: number[]): number[] => {
+      const inputs = [tensor(values), list(pads)];
+      return [...evaluateCase({ op: 'Pad', inputs, attributes: { mode: 'reflect' } })[0]!.data];
+    };
+    expect(pad([1, 2, 3], [5, 4])).toEqual([2, 1, 2, 3, 2, 1, 2, 3, 2, 1, 2, 3]);
+    expect(pad([7], [2, 1])).toEqual([7, 7, 7, 7]);
+  });
+
   it('Gather', () =>
     expectManyLikeOnnxRuntime(CASES, () => {
       const dims = randomDims(random, 1);
