@@ -1,0 +1,76 @@
+// What Node tests show over Dawn, shown in a browser: kernels, streams, files, and a lost device.
+import { describe, expect, test } from 'vitest';
+import { isWebGPUAvailable, loadModel, tensor } from '../../src/index.ts';
+import { recurrentCase, randomRecurrentConfig } from '../support/random-recurrent.ts';
+import { expectLikeReference } from '../support/recurrent-equals-reference.ts';
+import { randomOf, SEED } from '../support/random.ts';
+import { writeOnnx } from '../support/onnx-writer.ts';
+import { expectClose } from '../support/close.ts';
+
+describe.each(['step', 'persistent'] as const)('%s kernel', (recurrentKernel) => {
+  test(`24 random layers equal the reference (SEED=${SEED})`, () =>
+    expectLikeReference(SEED + 1, 24, { device: 'webgpu', recurrentKernel }), 300_000);
+});
+
+test('this browser has WebGPU, and auto takes it', async () => {
+  expect(await isWebGPUAvailable()).toBe(true);
+  const { graph, feeds } = recurrentCase(randomOf(3), randomRecurrentConfig(randomOf(3)));
+  const model = await loadModel(graph);
+  expect(model.backend).toBe('webgpu');
+  await model.run(feeds);
+  model.dispose();
+});
+
+test('an ONNX file from a URL, with progress, as a stream', async () => {
+  const random = randomOf(5);
+  const [I, H] = [6, 9];
+  const file = writeOnnx({
+    inputs: [{ name: 'X', type: 'float32', dims: ['T', 'B', I] }],
+    outputs: [{ name: 'Y', type: 'float32', dims: ['T', 1, 'B', H] }],
+    initializers: {
+      W: tensor(random.floats(3 * H * I, 0.6), [1, 3 * H, I]),
+      R: tensor(random.floats(3 * H * H, 0.6), [1, 3 * H, H]),
+    },
+    nodes: [
+      {
+        op: 'GRU',
+        name: 'gru',
+        inputs: ['X', 'W', 'R'],
+        outputs: ['Y'],
+        attributes: { hidden_size: H, linear_before_reset: 1 },
+      },
+    ],
+  });
+  const url = URL.createObjectURL(new Blob([new Uint8Array(file)]));
+  const seen: number[] = [];
+  const model = await loadModel(url, { onProgress: ({ loaded }) => seen.push(loaded) });
+  expect(seen.at(-1)).toBe(file.length);
+  const X = tensor(random.floats(8 * 2 * I, 1), [8, 2, I]);
+  const whole = await model.run({ X });
+  const stream = model.stream();
+  const parts: number[] = [];
+  for (let t = 0; t < 8; t++) {
+    const frame = tensor(X.data.slice(t * 2 * I, (t + 1) * 2 * I), [1, 2, I]);
+    parts.push(...((await stream.step({ X: frame }))['Y']!.data as Float32Array));
+  }
+  expectClose(parts, whole['Y']!.data as Float32Array, { atol: 2e-6 });
+  model.dispose();
+  URL.revokeObjectURL(url);
+});
+
+test('a page instead of a model is refused as such', async () => {
+  const page = URL.createObjectURL(new Blob(['<!doctype html><title>404</title>']));
+  await expect(loadModel(page)).rejects.toMatchObject({ code: 'INVALID_MODEL' });
+});
+
+test('a destroyed device rejects what is pending', async () => {
+  const adapter = await navigator.gpu.requestAdapter();
+  const device = await adapter!.requestDevice();
+  const { graph, feeds } = recurrentCase(randomOf(3), randomRecurrentConfig(randomOf(3)));
+  const model = await loadModel(graph, { device });
+  await model.run(feeds);
+  const pending = model.run(feeds);
+  device.destroy();
+  await expect(pending).rejects.toMatchObject({ code: 'DEVICE_LOST' });
+  await expect(model.run(feeds)).rejects.toMatchObject({ code: 'DEVICE_LOST' });
+});
