@@ -72,9 +72,16 @@ const tests: ViteUserConfig = {
           name: 'node',
           setupFiles: 'test/setup/operators.ts',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/browser/**'],
+          exclude: ['test/browser/**', 'test/package/**'],
           globalSetup: 'test/setup/global.ts',
           pool: 'forks', // Dawn is native code: a crash must not take the runner with it
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'package', // reads dist/
+          include: ['test/package/**/*.test.ts'],
         },
       },
       {

@@ -8,8 +8,11 @@ import { writeOnnx } from '../support/onnx-writer.ts';
 import { expectClose } from '../support/close.ts';
 
 describe.each(['step', 'persistent'] as const)('%s kernel', (recurrentKernel) => {
-  test(`24 random layers equal the reference (SEED=${SEED})`, () =>
-    expectLikeReference(SEED + 1, 24, { device: 'webgpu', recurrentKernel }), 300_000);
+  test(
+    `24 random layers equal the reference (SEED=${SEED})`,
+    () => expectLikeReference(SEED + 1, 24, { device: 'webgpu', recurrentKernel }),
+    300_000,
+  );
 });
 
 test('this browser has WebGPU, and auto takes it', async () => {
