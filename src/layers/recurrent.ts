@@ -1,0 +1,251 @@
+// LSTM, GRU and plain recurrent layers, in one direction or both.
+import { CELLS, type Cell, type CellName } from '../cells/index.ts';
+import type { Dim } from '../graph-builder.ts';
+import type { RecurrentAttributes, ValueInfo } from '../graph.ts';
+import type { Tensor } from '../tensor.ts';
+import {
+  expectDims,
+  expectWidth,
+  invalid,
+  mismatch,
+  readActivation,
+  readWeights,
+  show,
+} from './layer.ts';
+import type { Layer, Layout, Place, Weights } from './layer.ts';
+
+/** How the outputs of two directions become one. */
+export type MergeMode = 'concat' | 'sum' | 'mul' | 'ave';
+
+/**
+ * Options of every recurrent layer. D directions, G gates, H hidden units, I inputs; H and I follow
+ * from the shapes. With one direction the axis D may be left out.
+ */
+export interface RecurrentOptions {
+  /** [D, G·H, I]: a block of rows for each gate. */
+  readonly W: Weights;
+  /** [D, G·H, H]. */
+  readonly R: Weights;
+  /** [D, 2·G·H]: input biases, then recurrent biases; zeros when left out. */
+  readonly B?: Weights | undefined;
+  /** `forward` by default, or `bidirectional` where the weights are those of two directions. */
+  readonly direction?: RecurrentAttributes['direction'] | undefined;
+  /** How both directions are joined; `concat` by default: H wide forward, then H wide backward. */
+  readonly merge?: MergeMode | undefined;
+  /** Names as in ONNX, in any case, for one direction or for each. */
+  readonly activations?: readonly string[] | undefined;
+  /** Parameters of the activations, as many; NaN for the default. */
+  readonly alphas?: readonly number[] | undefined;
+  readonly betas?: readonly number[] | undefined;
+  /** Limit of the gate pre-activations; none by default. */
+  readonly clip?: number | undefined;
+  /** True by default: the output of every step. False: of the last step alone, [B, H]. */
+  readonly returnSequences?: boolean | undefined;
+  /** The layout that the layer insists on; else it takes that of the model. */
+  readonly layout?: Layout | undefined;
+  readonly name?: string | undefined;
+}
+
+/** Options of `lstm`: blocks of rows i, o, f, c; activations of gates, candidate, output. */
+export interface LstmOptions extends RecurrentOptions {
+  /** [D, 3·H]: peepholes of i, o, f. */
+  readonly P?: Weights | undefined;
+  /** [D, O, H]: h = projection · (o ∘ tanh c). R is [D, 4·H, O] then. */
+  readonly projection?: Weights | undefined;
+  /** f = 1 - i. */
+  readonly coupled?: boolean | undefined;
+}
+
+/** Options of `gru`: blocks of rows z, r, h; activations of gates, candidate. */
+export interface GruOptions extends RecurrentOptions {
+  /**
+   * True by default, as in PyTorch and Keras 3: the reset gate scales R·h + b. False, as in ONNX and
+   * TF.js: it scales h.
+   */
+  readonly resetAfter?: boolean | undefined;
+}
+
+/** A recurrent layer, which `bidirectional` can pair with another. */
+export interface RecurrentLayer extends Layer {
+  readonly kind: CellName;
+  /** @internal */
+  readonly options: LstmOptions & GruOptions;
+}
+
+/**
+ * Long short-term memory: [B, T, I] → [B, T, D·H].
+ *
+ * @example
+ * ```ts
+ * // 40 inputs, 128 units: W [512, 40], R [512, 128], B [1024]
+ * const graph = sequential([lstm({ W, R, B, returnSequences: false }), dense({ W: V, b })]);
+ * ```
+ */
+export const lstm = (options: LstmOptions): RecurrentLayer => recurrent('lstm', options);
+
+/**
+ * Gated recurrent unit: [B, T, I] → [B, T, D·H].
+ *
+ * @example
+ * ```ts
+ * gru({ W, R, B, resetAfter: false, direction: 'bidirectional' }); // W [2, 3·H, I]
+ * ```
+ */
+export const gru = (options: GruOptions): RecurrentLayer => recurrent('gru', options);
+
+/**
+ * Plain recurrent layer, tanh(W·x + R·h + b) by default: [B, T, I] → [B, T, D·H].
+ *
+ * @example
+ * ```ts
+ * rnn({ W, R, activations: ['relu'] });
+ * ```
+ */
+export const rnn = (options: RecurrentOptions): RecurrentLayer => recurrent('rnn', options);
+
+/** Axes of the weights, the one of directions counted. */
+export const RANKS = { W: 3, R: 3, B: 2, P: 2, projection: 3 } as const;
+
+/** Weights of one direction with its axis. */
+export const withDirections = (weights: Tensor<'float32'>, rank: number): Tensor<'float32'> =>
+  weights.dims.length === rank - 1 ? { ...weights, dims: [1, ...weights.dims] } : weights;
+
+/** A layer of any kind. */
+export const recurrent = (kind: CellName, options: LstmOptions & GruOptions): RecurrentLayer => ({
+  kind,
+  name: options.name,
+  layout: options.layout,
+  options,
+  wants: (path) => {
+    const { dims } = withDirections(readWeights(options.W, `${path}.W`), RANKS.W);
+    if (dims.length !== 3) throw mismatch(`${path}.W`, `shape ${show(dims)}`, '[D, G·H, I]');
+    return { type: 'float32', features: dims[2]! };
+  },
+  append: (place) => append(place, kind, options),
+});
+
+/** The weights of a layer, checked against one another. */
+function readAll(options: LstmOptions & GruOptions, kind: CellName, D: 1 | 2, path: string) {
+  const read = (key: keyof typeof RANKS): Tensor<'float32'> | undefined =>
+    options[key] === undefined
+      ? undefined
+      : withDirections(readWeights(options[key], `${path}.${key}`), RANKS[key]);
+  const [W, R, B, P, projection] = [read('W'), read('R'), read('B'), read('P'), read('projection')];
+  if (!W || !R) throw invalid(`${path}.${W ? 'R' : 'W'}`, 'nothing', 'weights');
+  const G = CELLS[kind].gates.length;
+  const H = (R.dims[1] ?? 0) / G;
+  if (!Number.isInteger(H) || H < 1) {
+    throw mismatch(`${path}.R`, `shape ${show(R.dims)}`, `[${D}, ${G}·H, H] for a ${kind}`);
+  }
+  const O = projection?.dims[1] ?? H;
+  const I = W.dims[2] ?? 0;
+  expectDims(R, [D, G * H, O], `D × ${G}·H × ${projection ? 'O' : 'H'}`, `${path}.R`);
+  expectDims(W, [D, G * H, I], `D × ${G}·H × I`, `${path}.W`);
+  if (projection) expectDims(projection, [D, O, H], 'D × O × H', `${path}.projection`);
+  if (B) expectDims(B, [D, 2 * G * H], `D × ${2 * G}·H`, `${path}.B`);
+  if (P) expectDims(P, [D, 3 * H], 'D × 3·H', `${path}.P`);
+  return { W, R, B, P, projection, I, H, O };
+}
+
+function append(place: Place, kind: CellName, options: LstmOptions & GruOptions): ValueInfo {
+  const { builder, x, layout, stem, path } = place;
+  const direction = options.direction ?? 'forward';
+  if (!['forward', 'reverse', 'bidirectional'].includes(direction)) {
+    throw invalid(`${path}.direction`, direction, 'forward, reverse or bidirectional');
+  }
+  const D = direction === 'bidirectional' ? 2 : 1;
+  const { W, R, B, P, projection, I, H, O } = readAll(options, kind, D, path);
+  expectWidth(place, I);
+  const [first, second] = x.dims;
+  if (x.dims.length !== 3) throw mismatch(path, `an input ${show(x.dims)}`, 'a sequence of 3 axes');
+  const constant = (key: string, weights: Tensor | undefined): string =>
+    weights ? builder.constant(`${stem}/${key}`, () => weights) : '';
+  const inputs = [x.name, constant('W', W), constant('R', R), constant('B', B), '', '', ''];
+  inputs.push(constant('P', P), '', constant('projection', projection));
+  const used = inputs.slice(0, inputs.findLastIndex((name) => name !== '') + 1);
+  const sequences = options.returnSequences ?? true;
+  const attributes = attributesOf(kind, options, { direction, layout, hidden: H }, path);
+  const [y, h] = builder.nodes('Recurrent', stem, used, attributes, [sequences, !sequences]);
+  const batch = layout === 1 ? first! : second!;
+  return sequences
+    ? joined(place, y!, [first!, second!], layout === 1 ? 2 : 1, D, O, options.merge)
+    : joined(place, h!, [batch], layout === 1 ? 1 : 0, D, O, options.merge);
+}
+
+function attributesOf(
+  kind: CellName,
+  options: LstmOptions & GruOptions,
+  known: Pick<RecurrentAttributes, 'direction' | 'layout' | 'hidden'>,
+  path: string,
+): RecurrentAttributes {
+  const cell: Cell = CELLS[kind];
+  for (const key of ['P', 'projection', 'coupled'] as const) {
+    if (options[key] && kind !== 'lstm') {
+      throw invalid(`${path}.${key}`, 'a value', `none for a ${kind}`);
+    }
+  }
+  const { clip = 0, activations = cell.activations, coupled = false } = options;
+  if (!(Number.isFinite(clip) && clip >= 0)) throw invalid(`${path}.clip`, clip, '0 or more');
+  const count = cell.activations.length;
+  const twice = known.direction === 'bidirectional';
+  const spread = <T>(values: readonly T[], key: string): T[] => {
+    if (values.length === (twice ? 2 : 1) * count) return [...values];
+    if (values.length === count) return [...values, ...values];
+    throw invalid(
+      `${path}.${key}`,
+      values.length,
+      `${count}${twice ? ` or ${2 * count}` : ''} of them`,
+    );
+  };
+  const none = Array.from({ length: count }, () => Number.NaN);
+  return {
+    cell: kind,
+    ...known,
+    activations: spread(activations, 'activations').map((name, i) =>
+      readActivation(name, `${path}.activations[${i}]`),
+    ),
+    alphas: spread(options.alphas ?? none, 'alphas'),
+    betas: spread(options.betas ?? none, 'betas'),
+    clip,
+    coupled,
+    resetAfter: kind === 'gru' && (options.resetAfter ?? true),
+    maskedOutput: 'zero',
+  };
+}
+
+const REDUCTIONS = { sum: 'ReduceSum', mul: 'ReduceProd', ave: 'ReduceMean' } as const;
+
+/** Takes the axis of directions out of a value. */
+function joined(
+  { builder, stem, path }: Place,
+  from: string,
+  lead: readonly Dim[],
+  axis: number,
+  D: number,
+  width: number,
+  merge: MergeMode = 'concat',
+): ValueInfo {
+  const done = (name: string, size: number): ValueInfo => ({
+    name,
+    type: 'float32',
+    dims: [...lead, size],
+  });
+  const axes = builder.ints([axis]);
+  if (D === 1) return done(builder.node('Squeeze', `${stem}/y`, [from, axes]), width);
+  if (merge !== 'concat') {
+    if (!Object.hasOwn(REDUCTIONS, merge))
+      throw invalid(`${path}.merge`, merge, 'concat, sum, mul or ave');
+    return done(
+      builder.node(REDUCTIONS[merge], `${stem}/${merge}`, [from, axes], { keepdims: 0 }),
+      width,
+    );
+  }
+  // Directions side by side: where they are not beside the units yet, they change places.
+  const last = lead.length;
+  const perm = Array.from({ length: last + 2 }, (_, k) => k);
+  perm.splice(last, 0, ...perm.splice(axis, 1));
+  const beside =
+    axis === last ? from : builder.node('Transpose', `${stem}/beside`, [from], { perm });
+  const shape = builder.ints([...lead.map(() => 0), 2 * width]);
+  return done(builder.node('Reshape', `${stem}/concat`, [beside, shape]), 2 * width);
+}
