@@ -1,6 +1,7 @@
 // Layers around the recurrent ones, and models of every shape, as TF.js computes them.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { importTfjs } from '../../src/import/tfjs/index.ts';
+import { streamGraph } from '../../src/session/streaming.ts';
 import { randomOf, SEED } from '../support/random.ts';
 import { expectClose } from '../support/close.ts';
 import {
@@ -247,6 +248,18 @@ describe('models', () => {
     randomize(model, random);
     const graph = await expectSame(model, [numbers(2, 3)]);
     expect(graph.outputs.map(({ name }) => name)).toEqual(['y', 'z']);
+  });
+
+  it('leave to a stream the state of their own layers only', async () => {
+    const model = tf.sequential({
+      layers: [
+        L.timeDistributed({ layer: L.lstm({ units: 2 }), inputShape: [null, 5, 2] as never }),
+        L.gru({ units: 3, name: 'outer', returnSequences: true }),
+      ],
+    });
+    const graph = importTfjs(await save(model));
+    // What TimeDistributed wraps begins anew with every step.
+    expect(streamGraph(graph, {}).slots.map(({ input }) => input)).toEqual(['outer.h']);
   });
 
   it('keep the batch size that a stateful layer fixes', async () => {

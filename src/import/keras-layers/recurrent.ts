@@ -241,13 +241,17 @@ function initialStates(
   return layer.reversedStates ? placed.toReversed() : placed;
 }
 
-/** Explicit zeros [B, 1, H], which tell a stream that this state is nobody's to carry. */
+/**
+ * Zeros [B, 1, H] for a layer inside TimeDistributed, whose every sequence begins anew. They are
+ * made from the numbers of the input, for a stream takes a state that is made from nothing, or from
+ * shapes alone, for one that it should carry.
+ */
 function zeroState({ builder, stem }: LayerCall, x: ValueInfo, size: number): string {
-  const rows = builder.node('Shape', `${stem}/rows`, [x.name], { start: 0, end: 1 });
-  const dims = builder.node('Concat', `${stem}/state_dims`, [rows, builder.ints([1, size])], {
-    axis: 0,
-  });
-  return builder.node('ConstantOfShape', `${stem}/zeros`, [dims]);
+  const range = [builder.ints([0, 0]), builder.ints([1, 1]), builder.ints([1, 2])];
+  const first = builder.node('Slice', `${stem}/first`, [x.name, ...range]);
+  const never = builder.node('Less', `${stem}/never`, [first, first]);
+  const zero = builder.node('Cast', `${stem}/zero`, [never], { to: 'float32' });
+  return builder.node('Expand', `${stem}/zeros`, [zero, builder.ints([1, 1, size])]);
 }
 
 /** Before the first step that counts, TF.js repeats the initial state where Keras has zeros. */
