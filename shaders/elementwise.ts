@@ -1,38 +1,81 @@
-// One output element per invocation from the elements of up to seven inputs that broadcast.
+// Four output elements an invocation from the elements of up to seven inputs that broadcast.
 import { functionsFor } from './functions.ts';
 import { type BindingType, type Kernel, defineKernel } from './kernel.ts';
 import { perItem, walk, walkUniforms } from './walk.ts';
+import { wgsl } from './wgsl.ts';
 
 /** Names of the inputs in order, in the expression and as bindings `A` … `G`. */
 export const OPERANDS = ['a', 'b', 'c', 'd', 'e', 'f', 'g'] as const;
 
-/** out = expression(a, b, …), inputs [any shape that broadcasts], out dense [count]. */
-export function elementwiseKernel(options: {
+/** What an elementwise kernel bakes in. */
+export interface ElementwiseOptions {
   readonly name: string;
   /** Element types of the inputs in order. */
   readonly inputs: readonly ('f32' | 'i32')[];
   readonly output: 'f32' | 'i32';
-  /** Most axes; see {@link walk}. */
+  /** Most axes, see {@link walk}; 0 where no input ever broadcasts. */
   readonly rank: number;
   /** WGSL of `a`, `b` … and the flat index `i`; a bool becomes 0 or 1. */
   readonly expression: string;
   /** Further uniforms of the expression. */
   readonly extra?: Readonly<Record<string, 'u32' | 'i32' | 'f32'>>;
-}): Kernel {
+}
+
+const vec4 = (type: 'f32' | 'i32'): 'vec4f' | 'vec4i' => (type === 'f32' ? 'vec4f' : 'vec4i');
+
+/**
+ * out = expression(a, b, …), out dense. Buffers hold whole groups of four elements.
+ *
+ * With `quads` the walk is over groups of four, and offsets are those of groups, except that an input
+ * whose bit is set in `splats` has one element for all four. Without, it is over single elements.
+ */
+export function elementwiseKernel(options: ElementwiseOptions): Kernel {
   const { name, inputs, output, rank, expression } = options;
   const names = OPERANDS.slice(0, inputs.length);
   const bindings: Record<string, BindingType> = {};
-  names.forEach((n, i) => (bindings[n.toUpperCase()] = `read ${inputs[i]!}`));
+  names.forEach((n, i) => (bindings[n.toUpperCase()] = `read ${vec4(inputs[i]!)}`));
   const offsets = names.map((n) => `${n}At`);
+  const four = (f: (j: number) => string): string => [0, 1, 2, 3].map(f).join(', ');
+  const apply = (j: number): string =>
+    `apply(${names.map((n) => `${n}[${j}], `).join('')}i * 4u + ${j}u)`;
+  const element = (n: string): string => `${n.toUpperCase()}[${n}At / 4u][${n}At % 4u]`;
+  const load = (n: string, k: number): string =>
+    rank === 0
+      ? `let ${n} = ${n.toUpperCase()}[i];`
+      : `var ${n} = ${vec4(inputs[k]!)}(${element(n)});
+if ((params.splats & ${1 << k}u) == 0u) { ${n} = ${n.toUpperCase()}[${n}At]; }`;
   return defineKernel<string, string>({
     name,
-    bindings: { ...bindings, out: `write ${output}` },
-    uniforms: { count: 'u32', ...walkUniforms(rank, offsets), ...options.extra },
+    bindings: { ...bindings, out: `write ${vec4(output)}` },
+    uniforms: {
+      count: 'u32', // groups of four
+      ...(rank > 0 && {
+        quads: 'u32' as const,
+        splats: 'u32' as const,
+        ...walkUniforms(rank, offsets),
+      }),
+      ...options.extra,
+    },
     body: perItem(
-      `${walk('i', rank, offsets)}
-${names.map((n) => `let ${n} = ${n.toUpperCase()}[${n}At];`).join('\n')}
-out[i] = ${output}(${expression});`,
-      functionsFor(expression),
+      wgsl`
+#if ${rank > 0}
+if (params.quads == 0u) {
+  var result: ${vec4(output)};
+  for (var j = 0u; j < 4u; j++) {
+    ${walk('(i * 4u + j)', Math.max(rank, 1), offsets)}
+    result[j] = apply(${names.map((n) => `${element(n)}, `).join('')}i * 4u + j);
+  }
+  out[i] = result;
+  return;
+}
+${walk('i', Math.max(rank, 1), offsets)}
+#endif
+${names.map(load).join('\n')}
+out[i] = ${vec4(output)}(${four(apply)});`,
+      `${functionsFor(expression)}
+fn apply(${names.map((n, k) => `${n}: ${inputs[k]!}, `).join('')}i: u32) -> ${output} {
+  return ${output}(${expression});
+}`,
     ),
   });
 }

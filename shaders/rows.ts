@@ -1,7 +1,7 @@
 // Reductions, softmax and normalizations: everything that folds the elements of a row, a few times
 // over, and then writes one number a row or one for each element.
 import { type BindingType, type Kernel, defineKernel } from './kernel.ts';
-import { perItem, walk, walkUniforms } from './walk.ts';
+import { FOREVER, perItem, walk, walkUniforms } from './walk.ts';
 import { wgsl } from './wgsl.ts';
 
 /** Invocations of a workgroup. `lanes` of them, a power of two, share a row. */
@@ -40,7 +40,9 @@ export function rowsKernel(options: {
   const types = [...new Set(folds.map((fold) => fold.type))];
   const loop = (body: string): string => `
 if (live) {
-  for (var r = lane; r < params.size; r += params.lanes) {
+  for (var lap = 0u; lap < ${FOREVER}; lap++) {
+    let r = lap * params.lanes + lane;
+    if (r >= params.size) { break; }
     ${walk('r', rank, ['col'], 'c')}
     let x = data[row + col];
     ${body}

@@ -17,6 +17,12 @@ fn main(${FLAT_INDEX.parameters}) {
   ${body}
 }`;
 
+/**
+ * Bound of a loop that a `break` ends. Tint gives every loop whose bound is no constant a 64-bit
+ * counter of its own, so that no shader runs for ever; this bound spares it.
+ */
+export const FOREVER = '0x40000000u';
+
 /** Axes a kernel for `rank` axes is made for; small ranks share one kernel. */
 export const walkRank = (rank: number): number => Math.max(rank, 4);
 
@@ -41,16 +47,18 @@ export function walkUniforms(
  * @param name keeps two walks in one kernel apart
  */
 export function walk(index: string, rank: number, operands: readonly string[], name = ''): string {
-  const lines = [`var ${name}rest = ${index};`, ...operands.map((o) => `var ${o} = 0u;`)];
+  // Nested, so that the common case of one axis costs one comparison.
+  let nested = '';
   for (let k = rank - 1; k > 0; k--) {
     const adds = operands.map((o) => `${o} += at * params.${o}${k};`).join(' ');
     const size = `params.${name}d${k}`;
-    lines.push(
-      `if (params.${name}rank > ${k}u) { let at = ${name}rest % ${size}; ${name}rest /= ${size}; ${adds} }`,
-    );
+    nested = `if (params.${name}rank > ${k}u) { ${nested}
+let at = ${name}rest % ${size}; ${name}rest /= ${size}; ${adds} }`;
   }
-  for (const o of operands) lines.push(`${o} += ${name}rest * params.${o}0;`);
-  return lines.join('\n');
+  return `var ${name}rest = ${index};
+${operands.map((o) => `var ${o} = 0u;`).join(' ')}
+${nested}
+${operands.map((o) => `${o} += ${name}rest * params.${o}0;`).join(' ')}`;
 }
 
 /** Values of {@link walkUniforms} for these dims and strides, which have at most `rank` axes. */

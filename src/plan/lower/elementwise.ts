@@ -36,6 +36,28 @@ function narrow(type: DataType, expression: string): string {
   }
 }
 
+/** Groups of four instead of elements, where the innermost axis allows it. */
+function inQuads(dims: readonly number[], strides: Readonly<Record<string, readonly number[]>>) {
+  const last = dims.length - 1;
+  const steps = Object.values(strides);
+  const whole = (n: number): boolean => n % 4 === 0;
+  const fits = steps.every((list) => {
+    const inner = list[last] ?? 1;
+    return inner === 0 || (inner === 1 && list.slice(0, -1).every(whole));
+  });
+  if (!fits || (last > 0 && !whole(dims[last]!))) return undefined;
+  const splats = steps.map((list) => list[last] === 0);
+  const quads = Object.entries(strides).map(([name, list], i): [string, readonly number[]] => [
+    name,
+    splats[i] ? list : list.map((stride, axis) => (axis === last ? 1 : stride / 4)),
+  ]);
+  return {
+    splats: splats.reduce((bits, splat, i) => bits | (Number(splat) << i), 0),
+    dims: dims.map((dim, axis) => (axis === last ? Math.ceil(dim / 4) : dim)),
+    strides: Object.fromEntries(quads),
+  };
+}
+
 /** Dispatches `expression` of the operands over `dims` into `out`. */
 export function pointwise(
   l: Lowering,
@@ -44,14 +66,14 @@ export function pointwise(
   out: { readonly type: DataType; readonly dims: readonly number[]; readonly buffer: BufferId },
   extra: Readonly<Record<string, readonly ['u32' | 'i32' | 'f32', number]>> = {},
 ): void {
-  const rank = walkRank(out.dims.length);
+  const flat = operands.length === 0 || (operands.length === 1 && !operands[0]!.strides);
+  const rank = flat ? 0 : walkRank(out.dims.length);
   const steps: Record<string, readonly number[]> = {};
   const buffers: Record<string, BufferId> = { out: out.buffer };
   operands.forEach(({ dims, buffer, strides }, i) => {
     steps[`${OPERANDS[i]!}At`] = strides ?? broadcastStrides(dims, out.dims);
     buffers[OPERANDS[i]!.toUpperCase()] = buffer;
   });
-  const simple = collapse(out.dims, steps);
   const entries = Object.entries(extra);
   const kernel = elementwiseKernel({
     name: l.node.op.toLowerCase(),
@@ -61,10 +83,16 @@ export function pointwise(
     expression,
     extra: Object.fromEntries(entries.map(([key, [type]]) => [key, type])),
   });
-  runItems(l, kernel, sizeOf(out.dims), buffers, {
-    ...walkValues(rank, simple.dims, simple.strides),
-    ...Object.fromEntries(entries.map(([key, [, value]]) => [key, value])),
-  });
+  const uniforms = Object.fromEntries(entries.map(([key, [, value]]) => [key, value]));
+  if (!flat) {
+    const simple = collapse(out.dims, steps);
+    const quads = inQuads(simple.dims, simple.strides);
+    const { dims, strides } = quads ?? simple;
+    const how = { quads: Number(quads !== undefined), splats: quads?.splats ?? 0 };
+    Object.assign(uniforms, how, walkValues(rank, dims, strides));
+  }
+  const size = sizeOf(out.dims);
+  runItems(l, kernel, Math.ceil(size / 4), buffers, uniforms, size);
 }
 
 /** An input as an operand. */

@@ -1,12 +1,9 @@
-// Matrix products: constant matrices are packed once, so that four columns are one read.
+// Matrix products.
 import {
-  COLUMNS,
-  FEW_ROWS,
+  MATMUL_COLUMNS,
   type MatmulOptions,
-  TILE,
-  columnMatmul,
-  packColumns,
-  tiledMatmul,
+  matmulKernel,
+  matmulRows,
 } from '../../../shaders/matmul.ts';
 import { gridOf } from '../../../shaders/kernel.ts';
 import { walkRank, walkValues } from '../../../shaders/walk.ts';
@@ -40,63 +37,69 @@ export interface Product {
   };
 }
 
+/**
+ * Rows of results of an invocation, and invocations that share a result. Few rows leave most of a
+ * large block empty, and most of a GPU idle; a CPU that stands in for one has no lanes to spare.
+ * These are the only sizes that choose a kernel.
+ */
+function blockOf(m: number, software: boolean): { rows: number; slices: number } {
+  if (m === 1) return { rows: 1, slices: software ? 1 : 8 };
+  if (m <= 4) return { rows: 4, slices: software ? 1 : 8 };
+  return { rows: 8, slices: software || m > 64 ? 1 : 4 };
+}
+
+/** The numbers of a constant [N, K] as [K, N]. */
+function transposed(value: PlanValue, k: number, n: number): Float32Array {
+  const data = (value.tensor?.data ?? value.host!.data) as ArrayLike<number>;
+  const result = new Float32Array(k * n);
+  for (let col = 0; col < n; col++) {
+    for (let row = 0; row < k; row++) result[row * n + col] = data[col * k + row]!;
+  }
+  return result;
+}
+
 /** Dispatches a product into `out` [batch, M, N]. */
 export function multiply(l: Lowering, product: Product, out: BufferId): void {
   const { a, b, m, n, k, transA = false, transB = false, alpha = 1, c, batch } = product;
   const type = scalarOf(b.type);
-  const packed = type === 'f32' && b.constant && !batch;
+  const float = type === 'f32';
+  if (!float && (alpha !== 1 || (c?.beta ?? 1) !== 1)) {
+    throw unsupported(l, 'integers with alpha or beta');
+  }
+  // Neighbouring columns should be neighbours in memory; constants can be turned beforehand.
+  const turns = transB && b.constant && float;
   const options: MatmulOptions = {
+    ...blockOf(m, l.device.software),
     type,
-    packed,
+    vector: float && b.constant && !transA && k % 4 === 0, // K of a constant is the same in all plans
     transA,
-    transB: transB && !packed,
+    transB: transB && !turns,
     rank: batch ? walkRank(batch.dims.length) : 0,
     bias: c !== undefined,
   };
-  if (type === 'i32' && (alpha !== 1 || (c?.beta ?? 1) !== 1)) {
-    throw unsupported(l, 'integers with alpha or beta');
+  const count = sizeOf(batch?.dims ?? []);
+  const blocks = Math.ceil(m / matmulRows(options)) * Math.ceil(n / MATMUL_COLUMNS) * count;
+  if (blocks === 0) return;
+  let steps: Record<string, number> = {};
+  if (batch) {
+    const simple = collapse(batch.dims, { aBatch: batch.a, bBatch: batch.b });
+    steps = walkValues(options.rank, simple.dims, simple.strides);
   }
-  const width = Math.ceil(n / 4) * 4;
-  const numbers = (): ArrayLike<number> => (b.tensor?.data ?? b.host!.data) as ArrayLike<number>;
   const buffers = {
     A: a,
-    B: packed
-      ? l.weight(`${b.name}#columns${transB ? 'T' : ''}`, k * width, () =>
-          packColumns(numbers(), k, n, transB),
-        )
-      : l.bufferOf(b),
+    B: turns ? l.weight(`${b.name}#T`, k * n, () => transposed(b, k, n)) : l.bufferOf(b),
     ...(c && { C: c.buffer }),
     out,
   };
-  const float = type === 'f32';
   const uniforms = {
     m,
     n,
     k,
     ...(float && { alpha }),
     ...(c && { cRow: c.strides[0]!, cCol: c.strides[1]!, ...(float && { beta: c.beta }) }),
+    ...steps,
   };
-  const flops = 2 * m * n * k;
-  if (m === 0 || n === 0) return;
-  if (packed && m <= FEW_ROWS && !transA) {
-    l.dispatch(columnMatmul(options), gridOf(n, COLUMNS), buffers, uniforms, flops);
-    return;
-  }
-  const count = sizeOf(batch?.dims ?? []);
-  const tiles = Math.ceil(m / TILE) * Math.ceil(n / TILE) * count;
-  let steps: Record<string, number> = {};
-  if (batch) {
-    const simple = collapse(batch.dims, { aBatch: batch.a, bBatch: batch.b });
-    steps = walkValues(options.rank, simple.dims, simple.strides);
-  }
-  if (tiles > 0)
-    l.dispatch(
-      tiledMatmul(options),
-      gridOf(tiles, 1),
-      buffers,
-      { ...uniforms, ...steps },
-      flops * count,
-    );
+  l.dispatch(matmulKernel(options), gridOf(blocks, 1), buffers, uniforms, 2 * m * n * k * count);
 }
 
 const matMul: Lower = (l) => {

@@ -198,7 +198,7 @@ const oneHot: Lower = (l) => {
   pointwise(
     l,
     [{ ...indices, strides }, values],
-    `B[select(0, 1, ${here} == ${wrapped})]`,
+    `B[0][select(0, 1, ${here} == ${wrapped})]`,
     target(l),
     {
       inner: ['u32', inner],

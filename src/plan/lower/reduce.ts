@@ -128,9 +128,9 @@ const reduction =
   (l) => {
     const { type, dims } = input(l, 0);
     const given = hostOf(l, 1) ?? [];
-    if (given.length === 0 && numberOf(l, 'noop_with_empty_axes', 0) !== 0) return l.alias(0, 0);
+    const all = given.length === 0 && numberOf(l, 'noop_with_empty_axes', 0) === 0;
     const axes = given.map((axis) => (axis < 0 ? axis + dims.length : axis));
-    fold(l, given.length === 0 ? [...dims.keys()] : axes, choose(scalarOf(type)));
+    fold(l, all ? [...dims.keys()] : axes, choose(scalarOf(type)));
   };
 
 const spatial =
