@@ -52,8 +52,8 @@ const WALLS = {
   index: { may: ['*'] },
   node: { may: ['*'], packages: ['webgpu', 'node:*'] },
   // As users do: by the public name only.
-  demo: { packages: ['*'] },
-  bench: { packages: ['*'] },
+  demo: { may: ['bench'], packages: ['*'] },
+  bench: { may: ['test'], packages: ['*'] },
   test: { may: ['*'], packages: ['*'] },
 };
 
