@@ -25,6 +25,8 @@ const numbers = (...dims: number[]): Fed => ({
   dims,
 });
 
+const units = (count: number): number[] => [...Array(count).keys()];
+
 /** kernel, recurrent_kernel and bias of a layer. */
 const weightsOf = (scope: string, inputs: number, hidden: number, gates: number): WeightJson[] => [
   { name: `${scope}/kernel`, shape: [inputs, gates * hidden] },
@@ -138,6 +140,131 @@ describe('the meaning of a config follows the version of Keras', () => {
       }),
     );
     expectClose(y!.data, want);
+  });
+
+  it.for([
+    ['tfjs-layers 4.22.0', 1],
+    ['3.4.1', 0],
+  ] as const)(
+    '%s: before a first step that counts stands the initial state × %i',
+    ([version, share]) => {
+      const functional = (className: string, name: string, inbound: unknown[], options = {}) => ({
+        ...layer(className, { ...options, name }),
+        name,
+        inbound_nodes: inbound,
+      });
+      const inputs = [
+        functional('InputLayer', 'x', [], { batch_input_shape: [null, 4, 3] }),
+        functional('InputLayer', 'h', [], { batch_input_shape: [null, 2] }),
+        functional('Masking', 'm', [[['x', 0, 0, {}]]]),
+      ];
+      const x = gappy();
+      (x.data as Float32Array).fill(0, 12); // all of the second row is masked
+      const h = { data: [1, 2, 3, 4], dims: [2, 2] };
+      const call = [
+        [
+          ['m', 0, 0, {}],
+          ['h', 0, 0, {}],
+        ],
+      ];
+      for (const sequences of [true, false]) {
+        const options = { units: 2, return_sequences: sequences, return_state: true };
+        const [y, end] = run(
+          {
+            version,
+            layers: [...inputs, functional('SimpleRNN', 'r', call, options)],
+            weights: weightsOf('r', 3, 2, 1),
+            ends: {
+              input_layers: [
+                ['x', 0, 0],
+                ['h', 0, 0],
+              ],
+              output_layers: [
+                ['r', 0, 0],
+                ['r', 0, 1],
+              ],
+            },
+          },
+          x,
+          h,
+        );
+        if (sequences) expect(Array.from(y!.data.slice(0, 2))).toEqual([share, 2 * share]);
+        expect(Array.from(y!.data.slice(-2))).toEqual([3 * share, 4 * share]);
+        expect(Array.from(end!.data.slice(-2))).toEqual([3, 4]);
+      }
+    },
+  );
+
+  it('Keras: Softmax goes over the last axis where the config names none', () => {
+    const config = { batch_input_shape: [null, 2, 3], name: 's' };
+    const [y] = run({ layers: [layer('Softmax', config)], weights: [] }, numbers(1, 2, 3));
+    expectClose(
+      [0, 3].map((at) => y!.data.slice(at, at + 3).reduce((a, b) => a + b, 0)),
+      [1, 1],
+    );
+  });
+
+  it.for([
+    ['2.1.2', [6]],
+    ['3.4.1', [2, 6]],
+  ] as const)('%s: a GRU that does not say has biases of shape %j', ([version, shape]) => {
+    const config = { ...sequence, name: 'g' };
+    const [kernel, recurrent] = weightsOf('g', 3, 2, 3) as [WeightJson, WeightJson];
+    const weights = [kernel, recurrent, { name: 'g/bias', shape }];
+    const [y] = run({ version, layers: [layer('GRU', config)], weights }, numbers(2, 4, 3));
+    expect(y!.dims).toEqual([2, 2]);
+  });
+
+  it.for([
+    ['2.15.0', Math.min],
+    ['3.4.1', Math.max],
+  ] as const)('%s: Add joins the masks of its inputs', ([version, join]) => {
+    const functional = (className: string, name: string, inbound: unknown[], options = {}) => ({
+      ...layer(className, { ...options, name }),
+      name,
+      inbound_nodes: inbound,
+    });
+    const from = (...names: string[]) => [names.map((name) => [name, 0, 0, {}])];
+    const ends = (...inputs: string[]) => ({
+      input_layers: inputs.map((name) => [name, 0, 0]),
+      output_layers: [['r', 0, 0]],
+    });
+    const inputs = ['x', 'y'].map((name) =>
+      functional('InputLayer', name, [], { batch_input_shape: [null, 4, 3] }),
+    );
+    const options = { units: 2, return_sequences: true };
+    const weights = weightsOf('r', 3, 2, 1);
+    const masked: HandMade = {
+      version,
+      layers: [
+        ...inputs,
+        functional('Masking', 'mx', from('x')),
+        functional('Masking', 'my', from('y')),
+        functional('Add', 'a', from('mx', 'my')),
+        functional('SimpleRNN', 'r', from('a'), options),
+      ],
+      weights,
+      ends: ends('x', 'y'),
+    };
+    const given: HandMade = {
+      version,
+      layers: [
+        ...inputs,
+        functional('InputLayer', 'm', [], { batch_input_shape: [null, 4], dtype: 'bool' }),
+        functional('Add', 'a', from('x', 'y')),
+        functional('SimpleRNN', 'r', [[['a', 0, 0, { mask: ['m', 0, 0] }]]], options),
+      ],
+      weights,
+      ends: ends('x', 'y', 'm'),
+    };
+    const [x, y] = [gappy(), gappy()];
+    (y.data as Float32Array).fill(0, 3, 6); // the second step of the first row is masked in y alone
+    const counts = ({ data }: Fed): number[] =>
+      units(8).map((step) => Number(units(3).some((f) => data[step * 3 + f] !== 0)));
+    const [mx, my] = [counts(x), counts(y)];
+    const mask = { data: mx.map((one, i) => join(one, my[i]!)), dims: [2, 4] };
+    expect(mask.data[1]).toBe(join(1, 0));
+    expectClose(run(masked, x, y)[0]!.data, run(given, x, y, mask)[0]!.data, { atol: 1e-12 });
   });
 
   it('zero_output_for_mask zeroes the sequence, and the last output of a row that ends masked', () => {

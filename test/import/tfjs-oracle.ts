@@ -81,10 +81,9 @@ export function reference(graph: Graph, inputs: readonly Fed[]) {
   const feeds: Record<string, Tensor> = {};
   graph.inputs.forEach(({ name, type }, i) => {
     const { data, dims } = inputs[i]!;
-    feeds[name] = tensor(
-      type === 'int32' ? Int32Array.from(data) : Float32Array.from(data),
-      dims,
-    ) as Tensor;
+    if (type === 'bool') feeds[name] = tensor(Uint8Array.from(data), dims, 'bool');
+    else if (type === 'int32') feeds[name] = tensor(Int32Array.from(data), dims);
+    else feeds[name] = tensor(Float32Array.from(data), dims);
   });
   return [...runReference(graph, feeds).values()];
 }
