@@ -341,6 +341,28 @@ const BROKEN: Readonly<Record<string, Broken>> = {
     path: "model.layers['a']",
     message: /got sizes 3 and 4/,
   },
+  'a mask that lingers over a sequence of another length': {
+    files: () =>
+      filesOf(
+        writeModel({
+          version: 'tfjs-layers 4.22.0',
+          layers: [
+            layer('Masking', { name: 'm', batch_input_shape: [null, 5, 2] }),
+            layer('LSTM', { units: 1, name: 'p' }),
+            layer('RepeatVector', { n: 3, name: 'r' }),
+            layer('LSTM', { units: 1, name: 'q' }),
+          ],
+          weights: ['p', 'q'].flatMap((name) => [
+            { name: `${name}/kernel`, shape: [name === 'p' ? 2 : 1, 4] },
+            { name: `${name}/recurrent_kernel`, shape: [1, 4] },
+            { name: `${name}/bias`, shape: [4] },
+          ]),
+        }),
+      ),
+    code: UNSUPPORTED,
+    path: "model.layers['q'].mask",
+    message: /the mask of 5 steps.*the sequence has 3/,
+  },
   'brackets without end': {
     files: () =>
       new Map([
