@@ -30,24 +30,37 @@ export function rowsKernel(options: {
   readonly input: 'f32' | 'i32';
   readonly output: 'f32' | 'i32';
   readonly rank: number;
+  /** Most axes of a row: 1 where they always merge. */
+  readonly colRank: number;
   readonly folds: readonly Fold[];
   readonly each: boolean;
   readonly result: string;
   readonly extraBindings?: Readonly<Record<string, BindingType>>;
   readonly extraUniforms?: Readonly<Record<string, 'u32' | 'f32'>>;
 }): Kernel {
-  const { name, input, output, rank, folds, each, result } = options;
+  const { name, input, output, rank, colRank, folds, each, result } = options;
   const types = [...new Set(folds.map((fold) => fold.type))];
-  const loop = (body: string): string => `
+  // Four elements a turn while there are four, for a turn costs as much as an element.
+  const loop = (body: string): string => {
+    const visit = `{
+  ${colRank === 1 ? 'let col = r * params.col0;' : walk('r', colRank, ['col'], 'c')}
+  let x = data[row + col];
+  ${body}
+  r += params.lanes;
+}`;
+    return `
 if (live) {
+  var r = lane;
   for (var lap = 0u; lap < ${FOREVER}; lap++) {
-    let r = lap * params.lanes + lane;
+    if (r + params.lanes * 3u >= params.size) { break; }
+    ${visit.repeat(4)}
+  }
+  for (var lap = 0u; lap < 4u; lap++) {
     if (r >= params.size) { break; }
-    ${walk('r', rank, ['col'], 'c')}
-    let x = data[row + col];
-    ${body}
+    ${visit}
   }
 }`;
+  };
   return defineKernel<string, string>({
     name,
     bindings: { data: `read ${input}`, ...options.extraBindings, out: `write ${output}` },
@@ -56,7 +69,7 @@ if (live) {
       size: 'u32',
       lanes: 'u32',
       ...walkUniforms(rank, ['row'], 'r'),
-      ...walkUniforms(rank, ['col'], 'c'),
+      ...(colRank === 1 ? { col0: 'u32' as const } : walkUniforms(colRank, ['col'], 'c')),
       ...options.extraUniforms,
     },
     body: wgsl`
@@ -70,9 +83,10 @@ fn fold${n}(mine: ${fold.type}, t: u32, lane: u32) -> ${fold.type} {
   workgroupBarrier();
   ${fold.type}Parts[t] = mine;
   workgroupBarrier();
-  for (var k = 0u; k < 6u; k++) {
-    let far = ${ROW_LANES / 2}u >> k;
-    if (far < params.lanes && lane < far) {
+  for (var lap = 1u; lap < 7u; lap++) {
+    let far = params.lanes >> lap;
+    if (far == 0u) { break; }
+    if (lane < far) {
       ${fold.type}Parts[t] = combine${n}(${fold.type}Parts[t], ${fold.type}Parts[t + far]);
     }
     workgroupBarrier();

@@ -65,11 +65,19 @@ export function fold(
   const rows = collapse(outer, { row });
   const cols = collapse(inner, { col });
   const [count, size] = [sizeOf(outer), sizeOf(inner)];
+  // Axes side by side are one axis at every shape.
+  const sorted = axes.toSorted((p, q) => p - q);
+  const colRank = sorted.every((axis, n) => axis === sorted[0]! + n) ? 1 : rank;
+  const columns =
+    colRank === 1
+      ? { col0: cols.strides.col[0] ?? 0 }
+      : walkValues(rank, cols.dims, { col: cols.strides.col }, 'c');
   const kernel = rowsKernel({
     name: l.node.op.toLowerCase(),
     input: scalarOf(type),
     output: scalarOf(l.outputs[slot]!.type),
     rank,
+    colRank,
     folds: work.folds,
     each: work.each ?? false,
     result: work.result,
@@ -83,7 +91,8 @@ export function fold(
   // are many, so that neighbouring lanes read neighbouring elements.
   const contiguous = cols.strides.col.at(-1) === 1;
   const many = count >= 4096 && !contiguous;
-  const lanes = size <= 8 || many ? 1 : Math.min(ROW_LANES, 2 ** Math.ceil(Math.log2(size / 4)));
+  const most = l.device.software ? 4 : ROW_LANES; // of a CPU, as many as its vectors have
+  const lanes = size <= 8 || many ? 1 : Math.min(most, 2 ** Math.ceil(Math.log2(size / 4)));
   if (count === 0) return;
   l.dispatch(
     kernel,
@@ -94,7 +103,7 @@ export function fold(
       size,
       lanes,
       ...walkValues(rank, rows.dims, { row: rows.strides.row }, 'r'),
-      ...walkValues(rank, cols.dims, { col: cols.strides.col }, 'c'),
+      ...columns,
       ...work.uniforms,
     },
     count * size * (work.folds.length + 1),

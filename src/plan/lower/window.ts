@@ -107,30 +107,36 @@ const conv =
     const [x, w] = [input(l, 0).dims, input(l, 1).dims];
     const window = windowOf(l, w.slice(2));
     const [padH, padW] = padsBefore(l, window, transposed);
+    const [[inH, inW], [outH, outW]] = [window.from, window.to];
     const groups = numberOf(l, 'group', 1);
+    const channels = x[1]! / groups;
+    const filters = l.outputs[0]!.dims[1]! / groups;
+    const rows = x[0]! * groups * Math.ceil(filters / convWidth(filters)) * outH;
+    // Four places an invocation where that leaves enough of them to keep a GPU busy.
+    const places = outW >= 4 && (l.device.software || rows * outW >= 1 << 16) ? 4 : 1;
+    const { kernel, strides, dilations } = window;
     const bias = l.inputs[2] !== undefined;
     const options: ConvOptions = {
       transposed,
-      channels: x[1]! / groups,
-      filters: l.outputs[0]!.dims[1]! / groups,
+      channels,
+      filters,
       groups,
-      kernel: window.kernel,
-      strides: window.strides,
-      dilations: window.dilations,
+      kernel,
+      strides,
+      dilations,
       bias,
+      places,
     };
-    const [[inH, inW], [outH, outW]] = [window.from, window.to];
     const buffers = {
       x: l.read(0),
       w: convWeights(l, options),
       ...(bias && { b: l.read(2) }),
       out: l.write(0),
     };
-    const count =
-      x[0]! * groups * Math.ceil(options.filters / convWidth(options.filters)) * outH * outW;
-    const products = sizeOf(l.outputs[0]!.dims) * options.channels * sizeOf(window.kernel);
-    const uniforms = { inH, inW, outH, outW, padH: padH >>> 0, padW: padW >>> 0 };
-    runItems(l, convKernel(options), count, buffers, uniforms, 2 * products);
+    const chunk = Math.ceil(outW / places);
+    const flops = 2 * sizeOf(l.outputs[0]!.dims) * channels * sizeOf(kernel);
+    const uniforms = { chunk, inH, inW, outH, outW, padH: padH >>> 0, padW: padW >>> 0 };
+    runItems(l, convKernel(options), rows * chunk, buffers, uniforms, flops);
   };
 
 const pool =
