@@ -11,6 +11,24 @@ export { Stream } from './stream.ts';
 export type { CallOptions, StreamState } from './stream.ts';
 export type { GpuTensor, Tensors } from './session/session.ts';
 export type { Bytes, ModelSource, Progress } from './import/source.ts';
+export { readSafetensors } from './import/safetensors.ts';
+export type { SafetensorsOptions } from './import/safetensors.ts';
+export type {
+  PyTorchActivation,
+  PyTorchArchitecture,
+  PyTorchBatchNorm1d,
+  PyTorchConv1d,
+  PyTorchDropout,
+  PyTorchEmbedding,
+  PyTorchFunction,
+  PyTorchLayer,
+  PyTorchLayerNorm,
+  PyTorchLinear,
+  PyTorchModule,
+  PyTorchNames,
+  PyTorchPermute,
+  PyTorchRecurrent,
+} from './import/pytorch/architecture.ts';
 export type { ImportLimits } from './import/limits.ts';
 export type { Attribute, Graph, Node, RecurrentAttributes, ValueInfo } from './graph.ts';
 export type { CellName } from './cells/index.ts';

@@ -3,6 +3,7 @@ import { RnnError } from './errors.ts';
 import type { Graph, ValueInfo } from './graph.ts';
 import { isGraph, validateGraph } from './graph.ts';
 import type { ImportLimits } from './import/limits.ts';
+import type { PyTorchArchitecture } from './import/pytorch/architecture.ts';
 import { refuseMissingOperators, usesOnlyRecurrence } from './ops/missing.ts';
 import type { PlanOptions } from './plan/lowering.ts';
 import type { GpuTensor, Session, Tensors } from './session/session.ts';
@@ -22,7 +23,12 @@ export interface LoadOptions {
    */
   readonly device?: 'auto' | 'webgpu' | 'reference' | GPUDevice;
   /** The format to insist on; found out from the bytes when left out. */
-  readonly format?: 'onnx' | 'tfjs';
+  readonly format?: 'onnx' | 'tfjs' | 'safetensors';
+  /**
+   * The layers of a file that has weights only, safetensors of PyTorch. Found out from names and
+   * shapes where those leave nothing open.
+   */
+  readonly architecture?: PyTorchArchitecture;
   /** Ends the load with the reason of the signal. */
   readonly signal?: AbortSignal;
   /** Called while bytes arrive. */
@@ -194,7 +200,7 @@ async function makeSession(
  * ```
  */
 export async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
-  const { signal, limits, format, onProgress } = options;
+  const { signal, limits, format, architecture, onProgress } = options;
   checkSignal(signal);
   let graph: Graph;
   if (isGraph(source as Graph)) {
@@ -209,6 +215,7 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
     checkSignal(signal);
     graph = await importModel(files, {
       ...(format !== undefined && { format }),
+      ...(architecture !== undefined && { architecture }),
       ...(limits !== undefined && { limits }),
     });
   }

@@ -2,6 +2,7 @@
 import { RnnError } from '../errors.ts';
 import type { Graph } from '../graph.ts';
 import { Budget, importLimits, type ImportLimits } from './limits.ts';
+import type { PyTorchArchitecture } from './pytorch/architecture.ts';
 import { FORMATS, notAModel, sniff, type ModelFormat } from './sniff.ts';
 
 export type { ImportLimits } from './limits.ts';
@@ -14,6 +15,8 @@ export type ModelFiles = ReadonlyMap<string, Uint8Array>;
 export interface ImportOptions {
   /** The format to insist on; found out from the bytes when left out. */
   readonly format?: ModelFormat | undefined;
+  /** What weights mean where the file does not say. */
+  readonly architecture?: PyTorchArchitecture | undefined;
   readonly limits?: Partial<ImportLimits> | undefined;
 }
 
@@ -28,6 +31,10 @@ const IMPORTERS: Readonly<Partial<Record<ModelFormat, Importer>>> = {
   tfjs: async (files, _main, { limits }) => {
     const { importTfjs } = await import('./tfjs/index.ts');
     return importTfjs(files, { limits });
+  },
+  safetensors: async (files, _main, { architecture, limits }) => {
+    const { importPytorch } = await import('./pytorch/index.ts');
+    return importPytorch(files, { architecture, limits });
   },
 };
 

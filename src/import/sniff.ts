@@ -22,6 +22,8 @@ const other = (what: string): Sniffed => ({ kind: 'other', what });
 /** Says what a file is. */
 export function sniff(name: string, bytes: Uint8Array): Sniffed {
   if (bytes.length === 0) return other('an empty file');
+  // First, for its own first byte is any: that of a header of 640 bytes is that of a pickle.
+  if (isSafetensors(bytes)) return { kind: 'safetensors' };
   const head = latin(bytes.subarray(0, 512));
   if (startsWith(bytes, 0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a)) return { kind: 'keras' };
   if (startsWith(bytes, 0x50, 0x4b, 0x03, 0x04)) return sniffZip(bytes);
@@ -33,12 +35,12 @@ export function sniff(name: string, bytes: Uint8Array): Sniffed {
   if (head.startsWith('version https://git-lfs')) {
     return other('a Git LFS pointer in place of the file: fetch the file itself');
   }
-  if (isSafetensors(bytes)) return { kind: 'safetensors' };
   const text = head.replace(/^\u00ef\u00bb\u00bf/, '').trimStart();
   if (/^<(!doctype|html|\?xml|head|body|!--)/i.test(text)) {
     return other('an HTML page: is the address right?');
   }
   if (text.startsWith('{') || text.startsWith('[')) return sniffJson(bytes);
+  if (/\.safetensors$/i.test(name)) return { kind: 'safetensors' };
   if (isOnnx(bytes) || /\.onnx$/i.test(name)) return { kind: 'onnx' };
   return { kind: 'unknown' };
 }
@@ -94,4 +96,5 @@ export function notAModel(name: string, what: string): RnnError {
 }
 
 /** The formats that are read, for messages. */
-export const FORMATS = 'an ONNX file, or model.json of TensorFlow.js with its weights';
+export const FORMATS =
+  'an ONNX file, model.json of TensorFlow.js with its weights, or safetensors of PyTorch';

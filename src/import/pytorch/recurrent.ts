@@ -1,0 +1,288 @@
+// nn.RNN, nn.LSTM and nn.GRU with all their layers → one Recurrent node a layer.
+// https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
+import { CELLS } from '../../cells/index.ts';
+import type { GraphBuilder } from '../../graph-builder.ts';
+import type { RecurrentAttributes, ValueInfo } from '../../graph.ts';
+import { tensor } from '../../tensor.ts';
+import { GATE_ORDER, gateBiases, permuteGates } from '../gates.ts';
+import type { PyTorchRecurrent } from './architecture.ts';
+import { wrongArchitecture } from './check.ts';
+import type { StateDict, StateTensor } from './state-dict.ts';
+
+/** The weights of one layer in one direction, in PyTorch's order of gates. */
+interface Weights {
+  readonly W: StateTensor; // [G·H, I]
+  readonly R: StateTensor; // [G·H, O]
+  readonly bW: StateTensor | undefined; // [G·H]
+  readonly bR: StateTensor | undefined; // [G·H]
+  readonly projection: StateTensor | undefined; // [O, H]
+}
+
+/** A recurrent module read from its tensors. */
+export interface RecurrentModule {
+  readonly layers: readonly (readonly Weights[])[];
+  readonly directions: 1 | 2;
+  /** I, H, and O: H, or the projected size. */
+  readonly inputs: number;
+  readonly hidden: number;
+  readonly outputs: number;
+}
+
+/** Reads a module and checks its tensors against each other. */
+export function readRecurrent(
+  layer: PyTorchRecurrent,
+  state: StateDict,
+  path: string,
+): RecurrentModule {
+  // nn.LSTMCell has the names of nn.LSTM without the number of the layer.
+  const isCell = !state.find(layer, 'weight_ih_l0') && state.find(layer, 'weight_ih') !== undefined;
+  const suffix = (k: number): string => (isCell ? '' : `_l${k}`);
+  const directions = !isCell && state.find(layer, 'weight_ih_l0_reverse') ? 2 : 1;
+  const gates = CELLS[layer.type].gates.length;
+  const first = state.get(layer, `weight_ih${suffix(0)}`, path);
+  if (first.dims.length !== 2) throw first.fail('2 axes, G·H × I');
+  const { hidden, outputs, projected } = sizesOf(layer, state, suffix(0), path);
+  const layers: Weights[][] = [];
+  let width = first.dims[1]!;
+  const isThere = (k: number): boolean =>
+    k === 0 || (!isCell && state.find(layer, `weight_ih_l${k}`) !== undefined);
+  for (let k = 0; isThere(k); k++) {
+    const ends = directions === 2 ? [suffix(k), `${suffix(k)}_reverse`] : [suffix(k)];
+    layers.push(
+      ends.map((end): Weights => {
+        const rows = gates * hidden;
+        const meaning = `${gates} gates × ${hidden} hidden units`;
+        const get = (leaf: string): StateTensor => state.get(layer, `${leaf}${end}`, path);
+        const bW = state.find(layer, `bias_ih${end}`)?.expect([rows], meaning);
+        return {
+          W: get('weight_ih').expect([rows, width], `${meaning}, input`),
+          R: get('weight_hh').expect([rows, outputs], `${meaning}, state`),
+          bW,
+          bR: bW && get('bias_hh').expect([rows], meaning),
+          projection: projected
+            ? get('weight_hr').expect([outputs, hidden], 'projection × hidden units')
+            : undefined,
+        };
+      }),
+    );
+    width = directions * outputs;
+  }
+  return { layers, directions, inputs: first.dims[1]!, hidden, outputs };
+}
+
+/** H and O, from the weights of the first layer, checked against the number of gates. */
+function sizesOf(layer: PyTorchRecurrent, state: StateDict, suffix: string, path: string) {
+  const R = state.get(layer, `weight_hh${suffix}`, path);
+  const projection = state.find(layer, `weight_hr${suffix}`);
+  const [rows = 0, columns = 0] = R.dims;
+  if (R.dims.length !== 2 || rows < 1 || columns < 1) throw R.fail('2 axes, G·H × H');
+  const gates = CELLS[layer.type].gates.length;
+  if (projection && layer.type !== 'lstm') throw projection.fail('none: only an LSTM has it');
+  if (projection && projection.dims.length !== 2) throw projection.fail('2 axes, P × H');
+  const hidden = projection?.dims[1] ?? columns;
+  if (rows === gates * hidden) return { hidden, outputs: columns, projected: !!projection };
+  const kind = Object.entries(CELLS).find(([, cell]) => rows === cell.gates.length * hidden)?.[0];
+  const expected = `${gates * hidden} rows, ${gates} gates × ${hidden}`;
+  throw kind && kind !== layer.type
+    ? wrongArchitecture(`${path}.type`, `got '${layer.type}', the weights are those of '${kind}'`)
+    : R.fail(`${expected} of '${layer.type}'`);
+}
+
+/** Inputs of a module beside x. */
+export interface RecurrentInputs {
+  readonly lengths: string;
+  /** [D·L, B, O] and [D·L, B, H]. */
+  readonly h0: string;
+  readonly c0: string;
+}
+
+/** Values that a module gives; `''` where nobody wants one. */
+export interface RecurrentResults {
+  readonly y: ValueInfo;
+  readonly hn: string;
+  readonly cn: string;
+}
+
+/** Appends the nodes of a module. */
+export function appendRecurrent(
+  builder: GraphBuilder,
+  module: RecurrentModule,
+  layer: PyTorchRecurrent,
+  x: ValueInfo,
+  from: RecurrentInputs,
+  wants: { readonly states: boolean; readonly stem: string },
+): RecurrentResults {
+  const { layers, directions, hidden, outputs } = module;
+  const layout = layer.batchFirst ? 1 : 0;
+  const { stem } = wants;
+  const swap = (name: string, what: string): string =>
+    layout === 0 ? name : builder.node('Transpose', `${stem}/${what}`, [name], { perm: [1, 0, 2] });
+  /** [D·L, B, N] → for each layer [D, B, N], or [B, D, N] with layout 1. */
+  const initial = (name: string, what: string): readonly string[] => {
+    if (name === '') return layers.map(() => '');
+    const parts =
+      layers.length === 1
+        ? [name]
+        : builder.nodes(
+            'Split',
+            `${stem}/${what}`,
+            [name, builder.ints(layers.map(() => directions))],
+            { axis: 0 },
+            layers.length,
+          );
+    return parts.map((part) => swap(part, what));
+  };
+  const [h0, c0] = [initial(from.h0, 'h0'), initial(from.c0, 'c0')];
+  const isLstm = layer.type === 'lstm';
+  const takesHidden = layer.output === 'hidden';
+  const attributes = attributesOf(layer, hidden, directions, layout);
+  const last: { h: string[]; c: string[] } = { h: [], c: [] };
+  let y = x.name;
+  layers.forEach((weights, k) => {
+    const isTop = k === layers.length - 1;
+    const name = layers.length === 1 ? stem : `${stem}/l${k}`;
+    const inputs = [
+      y,
+      ...constants(builder, weights, layer.type, hidden, name),
+      from.lengths,
+      h0[k]!,
+      c0[k]!,
+      '',
+      '',
+      weights[0]!.projection ? projections(builder, weights, hidden, name) : '',
+    ];
+    while (inputs.at(-1) === '') inputs.pop();
+    const [Y = '', h = '', c = ''] = builder.nodes('Recurrent', name, inputs, attributes, [
+      !isTop || !takesHidden,
+      wants.states || (isTop && takesHidden),
+      ...(isLstm ? [wants.states] : []),
+    ]);
+    last.h.push(h);
+    last.c.push(c);
+    if (Y !== '') y = joinDirections(builder, Y, module, layout, name);
+  });
+  const [time, batch] = layout === 1 ? [1, 0] : [0, 1];
+  const width = directions * outputs;
+  let result: ValueInfo = { name: y, type: 'float32', dims: [...x.dims.slice(0, 2), width] };
+  if (takesHidden) {
+    // Rows first, then directions: what layout 1 has already.
+    const h = last.h.at(-1)!;
+    const perm = [1, 0, 2];
+    const rows = layout === 1 ? h : builder.node('Transpose', `${stem}/hidden`, [h], { perm });
+    const name = builder.node('Reshape', `${stem}/hidden`, [rows, builder.ints([0, width])]);
+    result = { name, type: 'float32', dims: [x.dims[batch]!, width] };
+  } else if (layer.output === 'last') {
+    const index = builder.constant('last', () => tensor(BigInt64Array.of(-1n), []));
+    const name = builder.node('Gather', `${stem}/last`, [y, index], { axis: time });
+    result = { name, type: 'float32', dims: [x.dims[batch]!, width] };
+  }
+  const join = (parts: readonly string[], what: string): string => {
+    const swapped = parts.map((part) => swap(part, what));
+    return swapped.length === 1
+      ? swapped[0]!
+      : builder.node('Concat', `${stem}/${what}`, swapped, { axis: 0 });
+  };
+  return {
+    y: result,
+    hn: wants.states ? join(last.h, 'hn') : '',
+    cn: wants.states && isLstm ? join(last.c, 'cn') : '',
+  };
+}
+
+/** [T, D, B, O] → [T, B, D·O]; with layout 1 [B, T, D, O] → [B, T, D·O]. */
+function joinDirections(
+  builder: GraphBuilder,
+  Y: string,
+  { directions, outputs }: RecurrentModule,
+  layout: 0 | 1,
+  name: string,
+): string {
+  if (layout === 0 && directions === 1) {
+    return builder.node('Squeeze', `${name}/y`, [Y, builder.ints([1])]);
+  }
+  const ordered =
+    layout === 1 ? Y : builder.node('Transpose', `${name}/y`, [Y], { perm: [0, 2, 1, 3] });
+  return builder.node('Reshape', `${name}/y`, [
+    ordered,
+    builder.ints([0, 0, directions * outputs]),
+  ]);
+}
+
+function attributesOf(
+  { type, nonlinearity }: PyTorchRecurrent,
+  hidden: number,
+  directions: 1 | 2,
+  layout: 0 | 1,
+): RecurrentAttributes {
+  const { activations } = CELLS[type];
+  const names = type === 'rnn' && nonlinearity === 'relu' ? ['Relu'] : activations;
+  const all = Array.from({ length: directions }, () => names).flat();
+  const none = all.map(() => Number.NaN);
+  return {
+    cell: type,
+    direction: directions === 2 ? 'bidirectional' : 'forward',
+    hidden,
+    layout,
+    activations: all,
+    alphas: none,
+    betas: none,
+    clip: 0,
+    coupled: false,
+    resetAfter: type === 'gru',
+    maskedOutput: 'zero',
+  };
+}
+
+/** One array for both directions. */
+function joined(parts: readonly Float32Array[]): Float32Array {
+  if (parts.length === 1) return parts[0]!;
+  const result = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    result.set(part, at);
+    at += part.length;
+  }
+  return result;
+}
+
+/** W [D, G·H, I], R [D, G·H, O] and B [D, 2·G·H] in the order of the graph. */
+function constants(
+  builder: GraphBuilder,
+  weights: readonly Weights[],
+  type: PyTorchRecurrent['type'],
+  hidden: number,
+  name: string,
+): readonly string[] {
+  const order = GATE_ORDER.pytorch[type];
+  const D = weights.length;
+  const matrix = (key: 'W' | 'R'): string =>
+    builder.constant(`${name}/${key}`, () =>
+      tensor(
+        joined(weights.map((part) => permuteGates(part[key].floats(), order, part[key].name))),
+        [D, ...weights[0]![key].dims],
+      ),
+    );
+  const hasBias = weights.some(({ bW }) => bW);
+  const B = (): Float32Array =>
+    joined(
+      weights.map(({ bW, bR }) => gateBiases(bW?.floats(), bR?.floats(), hidden, order, name)),
+    );
+  return [
+    matrix('W'),
+    matrix('R'),
+    hasBias ? builder.constant(`${name}/B`, () => tensor(B(), [D, 2 * order.length * hidden])) : '',
+  ];
+}
+
+/** [D, O, H]. */
+function projections(
+  builder: GraphBuilder,
+  weights: readonly Weights[],
+  hidden: number,
+  name: string,
+): string {
+  const parts = weights.map(({ projection }) => projection!);
+  return builder.constant(`${name}/projection`, () =>
+    tensor(joined(parts.map((part) => part.floats())), [parts.length, parts[0]!.dims[0]!, hidden]),
+  );
+}

@@ -1,0 +1,266 @@
+// Reads safetensors files: weights by name, nothing else. Trusts no byte: a header that lies about
+// its data, says a thing twice or leaves bytes unexplained is refused.
+// https://github.com/huggingface/safetensors#format
+import { RnnError } from '../errors.ts';
+import { allocate, type DataType, type Tensor, type TypedArray } from '../tensor.ts';
+import { fromBfloat16, fromFloat16 } from './float16.ts';
+import { Budget, importLimits, limitExceeded, type ImportLimits } from './limits.ts';
+
+/** How a safetensors file is read. */
+export interface SafetensorsOptions {
+  /** Caps for files that are not trusted. */
+  readonly limits?: Partial<ImportLimits> | undefined;
+}
+
+/** Bytes of JSON: 40,000 tensors with room to spare; the largest recurrent models have 10^3. */
+const MAX_HEADER_BYTES = 4 * 2 ** 20;
+
+/** A header is an object of objects of lists. */
+const MAX_DEPTH = 3;
+
+interface Format {
+  /** The element type of the tensor that comes out. */
+  readonly type: DataType;
+  /** How the bytes are viewed. */
+  readonly view: DataType;
+  readonly widen?: (bits: Uint16Array) => Float32Array;
+}
+
+const same = (type: DataType): Format => ({ type, view: type });
+
+// https://github.com/huggingface/safetensors/blob/main/safetensors/src/tensor.rs (enum Dtype). The
+// formats of 8 bits and below belong to transformers and are left out.
+const FORMATS: ReadonlyMap<unknown, Format> = new Map<unknown, Format>([
+  ['F64', same('float64')],
+  ['F32', same('float32')],
+  ['F16', { type: 'float16', view: 'uint16', widen: fromFloat16 }],
+  ['BF16', { type: 'float32', view: 'uint16', widen: fromBfloat16 }],
+  ['I64', same('int64')],
+  ['I32', same('int32')],
+  ['I16', same('int16')],
+  ['I8', same('int8')],
+  ['U64', same('uint64')],
+  ['U32', same('uint32')],
+  ['U16', same('uint16')],
+  ['U8', same('uint8')],
+  ['BOOL', same('bool')],
+]);
+
+interface Entry {
+  readonly name: string;
+  readonly path: string;
+  readonly format: Format;
+  readonly dims: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+const invalid = (path: string, message: string): RnnError =>
+  new RnnError('INVALID_MODEL', path, message);
+
+/**
+ * Reads the tensors of a safetensors file, in the order of its header. Numbers stay where they are
+ * where their alignment allows it, so the bytes must not change afterwards. float16 and bfloat16
+ * arrive widened to float32, exactly.
+ *
+ * @param bytes the whole file
+ * @throws RnnError `INVALID_MODEL` with the path of the fault, such as
+ *   `safetensors.header.NAME.data_offsets`; `LIMIT_EXCEEDED` for a file beyond `limits`
+ * @example
+ * ```ts
+ * const tensors = readSafetensors(await (await fetch('model.safetensors')).arrayBuffer());
+ * const W = tensors.get('lstm.weight_ih_l0');
+ * ```
+ */
+export function readSafetensors(
+  bytes: Uint8Array | ArrayBuffer,
+  options: SafetensorsOptions = {},
+): Map<string, Tensor> {
+  const budget = new Budget(importLimits(options.limits));
+  const file = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
+  budget.spend('maxBytes', file.length, 'safetensors', 'the file is too large');
+  const { header, data } = splitFile(file);
+  const entries: Entry[] = [];
+  for (const [name, value] of Object.entries(header)) {
+    if (name === '__metadata__') checkMetadata(value, budget);
+    else entries.push(readEntry(name, value, data.length, budget));
+  }
+  checkCoverage(entries, data.length);
+  return new Map(
+    entries.map(({ name, path, format, dims, begin, end }) => {
+      const array = numbersOf(data.subarray(begin, end), format, path);
+      return [name, { type: format.type, dims, data: array } as Tensor];
+    }),
+  );
+}
+
+/** The two parts of a file: a length in 8 bytes, that much JSON, and the numbers. */
+function splitFile(file: Uint8Array): { header: Record<string, unknown>; data: Uint8Array } {
+  const path = 'safetensors.header';
+  if (file.length < 8) {
+    throw invalid('safetensors', `got ${file.length} bytes, expected 8 that tell the header size`);
+  }
+  const size = new DataView(file.buffer, file.byteOffset, 8).getBigUint64(0, true);
+  if (size > BigInt(file.length - 8)) {
+    throw invalid(path, `got a size of ${size} bytes, expected at most ${file.length - 8}`);
+  }
+  const length = Number(size);
+  if (length > MAX_HEADER_BYTES) {
+    const what = `the header is too large, got ${length} bytes, at most ${MAX_HEADER_BYTES}`;
+    throw new RnnError('LIMIT_EXCEEDED', path, what);
+  }
+  const raw = file.subarray(8, 8 + length);
+  if (raw[0] !== 0x7b) {
+    const bom = raw[0] === 0xef && raw[1] === 0xbb && raw[2] === 0xbf;
+    const got = bom ? 'a byte order mark' : length === 0 ? 'nothing' : `byte ${raw[0]}`;
+    throw invalid(path, `got ${got} at its start, expected '{'`);
+  }
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(raw);
+  } catch (cause) {
+    throw new RnnError('INVALID_MODEL', path, 'got bytes that are no UTF-8', { cause });
+  }
+  let header: unknown;
+  try {
+    header = JSON.parse(text);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new RnnError('INVALID_MODEL', path, `is damaged JSON (${reason})`, { cause });
+  }
+  refuseDuplicates(text, path);
+  return { header: header as Record<string, unknown>, data: file.subarray(8 + length) };
+}
+
+/** JSON.parse keeps the last of equal keys and says nothing. `text` is known to be sound JSON. */
+function refuseDuplicates(text: string, path: string): void {
+  const open: Set<string>[] = [];
+  for (let at = 0; at < text.length; at++) {
+    if (text[at] === '{' || text[at] === '[') open.push(new Set());
+    else if (text[at] === '}' || text[at] === ']') open.pop();
+    if (open.length > MAX_DEPTH) throw invalid(path, 'has lists within lists');
+    if (text[at] === '"') {
+      const start = at;
+      for (at++; text[at] !== '"'; at++) if (text[at] === '\\') at++;
+      let next = at + 1;
+      while (' \t\r\n'.includes(text[next]!)) next++;
+      if (text[next] !== ':') continue;
+      const key = JSON.parse(text.slice(start, at + 1)) as string;
+      const keys = open.at(-1)!;
+      if (keys.has(key)) throw invalid(`${path}.${key}`, 'the key is there twice');
+      keys.add(key);
+    }
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function checkMetadata(value: unknown, budget: Budget): void {
+  const path = 'safetensors.header.__metadata__';
+  if (!isObject(value)) throw invalid(path, 'got something else, expected texts by name');
+  for (const [key, text] of Object.entries(value)) {
+    budget.spend('maxEntries', 1, path, 'too many entries');
+    if (typeof text !== 'string') throw invalid(`${path}.${key}`, 'expected a text');
+  }
+}
+
+const show = (value: unknown): string =>
+  (value === undefined ? 'nothing' : JSON.stringify(value)).slice(0, 80);
+
+// A minus zero would be a size that prints like another.
+const isSize = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
+
+function readEntry(name: string, value: unknown, available: number, budget: Budget): Entry {
+  budget.check('maxNameLength', name.length, 'safetensors.header', 'a name is too long');
+  const path = `safetensors.header.${name}`;
+  budget.spend('maxTensors', 1, path, 'too many tensors');
+  if (!isObject(value)) {
+    throw invalid(path, `got ${show(value)}, expected dtype, shape and data_offsets`);
+  }
+  const { dtype, shape, data_offsets: offsets, ...rest } = value;
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) {
+    throw invalid(`${path}.${unknown}`, 'expected dtype, shape and data_offsets only');
+  }
+  const format = FORMATS.get(dtype);
+  if (format === undefined) {
+    throw invalid(
+      `${path}.dtype`,
+      `got ${show(dtype)}, expected ${[...FORMATS.keys()].join(', ')}`,
+    );
+  }
+  const count = checkShape(shape, `${path}.shape`, budget.limits);
+  const stored = allocate(format.view, 0).BYTES_PER_ELEMENT;
+  const decoded = allocate(format.type, 0).BYTES_PER_ELEMENT;
+  budget.spend('maxConstantBytes', count * decoded, `${path}.shape`, 'too many bytes of weights');
+  const where = `${path}.data_offsets`;
+  const [begin, end] = Array.isArray(offsets) ? (offsets as unknown[]) : [];
+  if (!isSize(begin) || !isSize(end) || (offsets as unknown[]).length !== 2 || begin > end) {
+    throw invalid(where, `got ${show(offsets)}, expected [begin, end] in bytes`);
+  }
+  if (end > available) throw invalid(where, `got end ${end}, expected at most ${available}`);
+  // A product so large that it was rounded is far beyond the length of any data.
+  if (end - begin !== count * stored) {
+    const expected = `${count * stored} for ${show(dtype)} ${show(shape)}`;
+    throw invalid(where, `got ${end - begin} bytes, expected ${expected}`);
+  }
+  return { name, path, format, dims: shape as number[], begin, end };
+}
+
+/** Number of elements, found without a product that could round. */
+function checkShape(shape: unknown, path: string, limits: ImportLimits): number {
+  if (!Array.isArray(shape) || !shape.every(isSize)) {
+    throw invalid(path, `got ${show(shape)}, expected sizes`);
+  }
+  if (shape.length > limits.maxRank) {
+    throw limitExceeded(path, 'too many axes', shape.length, limits, 'maxRank');
+  }
+  let count = 1;
+  for (const size of shape) {
+    // A zero anywhere makes the product zero, but [2^40, 0] is still no honest shape.
+    count *= Math.max(size, 1);
+    if (count > limits.maxElements) {
+      throw limitExceeded(path, 'too many elements', show(shape), limits, 'maxElements');
+    }
+  }
+  return shape.includes(0) ? 0 : count;
+}
+
+/** Every byte of the data belongs to one tensor. */
+function checkCoverage(entries: readonly Entry[], length: number): void {
+  let at = 0;
+  for (const { path, begin, end } of entries.toSorted(
+    (a, b) => a.begin - b.begin || a.end - b.end,
+  )) {
+    if (begin !== at) {
+      const what = begin < at ? 'overlaps the tensor before it' : 'leaves bytes before it unused';
+      throw invalid(`${path}.data_offsets`, `${what}: got begin ${begin}, expected ${at}`);
+    }
+    at = end;
+  }
+  if (at !== length) {
+    throw invalid(
+      'safetensors.data',
+      `got ${length} bytes, expected ${at}: no tensor owns the rest`,
+    );
+  }
+}
+
+function numbersOf(bytes: Uint8Array, { type, view, widen }: Format, path: string): TypedArray {
+  const { constructor, BYTES_PER_ELEMENT } = allocate(view, 0);
+  const make = constructor as new (
+    buffer: ArrayBufferLike,
+    offset: number,
+    length: number,
+  ) => TypedArray;
+  // WebGPU and WebAssembly exist on little-endian machines only, whose order is that of the file.
+  const at = bytes.byteOffset % BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
+  const array = new make(at.buffer, at.byteOffset, bytes.length / BYTES_PER_ELEMENT);
+  if (type === 'bool') {
+    const wrong = bytes.findIndex((byte) => byte > 1);
+    if (wrong >= 0) throw invalid(path, `got ${bytes[wrong]} at ${wrong}, expected 0 or 1`);
+  }
+  return widen ? widen(array as Uint16Array) : array;
+}
