@@ -14,15 +14,37 @@ import {
   type OperatorCase,
 } from '../support/operator-case.ts';
 
-let device: Promise<GPUDevice> | undefined;
+/** Whose kernels to test: those for a CPU that stands in for a GPU, or those for a GPU. */
+export type Target = 'software' | 'gpu';
 
-/** One device for the tests of a file, with the limits that every device has. */
-export const testDevice = (): Promise<GPUDevice> =>
-  (device ??= getAdapter().then((adapter) => adapter.requestDevice()));
+const devices = new Map<Target, Promise<GPUDevice>>();
+
+/** A device with the limits that all have, one for the tests of a file, which says it is `target`. */
+function testDevice(target: Target): Promise<GPUDevice> {
+  const make = async (): Promise<GPUDevice> => {
+    const device = await (await getAdapter()).requestDevice();
+    const architecture = target === 'software' ? 'swiftshader' : 'of a test';
+    const value = {
+      vendor: '',
+      architecture,
+      device: '',
+      description: '',
+      isFallbackAdapter: false,
+    };
+    return Object.defineProperty(device, 'adapterInfo', { value });
+  };
+  const found = devices.get(target) ?? make();
+  devices.set(target, found);
+  return found;
+}
 
 /** Loads a graph on the test device, hands it to `use`, and frees it. */
-export async function withModel<T>(graph: Graph, use: (model: Model) => Promise<T>): Promise<T> {
-  const model = await loadModel(graph, { device: await testDevice() });
+export async function withModel<T>(
+  graph: Graph,
+  use: (model: Model) => Promise<T>,
+  target: Target = 'software',
+): Promise<T> {
+  const model = await loadModel(graph, { device: await testDevice(target) });
   try {
     return await use(model);
   } finally {
@@ -37,6 +59,7 @@ export type IsConstant = (slot: number, operatorCase: OperatorCase) => boolean;
 export async function runCases(
   cases: readonly OperatorCase[],
   isConstant: IsConstant = () => false,
+  target?: Target,
 ): Promise<Tensor[][]> {
   const constants = new Map<string, Tensor>();
   const feeds: Record<string, Tensor> = {};
@@ -62,9 +85,8 @@ export async function runCases(
   const outputs = cases.flatMap((operatorCase, n) =>
     inferCase(operatorCase).map((value, slot) => ({ name: `c${n}y${slot}`, ...value })),
   );
-  const results = await withModel({ name: 'cases', inputs, outputs, constants, nodes }, (model) =>
-    model.run(feeds),
-  );
+  const graph = { name: 'cases', inputs, outputs, constants, nodes };
+  const results = await withModel(graph, (model) => model.run(feeds), target);
   return nodes.map((node) => node.outputs.map((name) => results[name]!));
 }
 
@@ -73,8 +95,9 @@ export async function expectLikeReference(
   cases: readonly OperatorCase[],
   closeness: Closeness,
   isConstant?: IsConstant,
+  target?: Target,
 ): Promise<void> {
-  const results = await runCases(cases, isConstant);
+  const results = await runCases(cases, isConstant, target);
   for (const [n, operatorCase] of cases.entries()) {
     const label = describeCase(operatorCase);
     for (const [slot, { type, dims, data }] of evaluateCase(operatorCase).entries()) {
