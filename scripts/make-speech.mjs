@@ -1,5 +1,5 @@
-// Makes demo/assets/speech.wav, the recording that the voice page judges, and speech.json, which says where in it
-// somebody speaks: `node scripts/make-speech.mjs` (needs `flite`, on Debian `apt-get install flite`).
+// Makes demo/assets/speech.wav, the recording that the voice page judges, and speech.json, which says what is
+// heard when: `node scripts/make-speech.mjs` (needs `flite`, on Debian `apt-get install flite`).
 //
 // Three synthetic voices, and between them what a detector must not take for speech: typing, a fan, a chime. All
 // noise comes from a seeded generator, so a second run gives the same file.
@@ -15,10 +15,10 @@ const SPEECH_PEAK = 0.5;
 const assets = fileURLToPath(new URL('../demo/assets/', import.meta.url));
 
 const script = [
-  { at: 1.2, voice: 'slt', text: 'Every thirty two milliseconds a small network decides' },
-  { at: 5.6, voice: 'rms', text: 'It remembers the sound that came before' },
-  { at: 9.7, voice: 'awb', text: 'And it hears a voice even over a noisy fan' },
-  { at: 15.1, voice: 'slt', text: 'That was all good bye' },
+  { at: 1.2, voice: 'slt', text: 'Every thirty two milliseconds a small network decides.' },
+  { at: 5.6, voice: 'rms', text: 'It remembers the sound that came before.' },
+  { at: 9.7, voice: 'awb', text: 'And it hears a voice even over a noisy fan.' },
+  { at: 15.1, voice: 'slt', text: 'That was all. Goodbye.' },
 ];
 
 /** Uniform in -1 … 1, the same sequence for the same seed (mulberry32). */
@@ -139,10 +139,11 @@ function writeWav(path, samples) {
 
 const folder = mkdtempSync(join(tmpdir(), 'make-speech-'));
 const round = (seconds) => Math.round(seconds * 1000) / 1000;
-const spoken = script.map((line) => {
+const heard = script.map((line) => {
   const samples = speak(line, folder);
   add(line.at, samples.length / RATE, (_, i) => samples[i]);
-  return { start: line.at, end: round(line.at + samples.length / RATE), text: line.text };
+  const end = round(line.at + samples.length / RATE);
+  return { start: line.at, end, speech: true, text: line.text };
 });
 rmSync(folder, { recursive: true });
 
@@ -150,11 +151,17 @@ room();
 typing(4.6, 4);
 fan(8.7, 4.4);
 chime(13.2);
+heard.push(
+  { start: 4.6, end: 5.4, speech: false, text: 'typing' },
+  { start: 8.7, end: 13.1, speech: false, text: 'a fan' },
+  { start: 13.2, end: 14.8, speech: false, text: 'a chime' },
+);
+heard.sort((a, b) => a.start - b.start);
 
 if (sound.some((x) => Math.abs(x) >= 1)) throw new Error('the sum is too loud for 16 bits');
 writeWav(join(assets, 'speech.wav'), sound);
 writeFileSync(
   join(assets, 'speech.json'),
-  `${JSON.stringify({ sampleRate: RATE, seconds: LENGTH, spoken }, null, 2)}\n`,
+  `${JSON.stringify({ sampleRate: RATE, seconds: LENGTH, heard }, null, 2)}\n`,
 );
-for (const { start, end, text } of spoken) console.log(start.toFixed(3), end.toFixed(3), text);
+for (const { start, end, text } of heard) console.log(start.toFixed(3), end.toFixed(3), text);
