@@ -1,12 +1,16 @@
 // jsfive ships no types; this covers what an importer of Keras files needs.
 declare module 'jsfive' {
-  /** HDF5 attributes by name; a missing one is undefined. */
-  type Attributes = Record<string, unknown>;
+  /** The header of an object: messages by type. Not public in jsfive, and not offered otherwise. */
+  export interface DataObjects {
+    find_msg_type(type: number): Map<string, unknown>[];
+  }
 
   export class Group {
     readonly name: string;
     readonly keys: string[];
-    readonly attrs: Attributes;
+    /** Address of an object, or the target of a soft link. */
+    readonly _links: Readonly<Record<string, number | string>>;
+    readonly _dataobjects: DataObjects;
     /** Throws a string when the path is not there. */
     get(path: string): Group | Dataset | null;
   }
@@ -17,9 +21,8 @@ declare module 'jsfive' {
 
   export class Dataset {
     readonly name: string;
-    readonly attrs: Attributes;
+    readonly _dataobjects: DataObjects;
     readonly dtype: unknown; // '<f4', or an array for strings and compounds
     readonly shape: number[];
-    readonly value: unknown; // a flat plain array, row major
   }
 }

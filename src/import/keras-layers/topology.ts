@@ -155,3 +155,10 @@ export function readSequential(config: Config): LayerSpec[] {
     };
   });
 }
+
+/** The layers of a model in the order of its config. */
+export function layersOf({ className, config }: LayerConfig): readonly LayerSpec[] {
+  return plainClass(className) === 'Sequential'
+    ? readSequential(config)
+    : [...readFunctional(config).layers.values()];
+}

@@ -1,0 +1,14 @@
+// What both layouts of Keras weights offer beside the weights themselves.
+import type { Weights } from '../keras-layers/index.ts';
+import type { H5Dataset, H5Group } from './hdf5.ts';
+
+/** The weights of a model, and which of them nobody has asked for. */
+export interface WeightStore extends Weights {
+  readonly unused: () => readonly string[];
+}
+
+/** Every dataset of a group and of the groups within it. */
+export function datasetsWithin(group: H5Group | undefined): readonly H5Dataset[] {
+  if (group === undefined) return [];
+  return [...group.datasets.values(), ...[...group.groups.values()].flatMap(datasetsWithin)];
+}

@@ -1,0 +1,125 @@
+// Layers with random weights, against what Keras 2 computed with them, loaded from .h5 files as
+// Keras 2 would have written them.
+import { describe, expect, it } from 'vitest';
+import type { Graph } from '../../src/graph.ts';
+import { importKeras } from '../../src/import/keras/index.ts';
+import { loadModel, tensor, type Model, type Tensor } from '../../src/node.ts';
+import { expectClose } from '../support/close.ts';
+import { hasSharedData, sharedJson } from '../support/shared-data.ts';
+import { getAdapter } from '../setup/gpu.ts';
+import { legacyTree, writeH5, type NamedWeights } from './keras-writer.ts';
+
+interface Values {
+  readonly data: readonly number[];
+  readonly shape: readonly number[];
+}
+
+interface Case {
+  readonly name: string;
+  readonly op: string;
+  readonly attrs: Readonly<Record<string, unknown>>;
+  readonly input: Values;
+  readonly weights: readonly Values[];
+  readonly expected: Values;
+}
+
+const NAMES = ['kernel', 'recurrent_kernel', 'bias'];
+
+/** The file that Keras 2.1 would save this one layer to. */
+function fileOf({ op, attrs, input, weights }: Case): Promise<Uint8Array> {
+  const name = `${op.toLowerCase()}_1`;
+  const inner = attrs['layer'] as { class_name: string; config: object } | undefined;
+  const config = {
+    name,
+    batch_input_shape: [1, ...input.shape],
+    ...attrs,
+    ...(inner && { layer: { ...inner, config: { name: 'rnn_1', ...inner.config } } }),
+  };
+  const model = { class_name: 'Sequential', config: [{ class_name: op, config }] };
+  const perCell = inner ? weights.length / 2 : weights.length;
+  const named = weights.map(({ data, shape }, i): [string, NamedWeights[string]] => {
+    const direction = inner ? `${i < perCell ? 'forward' : 'backward'}_rnn_1/` : '';
+    return [`${name}/${direction}${NAMES[i % perCell]}:0`, { data, dims: shape }];
+  });
+  return writeH5(legacyTree(model, { [name]: Object.fromEntries(named) }));
+}
+
+/** A graph of one recurrent layer with its state as inputs and outputs, for layers without a stream. */
+function withState(graph: Graph): { graph: Graph; states: Record<string, string> } {
+  const node = graph.nodes.find(({ op }) => op === 'Recurrent')!;
+  const names = node.attributes['cell'] === 'lstm' ? ['h', 'c'] : ['h'];
+  const dims = [1, 1, node.attributes['hidden'] as number];
+  const outputs = names.map((name, i) => node.outputs[i + 1] || `${name}_end`);
+  const changed = {
+    ...node,
+    inputs: [...node.inputs, '', '', ''].slice(0, 5).concat(names),
+    outputs: [node.outputs[0]!, ...outputs],
+  };
+  const infos = (list: readonly string[]) =>
+    list.map((name) => ({ name, type: 'float32' as const, dims }));
+  return {
+    graph: {
+      ...graph,
+      inputs: [...graph.inputs, ...infos(names)],
+      outputs: [...graph.outputs, ...infos(outputs)],
+      nodes: graph.nodes.map((other) => (other === node ? changed : other)),
+    },
+    states: Object.fromEntries(outputs.map((output, i) => [output, names[i]!])),
+  };
+}
+
+/** Runs a model twice on the same input and hands the state on, as Keras does when stateful. */
+async function runTwice(model: Model, states: Record<string, string>, X: Tensor): Promise<Tensor> {
+  const zeros = model.inputs.slice(1).map(({ name, dims }): [string, Tensor] => {
+    const size = (dims as number[]).reduce((a, b) => a * b, 1);
+    return [name, tensor(new Float32Array(size), dims as number[])];
+  });
+  const { name } = model.inputs[0]!;
+  const first = await model.run({ [name]: X, ...Object.fromEntries(zeros) });
+  const carried = Object.entries(states).map(([from, to]) => [to, first[from]!]);
+  const second = await model.run({ [name]: X, ...Object.fromEntries(carried) });
+  return second[model.outputs[0]!.name]!;
+}
+
+/** What a file computes; a stateful layer is called twice, as it was in Keras. */
+async function compute(
+  bytes: Uint8Array,
+  X: Tensor,
+  { attrs }: Case,
+  device: 'reference' | GPUDevice,
+): Promise<Tensor> {
+  if (attrs['stateful'] === true && attrs['go_backwards'] === true) {
+    const { graph, states } = withState(await importKeras(bytes));
+    using model = await loadModel(graph, { device });
+    return await runTwice(model, states, X); // before the model goes
+  }
+  using model = await loadModel(bytes, { device });
+  const feeds = { [model.inputs[0]!.name]: X };
+  if (attrs['stateful'] !== true) return Object.values(await model.run(feeds))[0]!;
+  const stream = model.stream();
+  await stream.step(feeds);
+  return Object.values(await stream.step(feeds))[0]!;
+}
+
+const cases = hasSharedData ? sharedJson<readonly Case[]>('keras2/cases.json') : [];
+
+describe.runIf(hasSharedData)('layers of Keras 2', () => {
+  it('come in all 35 cases', () => {
+    expect(cases.map(({ name }) => name)).toHaveLength(35);
+  });
+
+  it.each(cases)('$name gives the numbers of Keras on every backend', async (one) => {
+    const { input, expected } = one;
+    const bytes = await fileOf(one);
+    const device = await (await getAdapter()).requestDevice();
+    const X = tensor(Float32Array.from(input.data), [1, ...input.shape]);
+    for (const where of ['reference', device] as const) {
+      const output = await compute(bytes, X, one, where);
+      expect(output.dims).toEqual([1, ...expected.shape]);
+      const label = `${one.name} on ${typeof where === 'string' ? where : 'webgpu'}`;
+      // The file gives six digits of each number; float64 agrees to 2e-6.
+      expectClose(output.data as Float32Array, expected.data, { atol: 1e-5, label });
+    }
+    device.destroy();
+  });
+});
