@@ -32,6 +32,10 @@ const IMPORTERS: Readonly<Partial<Record<ModelFormat, Importer>>> = {
     const { importTfjs } = await import('./tfjs/index.ts');
     return importTfjs(files, { limits });
   },
+  keras: async (files, main, { limits }) => {
+    const { importKeras } = await import('./keras/index.ts');
+    return importKeras(files.get(main)!, { limits, name: main });
+  },
   safetensors: async (files, _main, { architecture, limits }) => {
     const { importPytorch } = await import('./pytorch/index.ts');
     return importPytorch(files, { architecture, limits });
