@@ -23,7 +23,7 @@ export interface LoadOptions {
    */
   readonly device?: 'auto' | 'webgpu' | 'reference' | GPUDevice;
   /** The format to insist on; found out from the bytes when left out. */
-  readonly format?: 'onnx' | 'tfjs' | 'safetensors';
+  readonly format?: 'onnx' | 'tfjs' | 'keras' | 'safetensors';
   /**
    * The layers of a file that has weights only, safetensors of PyTorch. Found out from names and
    * shapes where those leave nothing open.

@@ -97,4 +97,5 @@ export function notAModel(name: string, what: string): RnnError {
 
 /** The formats that are read, for messages. */
 export const FORMATS =
-  'an ONNX file, model.json of TensorFlow.js with its weights, or safetensors of PyTorch';
+  'an ONNX file, a .keras or .h5 file of Keras, model.json of TensorFlow.js with its weights, ' +
+  'or safetensors of PyTorch';
