@@ -116,12 +116,31 @@ export interface LayerConfig {
 export function layerConfig(data: unknown, path: string): LayerConfig {
   const outer = new Config(data, path);
   const className = outer.text('class_name');
+  refuseCode(outer, className);
   const config = outer.raw('config');
   // Keras 1 and early tf.keras wrote the config of a Sequential as the bare list of its layers.
   return {
     className,
     config: new Config(Array.isArray(config) ? { layers: config } : config, path),
   };
+}
+
+/**
+ * Keras 3 says where a class comes from. One of somebody's own may be called like one of Keras and do
+ * another thing, which cannot be known without running it.
+ */
+function refuseCode(outer: Config, className: string): void {
+  const module = outer.raw('module');
+  const own = outer.raw('registered_name');
+  const foreign = typeof module === 'string' && !/^(tf_)?keras(\.|$)/.test(module);
+  const registered = typeof own === 'string' && own.includes('>') && !/^(tf_)?keras[.>]/i.test(own);
+  if (!foreign && !registered) return;
+  const what = foreign ? `${module}.${className}` : own;
+  throw new RnnError(
+    'UNSUPPORTED_OPERATOR',
+    outer.path,
+    `class ${what} is Python code of its own, which is never run; expected layers of Keras`,
+  );
 }
 
 /** Keras prefixes classes outside its core: `keras.layers>LSTM`, `Custom>Thing`. */

@@ -2,7 +2,7 @@
 import { RnnError } from '../../errors.ts';
 import type { Dim, GraphBuilder } from '../../graph-builder.ts';
 import type { ValueInfo } from '../../graph.ts';
-import type { Config, LayerConfig } from './config.ts';
+import type { Config, Json, LayerConfig } from './config.ts';
 import type { Dialect } from './dialect.ts';
 import type { Weights } from './weights.ts';
 
@@ -29,6 +29,10 @@ export interface LayerCall {
   readonly inputs: readonly KerasTensor[];
   /** Mask of the sequence for a recurrent layer: its own, or one that lingers. */
   readonly mask: ValueInfo | undefined;
+  /** What it is called with beside values: `use_causal_mask`. */
+  readonly options: Json;
+  /** Whether the model names a mask for this call, instead of the one that its input carries. */
+  readonly masked: boolean;
   /** True inside TimeDistributed: every step is a sequence of its own, so nothing may be carried. */
   readonly detached: boolean;
   /** Translates a layer within this one. */

@@ -1,10 +1,12 @@
 // The layers by class. A new layer is one function and one line of its family's table.
+import { ATTENTION } from './attention.ts';
 import { translateBidirectional } from './bidirectional.ts';
 import { CELL_CLASSES } from './cells.ts';
 import { CORE } from './core.ts';
 import type { Translate } from './layer.ts';
 import { MERGE } from './merge.ts';
 import { translateRecurrent } from './recurrent.ts';
+import { SCALING } from './scaling.ts';
 import { SEQUENCE } from './sequence.ts';
 import { SHAPE } from './shape.ts';
 
@@ -15,7 +17,9 @@ const RECURRENT: Readonly<Record<string, Translate>> = {
 
 /** Every layer that can be translated, models and InputLayer aside. */
 export const LAYERS: ReadonlyMap<string, Translate> = new Map(
-  [RECURRENT, CORE, SHAPE, MERGE, SEQUENCE].flatMap((family) => Object.entries(family)),
+  [RECURRENT, CORE, SHAPE, MERGE, SEQUENCE, ATTENTION, SCALING].flatMap((family) =>
+    Object.entries(family),
+  ),
 );
 
 /** True for a layer that looks at the mask of its sequence. */

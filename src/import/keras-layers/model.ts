@@ -3,7 +3,7 @@ import { RnnError } from '../../errors.ts';
 import { GraphBuilder, type NamedOutput } from '../../graph-builder.ts';
 import { validateGraph, type Graph, type ValueInfo } from '../../graph.ts';
 import type { Budget } from '../limits.ts';
-import { invalid, plainClass, type LayerConfig } from './config.ts';
+import { invalid, plainClass, type Json, type LayerConfig } from './config.ts';
 import type { Dialect } from './dialect.ts';
 import { functionalInput, sequentialInput } from './inputs.ts';
 import type { InnerCall, KerasTensor } from './layer.ts';
@@ -29,6 +29,7 @@ interface Site {
   readonly weights: Weights;
   readonly inputs: readonly KerasTensor[];
   readonly mask?: KerasTensor | undefined;
+  readonly options?: Json;
   readonly detached: boolean;
   /** True for the outermost model and its own layers. */
   readonly top: boolean;
@@ -111,9 +112,11 @@ function runLayer(walk: Walk, site: Site): readonly KerasTensor[] {
     throw new RnnError(
       'UNSUPPORTED_OPERATOR',
       path,
-      `layer '${name}' is of class ${layer.className}, expected one of ${supportedLayers()}`,
+      `layer '${name}' is of class ${layer.className}, expected one of ${supportedLayers()}` +
+        (className === 'Lambda' ? '; a Lambda is Python code, which is never run' : ''),
     );
   }
+  refuseTraining(layer, site.options);
   const count = walk.calls.get(name) ?? 0;
   walk.calls.set(name, count + 1);
   const inner = (within: LayerConfig, change: InnerCall): readonly KerasTensor[] =>
@@ -137,9 +140,26 @@ function runLayer(walk: Walk, site: Site): readonly KerasTensor[] {
     stem: count === 0 ? name : `${name}/call_${count}`,
     inputs,
     mask: maskOf(walk, site),
+    options: site.options ?? {},
+    masked: site.mask !== undefined,
     detached,
     inner,
   });
+}
+
+/** A model may insist on the noise of training, as for estimates of doubt; it has none here. */
+function refuseTraining({ className, config }: LayerConfig, options: Json = {}): void {
+  const noisy =
+    /Dropout|Noise|^BatchNormalization$/.test(plainClass(className)) ||
+    ['dropout', 'recurrent_dropout'].some(
+      (key) => config.raw(key) !== undefined && config.raw(key) !== 0,
+    );
+  if (options['training'] !== true || !noisy) return;
+  throw new RnnError(
+    'UNSUPPORTED_OPERATOR',
+    `${config.path}.training`,
+    `layer of class ${className} is called with training: true, expected a layer at inference`,
+  );
 }
 
 /** The mask that a layer is called with. */
@@ -191,6 +211,7 @@ function siteOf(
   model: Site,
   layer: LayerSpec,
   inputs: readonly KerasTensor[],
+  call?: CallSpec,
   mask?: KerasTensor,
 ): Site {
   const { name, className } = layer;
@@ -201,6 +222,7 @@ function siteOf(
     weights: model.weights.part(isModel(layer) ? { model: name } : { layer: name, className }),
     inputs,
     mask,
+    options: call?.options ?? {},
     depth: model.depth + 1,
   };
 }
@@ -269,7 +291,7 @@ function runFunctional(walk: Walk, site: Site, topology: Topology): readonly Ker
       continue;
     }
     const mask = call.mask && take(call.mask);
-    made.set(key(ref), runLayer(walk, siteOf(site, layer, inputs, mask)));
+    made.set(key(ref), runLayer(walk, siteOf(site, layer, inputs, call, mask)));
   }
   return topology.outputs.map(take);
 }

@@ -1,6 +1,7 @@
 // Reads how layers hang together: Sequential and functional models of Keras 2, Keras 3 and TF.js.
 import { RnnError } from '../../errors.ts';
-import { Config, invalid, isObject, layerConfig, plainClass, type LayerConfig } from './config.ts';
+import { Config, invalid, isObject, layerConfig, plainClass } from './config.ts';
+import type { Json, LayerConfig } from './config.ts';
 
 /** An output of one call of a layer. */
 export interface Ref {
@@ -14,6 +15,8 @@ export interface Ref {
 export interface CallSpec {
   readonly inputs: readonly Ref[];
   readonly mask: Ref | undefined;
+  /** What it is called with beside values. */
+  readonly options: Json;
 }
 
 /** A layer of a model. */
@@ -108,7 +111,8 @@ function withKeywords(
     }
   }
   const all = [...found.sequences, ...found.inputs, ...inputs, ...found.initial_state];
-  return { inputs: all, mask: found.mask[0] };
+  const options = Object.fromEntries(keywords.filter(isObject).flatMap(Object.entries)) as Json;
+  return { inputs: all, mask: found.mask[0], options };
 }
 
 /** Reads a functional model. */
