@@ -11,7 +11,7 @@ import { broadcastDims, broadcastStrides } from '../../ops/shapes.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering, PlanValue } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
-import { collapse, input, numberOf, scalarOf, unsupported } from './strides.ts';
+import { collapse, input, isSoftware, numberOf, scalarOf, unsupported } from './strides.ts';
 
 /** A product A [batch, M, K] · B [batch, K, N], either transposed in its last two axes. */
 export interface Product {
@@ -69,7 +69,7 @@ export function multiply(l: Lowering, product: Product, out: BufferId): void {
   // Neighbouring columns should be neighbours in memory; constants can be turned beforehand.
   const turns = transB && b.constant && float;
   const options: MatmulOptions = {
-    ...blockOf(m, l.device.software),
+    ...blockOf(m, isSoftware(l)),
     type,
     vector: float && b.constant && !transA && k % 4 === 0, // K of a constant is the same in all plans
     transA,

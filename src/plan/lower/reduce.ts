@@ -91,7 +91,7 @@ export function fold(
   // are many, so that neighbouring lanes read neighbouring elements.
   const contiguous = cols.strides.col.at(-1) === 1;
   const many = count >= 4096 && !contiguous;
-  const most = l.device.software ? 4 : ROW_LANES; // of a CPU, as many as its vectors have
+  const most = { gpu: ROW_LANES, llvmpipe: 8, swiftshader: 4 }[l.device.adapter]; // of a CPU, a vector
   const lanes = size <= 8 || many ? 1 : Math.min(most, 2 ** Math.ceil(Math.log2(size / 4)));
   if (count === 0) return;
   l.dispatch(

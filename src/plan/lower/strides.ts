@@ -86,3 +86,6 @@ export function runItems<B extends string>(
 ): void {
   if (count > 0) l.dispatch(kernel, gridOf(count, ITEMS), buffers, { count, ...uniforms }, flops);
 }
+
+/** True where a CPU stands in for a GPU: its lanes are few, and barriers cost more than work. */
+export const isSoftware = (l: Lowering): boolean => l.device.adapter !== 'gpu';

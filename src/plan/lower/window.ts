@@ -5,7 +5,16 @@ import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
 import { copy } from './move.ts';
-import { input, listOf, numberOf, runItems, scalarOf, textOf, unsupported } from './strides.ts';
+import {
+  input,
+  isSoftware,
+  listOf,
+  numberOf,
+  runItems,
+  scalarOf,
+  textOf,
+  unsupported,
+} from './strides.ts';
 
 type Pair = readonly [number, number];
 
@@ -113,7 +122,7 @@ const conv =
     const filters = l.outputs[0]!.dims[1]! / groups;
     const rows = x[0]! * groups * Math.ceil(filters / convWidth(filters)) * outH;
     // Four places an invocation where that leaves enough of them to keep a GPU busy.
-    const places = outW >= 4 && (l.device.software || rows * outW >= 1 << 16) ? 4 : 1;
+    const places = outW >= 4 && (isSoftware(l) || rows * outW >= 1 << 16) ? 4 : 1;
     const { kernel, strides, dilations } = window;
     const bias = l.inputs[2] !== undefined;
     const options: ConvOptions = {
