@@ -71,7 +71,7 @@ export class Session {
       },
       done: () => this.#finish(),
       failed: (during, failure) => {
-        if (during === 'load') this.placement = undefined;
+        if (during === 'load' || failure.code === 'DEVICE_LOST') this.placement = undefined;
         this.fail(failure);
       },
     });

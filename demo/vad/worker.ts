@@ -65,7 +65,8 @@ async function load(url: string, device: Device): Promise<void> {
       return;
     }
   }
-  const { backend, adapter, reason } = model!;
+  const { backend, adapter } = model!;
+  const reason = model!.reason.replace(/^device: /, ''); // the path of an error says nothing here
   const startMs = performance.now() - start;
   const placement: Placement = { backend, adapter, reason, startMs, ...(gaveUp && { gaveUp }) };
   answer({ type: 'ready', placement });
@@ -122,7 +123,9 @@ async function work(): Promise<void> {
   } catch (error) {
     if (mine !== session) return; // a step of a model that has been replaced
     framer.clear();
-    answer({ type: 'failed', during: 'judge', failure: failureOf(error) });
+    const failure = failureOf(error);
+    if (failure.code === 'DEVICE_LOST') stream = undefined; // it will not come back by itself
+    answer({ type: 'failed', during: 'judge', failure });
   } finally {
     working = false;
   }
