@@ -29,6 +29,22 @@ export type {
   PyTorchPermute,
   PyTorchRecurrent,
 } from './import/pytorch/architecture.ts';
+export { bidirectional, dense, embedding, gru, input, lstm, rnn, sequential } from './layers.ts';
+export type {
+  DenseOptions,
+  EmbeddingOptions,
+  GruOptions,
+  InputOptions,
+  Layer,
+  Layout,
+  LstmOptions,
+  MergeMode,
+  NestedNumbers,
+  RecurrentLayer,
+  RecurrentOptions,
+  SequentialOptions,
+  Weights,
+} from './layers.ts';
 export type { ImportLimits } from './import/limits.ts';
 export type { Attribute, Graph, Node, RecurrentAttributes, ValueInfo } from './graph.ts';
 export type { CellName } from './cells/index.ts';

@@ -202,6 +202,8 @@ async function makeSession(
 export async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
   const { signal, limits, format, architecture, onProgress } = options;
   checkSignal(signal);
+  // The backend arrives while the model does; where it fails, makeSession says so.
+  if (options.device !== 'reference') import('./session/webgpu.ts').catch(() => undefined);
   let graph: Graph;
   if (isGraph(source as Graph)) {
     graph = source as Graph;

@@ -25,6 +25,12 @@ export interface PersistentTile {
   readonly lanes: number;
   /** Batch rows of a workgroup. */
   readonly rows: number;
+  /**
+   * Where the weights stay during the loop: in their buffer; in variables of each invocation, which
+   * are registers on a GPU while there are few of them; or there with the product written out, which
+   * registers need and some compilers take long over.
+   */
+  readonly weights: 'buffer' | 'private' | 'unrolled';
 }
 
 /** Time steps of one dispatch at most: a constant, so that the loop needs no guard. */
@@ -87,21 +93,48 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
         ${last ? `h${m}_${r} = ${masked ? 'select(h, hNew, live)' : 'hNew'};` : ''}
         ${last ? storeY(spec, 'hNew') : ''}
       }`;
+    const read = (k: string, r: number): string => {
+      const at = (c: number): string => `${vector}[${k} * 4u + ${r * stride + c}u]`;
+      return `vec4f(${[0, 1, 2, 3].map(at).join(', ')})`;
+    };
+    const weight = (k: string, g: number): string =>
+      tile.weights === 'buffer'
+        ? `r${index}[(dir * ${k4}u + ${k}) * ${names.length * padded}u + ${g * padded}u + unit]`
+        : `w${index}_${m}[${k} * ${names.length}u + ${g}u]`;
+    const terms = (k: string): string =>
+      `${names.map((_, g) => `let w${g} = ${weight(k, g)};`).join(' ')}
+        ${R.map((r) => `let v${r} = ${read(k, r)}; ${names.map((_, g) => `a${g}_${r} += dot(w${g}, v${r});`).join(' ')}`).join('\n        ')}`;
+    const product = (): string =>
+      tile.weights === 'unrolled'
+        ? count(k4)
+            .map((k) => `{ ${terms(`${k}u`)} }`)
+            .join('\n      ')
+        : `for (var k = 0u; k < ${k4}u; k++) { ${terms('k')} }`;
     return `
     if (lane + ${m * lanes}u < ${units}u) {
       let unit = lane + ${m * lanes}u;
       ${names.map((_, g) => R.map((r) => `var a${g}_${r} = 0.0;`).join(' ')).join('\n      ')}
-      for (var k = 0u; k < ${k4}u; k++) {
-        let wAt = (dir * ${k4}u + k) * ${names.length * padded}u + unit;
-        ${names.map((_, g) => `let w${g} = r${index}[wAt + ${g * padded}u];`).join(' ')}
-        ${R.map((r) => {
-          const at = (c: number): string => `${vector}[${r * stride + c}u + k * 4u]`;
-          const v = `let v${r} = vec4f(${[0, 1, 2, 3].map(at).join(', ')});`;
-          return `${v} ${names.map((_, g) => `a${g}_${r} += dot(w${g}, v${r});`).join(' ')}`;
-        }).join('\n        ')}
-      }
+      ${product()}
       ${R.map(cell).join('')}
     }`;
+  };
+
+  /** Brings the weights of a phase to the invocation, once for all steps. */
+  const hold = (item: StepPhase, index: number): string => {
+    if (tile.weights === 'buffer') return '';
+    const projection = item === 'projection';
+    const blocks = projection ? 1 : item.gates.length;
+    const units = projection ? output : hidden;
+    const padded = Math.ceil(units / lanes) * lanes;
+    const k4 = Math.ceil((projection || item.operand === 'u' ? hidden : output) / 4);
+    return M.filter((m) => m * lanes < units)
+      .map(
+        (m) => `var w${index}_${m}: array<vec4f, ${k4 * blocks}>;
+  for (var q = 0u; q < ${k4 * blocks}u; q++) {
+    w${index}_${m}[q] = r${index}[(dir * ${k4 * blocks}u + q) * ${padded}u + lane + ${m * lanes}u];
+  }`,
+      )
+      .join('\n  ');
   };
 
   const each = (units: number, text: (m: number, r: number) => string): string =>
@@ -145,6 +178,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   ${declare('h')}
   ${spec.hasC ? declare('c') : ''}
   ${keeps ? declare('keep') : ''}
+  ${phases.map(hold).join('\n  ')}
   ${each(output, (m, r) => `h${m}_${r} = ${hAt}; hs[${r * op}u + unit] = h${m}_${r};`)}
   ${spec.hasC ? each(hidden, (m, r) => `c${m}_${r} = ${cAt};`) : ''}
   workgroupBarrier();

@@ -121,7 +121,7 @@ ${timeFunctions(spec)}
 #if ${S > 1}
 var<workgroup> partial: array<f32, ${S * U * products.length * RB}>;
 #endif
-@compute @workgroup_size(${U}, ${S})
+@compute @workgroup_size(${U}${S === 1 ? '' : `, ${S}`})
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: vec3u) {
   dir = wid.z;
   let unit = wid.x * ${U}u + lid.x;
@@ -129,7 +129,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: ve
   ${R.map((r) => `let o${r} = (dir * params.rows + min(first + ${r}u, params.rows - 1u)) * ${operand === 'h' ? op / 4 : hp / 4}u;`).join('\n  ')}
   ${G.map((g) => R.map((r) => `var a${g}_${r} = 0.0;`).join(' ')).join('\n  ')}
   for (var i = 0u; i < ${turns}u; i++) {
-    let k = i * ${S}u + lid.y;
+    let k = ${S === 1 ? 'i' : `i * ${S}u + lid.y`};
     #if ${S > 1 && turns * S !== k4}
     if (k >= ${k4}u) { break; }
     #endif

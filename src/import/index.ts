@@ -68,20 +68,6 @@ export async function importModel(files: ModelFiles, options: ImportOptions = {}
   return read(files, main, options);
 }
 
-/**
- * Files that a model refers to and that have to be brought along, by the names it calls them.
- * TensorFlow.js lists its own in `weightsManifest`.
- */
-export async function externalFilesOf(
-  name: string,
-  bytes: Uint8Array,
-  { format, limits }: ImportOptions = {},
-): Promise<readonly string[]> {
-  if ((format ?? sniff(name, bytes).kind) !== 'onnx') return [];
-  const { externalFiles } = await import('./onnx/index.ts');
-  return externalFiles(bytes, { limits });
-}
-
 /** Which file is the model, and in which format. */
 function mainFile(files: ModelFiles, format: ModelFormat | undefined): [string, ModelFormat] {
   const names = [...files.keys()];
@@ -120,4 +106,5 @@ function mainFile(files: ModelFiles, format: ModelFormat | undefined): [string, 
 const hexOf = (bytes: Uint8Array): string =>
   Array.from(bytes.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
 
+export { externalFilesOf } from './beside.ts';
 export { readSource } from './source.ts';

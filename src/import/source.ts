@@ -2,6 +2,7 @@
 import { environment } from '../environment.ts';
 import { RnnError } from '../errors.ts';
 import type { Graph } from '../graph.ts';
+import { externalFilesOf } from './beside.ts';
 import { DEFAULT_IMPORT_LIMITS } from './limits.ts';
 import type { ImportLimits } from './limits.ts';
 
@@ -115,24 +116,9 @@ async function fetchFile(source: string | URL, options: ReadOptions): Promise<Ui
   return bytes;
 }
 
-/** Names of the files beside `model.json` that a TF.js model is spread over. */
-function weightFiles(bytes: Uint8Array): string[] {
-  if (bytes[0] !== 0x7b) return []; // {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return []; // the importer says what is wrong with it
-  }
-  const manifest = (json as { weightsManifest?: unknown }).weightsManifest;
-  if (!Array.isArray(manifest)) return [];
-  return manifest.flatMap((group: { paths?: unknown } | null) =>
-    Array.isArray(group?.paths) ? group.paths.filter((path) => typeof path === 'string') : [],
-  );
-}
-
 /**
- * The files of a source. A TF.js `model.json` brings the weight files beside it.
+ * The files of a source. A TF.js `model.json` brings the weight files beside it, an ONNX file its
+ * external data.
  *
  * @throws RnnError `INVALID_MODEL` for what cannot be fetched, `INVALID_ARGUMENT` for a source of
  *   another kind, `LIMIT_EXCEEDED` for a file over `limits.maxBytes`
@@ -143,10 +129,11 @@ export async function readSource(
 ): Promise<ReadonlyMap<string, Uint8Array>> {
   if (typeof source === 'string' || source instanceof URL) {
     const url = String(source);
-    const files = new Map([[nameOf(url), await fetchFile(source, options)]]);
+    const main = await fetchFile(source, options);
+    const files = new Map([[nameOf(url), main]]);
     const base = url.replace(/[?#].*$/, '').replace(/[^/]*$/, '');
     const query = /\?[^#]*/.exec(url)?.[0] ?? '';
-    for (const name of weightFiles([...files.values()][0]!)) {
+    for (const name of await externalFilesOf(nameOf(url), main, { limits: options.limits })) {
       files.set(name, await fetchFile(base + name + query, options));
     }
     return files;

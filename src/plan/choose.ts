@@ -13,8 +13,11 @@ export interface DeviceProfile {
   readonly maxStorageBufferBindingSize: number;
   readonly maxBufferSize: number;
   readonly maxStorageBuffersPerShaderStage: number;
-  /** True for an adapter that computes on the CPU, where lanes are serial and barriers dear. */
-  readonly software: boolean;
+  /**
+   * What computes: a GPU, or a CPU in its place, where lanes are serial and barriers dear. The two
+   * that there are differ in what their compilers make of a kernel.
+   */
+  readonly adapter: 'gpu' | 'swiftshader' | 'llvmpipe';
 }
 
 /** The limits that every WebGPU device has, for planning without one. */
@@ -24,7 +27,7 @@ export const DEFAULT_PROFILE: DeviceProfile = {
   maxStorageBufferBindingSize: 134217728,
   maxBufferSize: 268435456,
   maxStorageBuffersPerShaderStage: 8,
-  software: false,
+  adapter: 'gpu',
 };
 
 /** A recurrent kernel in one shape. */
@@ -32,8 +35,16 @@ export type RecurrentChoice =
   | { readonly kernel: 'step'; readonly tile: StepTile }
   | { readonly kernel: 'persistent'; readonly tile: PersistentTile };
 
-/** Largest hidden size for which one workgroup keeps up with many. */
-const PERSISTENT_HIDDEN = 256;
+/** What suits each kind of adapter; measured on the two software ones, reasoned for GPUs. */
+const HABITS = {
+  // Registers hold 32 vec4 of weights beside everything else; more would spill. One workgroup keeps
+  // up with many while its weights come from a near cache. Lanes share products to fill the chip.
+  gpu: { persistent: 128, private: 32, weights: 'unrolled', lanes: 32, units: 16, slices: 16 },
+  // A workgroup is one core, and loads cost more than sums wherever they come from.
+  swiftshader: { persistent: 64, private: 0, weights: 'buffer', lanes: 4, units: 16, slices: 1 },
+  // Variables of an invocation are four times as near as a buffer, and slow to compile.
+  llvmpipe: { persistent: 64, private: 64, weights: 'private', lanes: 8, units: 32, slices: 1 },
+} as const;
 
 const powerOfTwo = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(n, 1)));
 
@@ -45,24 +56,23 @@ export function chooseRecurrent(
   device: DeviceProfile,
   forced?: 'step' | 'persistent',
 ): RecurrentChoice {
+  const habits = HABITS[device.adapter];
   const units = Math.max(spec.hidden, spec.output);
   const maxLanes = Math.min(256, device.maxComputeInvocationsPerWorkgroup);
+  const vectors = Math.ceil(units / 4) * spec.gates.length;
+  const rowBlock = Math.min(4, powerOfTwo(rows));
   const persistentTile: PersistentTile = {
-    lanes: Math.min(maxLanes, Math.max(powerOfTwo(units), 32)),
-    rows: rows === 1 ? 1 : Math.min(4, powerOfTwo(rows)),
+    lanes: Math.min(maxLanes, Math.max(powerOfTwo(units), habits.lanes)),
+    rows: rowBlock,
+    weights: vectors <= habits.private ? habits.weights : 'buffer',
   };
   const fits =
     persistentMemory(spec, persistentTile) <= device.maxComputeWorkgroupStorageSize &&
     Math.ceil(units / persistentTile.lanes) <= 4;
-  const wanted = forced ?? (units <= PERSISTENT_HIDDEN && steps > 0 ? 'persistent' : 'step');
+  const wanted = forced ?? (units <= habits.persistent && steps > 0 ? 'persistent' : 'step');
   if (wanted === 'persistent' && fits) return { kernel: 'persistent', tile: persistentTile };
-  const rowBlock = rows === 1 ? 1 : Math.min(4, powerOfTwo(rows));
-  // Few rows leave a real GPU idle unless lanes share the product; a software one prefers long lanes.
-  const slices = device.software ? 1 : rows <= 4 ? 16 : 4;
-  return {
-    kernel: 'step',
-    tile: { units: device.software ? 32 : 16, slices, rows: rowBlock },
-  };
+  const slices = rows <= 4 ? habits.slices : Math.min(4, habits.slices);
+  return { kernel: 'step', tile: { units: habits.units, slices, rows: rowBlock } };
 }
 
 /** The tile of the input projection: blocks of rows only where there are rows to block. */

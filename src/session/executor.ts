@@ -23,14 +23,14 @@ const MAX_PLANS = 16;
 
 const INT32 = [-0x80000000, 0x7fffffff] as const;
 
-function profileOf({ device: { limits }, software }: Gpu): DeviceProfile {
+function profileOf({ device: { limits }, kind }: Gpu): DeviceProfile {
   return {
     maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
     maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
     maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
     maxBufferSize: limits.maxBufferSize,
     maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
-    software,
+    adapter: kind,
   };
 }
 

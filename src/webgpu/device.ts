@@ -33,14 +33,11 @@ export class Gpu {
     });
   }
 
-  /** True for an adapter that computes on the CPU. */
-  get software(): boolean {
-    const { vendor, architecture, isFallbackAdapter } = this.device.adapterInfo;
-    return (
-      isFallbackAdapter ||
-      architecture === 'swiftshader' ||
-      (vendor === 'mesa' && architecture === 'software')
-    );
+  /** What computes: a GPU, or one of the drivers that do with a CPU. */
+  get kind(): 'gpu' | 'swiftshader' | 'llvmpipe' {
+    const { vendor, architecture } = this.device.adapterInfo;
+    if (architecture === 'swiftshader') return 'swiftshader';
+    return vendor === 'mesa' && architecture === 'software' ? 'llvmpipe' : 'gpu';
   }
 
   /** @throws RnnError `DEVICE_LOST` once the device is gone */
