@@ -88,9 +88,14 @@ export class WebGpuStream implements StreamSession {
     this.#executor.device.queue.writeBuffer(buffer, 0, bytes, data.byteOffset, data.byteLength);
   }
 
+  /** Work that nobody waits for. It fails on a lost device only, which the next call reports. */
+  #later(work: () => void): void {
+    this.#executor.enter(work).catch(() => undefined);
+  }
+
   reset(): void {
     this.#check();
-    void this.#executor.enter(() => {
+    this.#later(() => {
       this.#pending = undefined;
       if (this.#initial && !this.#disposed) this.#fill(this.#initial);
     });
@@ -120,7 +125,7 @@ export class WebGpuStream implements StreamSession {
     if (Object.keys(state).length === 0) return this.reset();
     if (this.#initial) checkShapes(state, this.#initial);
     const copy = copyOf(state);
-    void this.#executor.enter(() => {
+    this.#later(() => {
       if (this.#disposed) return;
       if (this.#initial) this.#fill(copy);
       else this.#pending = copy;
@@ -130,7 +135,7 @@ export class WebGpuStream implements StreamSession {
   fork(): StreamSession {
     this.#check();
     const other = new WebGpuStream(this.#executor, this.#plans, this.#streamed, this.#batch);
-    void this.#executor.enter(() => {
+    this.#later(() => {
       if (this.#disposed) return;
       other.#pending = this.#pending;
       if (!this.#initial) return;
@@ -151,7 +156,7 @@ export class WebGpuStream implements StreamSession {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    void this.#executor.enter(() => {
+    this.#later(() => {
       for (const buffer of this.#buffers.values()) buffer.destroy();
       this.#buffers.clear();
     });
