@@ -1,5 +1,5 @@
 // Three jobs: build the library (`vite build`), serve or build the demos (`--mode demo`), run the tests (vitest).
-import { readdirSync } from 'node:fs';
+import { chmodSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
@@ -16,14 +16,29 @@ const alias = [
   { find: /^webgpu-rnn\/node$/, replacement: path('src/node.ts') },
 ];
 
+/** npm makes a program executable when it installs it; this does so for a checkout. */
+const executable = {
+  name: 'executable',
+  writeBundle({ dir }: { dir?: string | undefined }): void {
+    chmodSync(join(dir ?? path('dist'), 'cli.js'), 0o755);
+  },
+};
+
 const library: ViteUserConfig = {
-  plugins: [minifyWgslTemplates()],
+  plugins: [minifyWgslTemplates(), executable],
   publicDir: false,
   build: {
     target: 'es2022',
     sourcemap: true,
     license: { fileName: 'third-party-licenses.md' },
-    lib: { entry: { index: path('src/index.ts'), node: path('src/node.ts') }, formats: ['es'] },
+    lib: {
+      entry: {
+        index: path('src/index.ts'),
+        node: path('src/node.ts'),
+        cli: path('src/cli/index.ts'),
+      },
+      formats: ['es'],
+    },
     rolldownOptions: {
       external: ['webgpu', /^node:/],
       output: {

@@ -47,6 +47,8 @@ const WALLS = {
   model: { may: ['*'] },
   session: { may: ['*'] },
   stream: { may: ['*'] },
+  inspect: { may: ['*'] },
+  cli: { may: ['*'], packages: ['node:*'] },
   generate: { may: ['*'] },
   auto: { may: ['*'] },
   index: { may: ['*'] },

@@ -7,6 +7,8 @@ export type { DataType, Tensor, TypedArray, TypedArrays, TypeOf } from './tensor
 export { isWebGPUAvailable } from './environment.ts';
 export { loadModel, Model } from './model.ts';
 export type { LoadOptions, StreamOptions } from './model.ts';
+export { inspect } from './inspect.ts';
+export type { InspectedLayer, InspectedPlan, InspectOptions, Inspection } from './inspect.ts';
 export { Stream } from './stream.ts';
 export type { CallOptions, StreamState } from './stream.ts';
 export type { GpuTensor, Tensors } from './session/session.ts';

@@ -13,7 +13,7 @@ export interface SafetensorsOptions {
 }
 
 /** Bytes of JSON: 40,000 tensors with room to spare; the largest recurrent models have 10^3. */
-const MAX_HEADER_BYTES = 4 * 2 ** 20;
+const MAX_HEADER_BYTES = 4_194_304;
 
 /** A header is an object of objects of lists. */
 const MAX_DEPTH = 3;
@@ -26,25 +26,24 @@ interface Format {
   readonly widen?: (bits: Uint16Array) => Float32Array;
 }
 
-const same = (type: DataType): Format => ({ type, view: type });
-
 // https://github.com/huggingface/safetensors/blob/main/safetensors/src/tensor.rs (enum Dtype). The
-// formats of 8 bits and below belong to transformers and are left out.
-const FORMATS: ReadonlyMap<unknown, Format> = new Map<unknown, Format>([
-  ['F64', same('float64')],
-  ['F32', same('float32')],
-  ['F16', { type: 'float16', view: 'uint16', widen: fromFloat16 }],
-  ['BF16', { type: 'float32', view: 'uint16', widen: fromBfloat16 }],
-  ['I64', same('int64')],
-  ['I32', same('int32')],
-  ['I16', same('int16')],
-  ['I8', same('int8')],
-  ['U64', same('uint64')],
-  ['U32', same('uint32')],
-  ['U16', same('uint16')],
-  ['U8', same('uint8')],
-  ['BOOL', same('bool')],
-]);
+// formats of 8 bits and below belong to transformers and are left out. A literal without calls, so
+// that a page which does not read safetensors does not download it.
+const FORMATS: Readonly<Record<string, Format>> = {
+  F64: { type: 'float64', view: 'float64' },
+  F32: { type: 'float32', view: 'float32' },
+  F16: { type: 'float16', view: 'uint16', widen: fromFloat16 },
+  BF16: { type: 'float32', view: 'uint16', widen: fromBfloat16 },
+  I64: { type: 'int64', view: 'int64' },
+  I32: { type: 'int32', view: 'int32' },
+  I16: { type: 'int16', view: 'int16' },
+  I8: { type: 'int8', view: 'int8' },
+  U64: { type: 'uint64', view: 'uint64' },
+  U32: { type: 'uint32', view: 'uint32' },
+  U16: { type: 'uint16', view: 'uint16' },
+  U8: { type: 'uint8', view: 'uint8' },
+  BOOL: { type: 'bool', view: 'bool' },
+};
 
 interface Entry {
   readonly name: string;
@@ -184,11 +183,12 @@ function readEntry(name: string, value: unknown, available: number, budget: Budg
   if (unknown !== undefined) {
     throw invalid(`${path}.${unknown}`, 'expected dtype, shape and data_offsets only');
   }
-  const format = FORMATS.get(dtype);
+  const isKnown = typeof dtype === 'string' && Object.hasOwn(FORMATS, dtype);
+  const format = isKnown ? FORMATS[dtype] : undefined;
   if (format === undefined) {
     throw invalid(
       `${path}.dtype`,
-      `got ${show(dtype)}, expected ${[...FORMATS.keys()].join(', ')}`,
+      `got ${show(dtype)}, expected ${Object.keys(FORMATS).join(', ')}`,
     );
   }
   const count = checkShape(shape, `${path}.shape`, budget.limits);

@@ -4,7 +4,8 @@ import type { Graph } from '../graph.ts';
 import { isGraph } from '../graph.ts';
 import { OPERATORS } from './registry.ts';
 
-interface Missing {
+/** A node whose operator the engine does not have. */
+export interface Missing {
   readonly op: string;
   readonly name: string;
   readonly path: string;
@@ -20,6 +21,11 @@ function find(graph: Graph, path: string): Missing[] {
   });
 }
 
+/** The nodes of a graph, inside branches too, whose operators the engine does not have. */
+export function missingOperators(graph: Graph): readonly Missing[] {
+  return find(graph, 'graph');
+}
+
 /** Whether a graph needs no operator beyond recurrence. */
 export function usesOnlyRecurrence(graph: Graph): boolean {
   return graph.nodes.every(({ op }) => op === 'Recurrent');
@@ -32,7 +38,7 @@ export function usesOnlyRecurrence(graph: Graph): boolean {
  *   its nodes, and the list of what there is
  */
 export function refuseMissingOperators(graph: Graph): void {
-  const missing = find(graph, 'graph');
+  const missing = missingOperators(graph);
   if (missing.length === 0) return;
   const byOp = new Map<string, Missing[]>();
   for (const item of missing) byOp.set(item.op, [...(byOp.get(item.op) ?? []), item]);

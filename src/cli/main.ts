@@ -1,0 +1,170 @@
+// The commands of `npx webgpu-rnn`: reads the command line, calls one, turns errors into exit codes.
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { RnnError } from '../errors.ts';
+import { inspect, type LoadOptions } from '../node.ts';
+import { inspectionLines } from './inspect-command.ts';
+import type { Terminal } from './progress.ts';
+import { runCommand } from './run-command.ts';
+import { USAGE, UsageError, mapPairs, pairsOf, shapeOf } from './usage.ts';
+
+const SHARED = {
+  dims: { type: 'string', multiple: true },
+  format: { type: 'string' },
+  architecture: { type: 'string' },
+} as const;
+
+const INSPECT = {
+  ...SHARED,
+  value: { type: 'string', multiple: true },
+  json: { type: 'boolean' },
+} as const;
+
+const RUN = {
+  ...SHARED,
+  input: { type: 'string', multiple: true },
+  output: { type: 'string' },
+  as: { type: 'string' },
+  device: { type: 'string' },
+  stream: { type: 'string' },
+  axis: { type: 'string', multiple: true },
+  state: { type: 'string', multiple: true },
+  rate: { type: 'string' },
+} as const;
+
+/**
+ * Runs a command line.
+ *
+ * @param argv what follows the name of the program
+ * @returns the exit code: 0, 1 for a model or file that will not do, 2 for a wrong command line
+ */
+export async function main(
+  argv: readonly string[],
+  out: Terminal = process.stdout,
+  errors: Terminal = process.stderr,
+): Promise<number> {
+  const [command, ...args] = argv;
+  if (command === undefined || argv.includes('--help') || argv.includes('-h')) {
+    out.write(USAGE);
+    return command === undefined ? 2 : 0;
+  }
+  try {
+    if (command === 'inspect') await inspectFile(args, out);
+    else if (command === 'run') await runFile(args, out, errors);
+    else throw new UsageError(`unknown command '${command}', expected inspect or run`);
+    return 0;
+  } catch (error) {
+    const isUsage = error instanceof UsageError || isParseError(error);
+    const message = error instanceof Error ? error.message : String(error);
+    const code = error instanceof RnnError ? ` (${error.code})` : '';
+    const hint = isUsage ? '\ntry: webgpu-rnn --help' : '';
+    errors.write(`webgpu-rnn: ${message}${code}${hint}\n`);
+    return isUsage ? 2 : 1;
+  }
+}
+
+const isParseError = (error: unknown): boolean =>
+  error instanceof TypeError &&
+  String((error as { code?: unknown }).code).startsWith('ERR_PARSE_ARGS');
+
+function onlyFile(positionals: readonly string[]): string {
+  const [file, ...rest] = positionals;
+  if (file === undefined) throw new UsageError('expected the FILE of a model');
+  if (rest.length > 0) throw new UsageError(`unexpected ${rest.join(' ')}`);
+  return file;
+}
+
+/** What both commands load with. The library checks the values: they are what its users write. */
+async function loadOptions(values: {
+  readonly format?: string | undefined;
+  readonly architecture?: string | undefined;
+}): Promise<Pick<LoadOptions, 'format' | 'architecture'>> {
+  const { format, architecture } = values;
+  return {
+    ...(format !== undefined && { format: format as NonNullable<LoadOptions['format']> }),
+    ...(architecture !== undefined && {
+      architecture: JSON.parse(await readFile(architecture, 'utf8')) as NonNullable<
+        LoadOptions['architecture']
+      >,
+    }),
+  };
+}
+
+async function inspectFile(args: string[], out: Terminal): Promise<void> {
+  const { values, positionals } = parseArgs({ args, options: INSPECT, allowPositionals: true });
+  const file = onlyFile(positionals);
+  const found = await inspect(file, {
+    ...(await loadOptions(values)),
+    dims: mapPairs(pairsOf(values.dims, '--dims'), (text, name) => shapeOf(text, `--dims ${name}`)),
+    values: mapPairs(pairsOf(values.value, '--value'), (text, name) =>
+      text.split(',').map((item) => numberOf(item, `--value ${name}`)),
+    ),
+  });
+  out.write(
+    values.json
+      ? `${JSON.stringify(found, plain, 2)}\n`
+      : `${[file, '', ...inspectionLines(found)].join('\n')}\n`,
+  );
+}
+
+/** Attributes hold NaN, tensors and graphs, which JSON does not, or not well. */
+function plain(key: string, value: unknown): unknown {
+  if (key === 'attributes') {
+    return Object.fromEntries(
+      Object.entries(value as object).filter(
+        ([, item]) => typeof item !== 'object' || Array.isArray(item),
+      ),
+    );
+  }
+  return typeof value === 'bigint' ? String(value) : value;
+}
+
+function numberOf(text: string, option: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) {
+    throw new UsageError(`${option}=${text}: expected a number`);
+  }
+  return value;
+}
+
+function countOf(text: string | undefined, option: string, least: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < least) {
+    throw new UsageError(`${option} ${text}: expected a whole number from ${least} up`);
+  }
+  return value;
+}
+
+async function runFile(args: string[], out: Terminal, errors: Terminal): Promise<void> {
+  const { values, positionals } = parseArgs({ args, options: RUN, allowPositionals: true });
+  const file = onlyFile(positionals);
+  const { device = 'auto', as = 'npy', output } = values;
+  if (device !== 'auto' && device !== 'webgpu' && device !== 'reference') {
+    throw new UsageError(`--device ${device}: expected auto, webgpu or reference`);
+  }
+  if (as !== 'npy' && as !== 'json' && as !== 'wav') {
+    throw new UsageError(`--as ${as}: expected npy, json or wav`);
+  }
+  if (output === undefined) throw new UsageError('expected --output DIR');
+  const axes = [...pairsOf(values.axis, '--axis')].map(([name, text]): [string, number] => [
+    name,
+    countOf(text, `--axis ${name}`, 0)!,
+  ]);
+  const shapes = mapPairs(pairsOf(values.dims, '--dims'), (text, name) =>
+    shapeOf(text, `--dims ${name}`),
+  );
+  const request = {
+    file,
+    load: { ...(await loadOptions(values)), device } as const,
+    inputs: values.input ?? [],
+    output,
+    as,
+    shapes,
+    stream: countOf(values.stream, '--stream', 1),
+    axes: new Map(axes),
+    state: mapPairs(pairsOf(values.state, '--state'), (text) => text),
+    rate: countOf(values.rate, '--rate', 1),
+  } as const;
+  await runCommand(request, out, errors);
+}

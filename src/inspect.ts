@@ -1,0 +1,97 @@
+// What a model is, without running it: for people who ask whether a file will do, and for tools.
+import type { Attribute, ValueInfo } from './graph.ts';
+import type { ModelSource } from './import/source.ts';
+import type { LoadOptions } from './model.ts';
+
+/** Options of {@link inspect}. */
+export interface InspectOptions extends Pick<
+  LoadOptions,
+  'format' | 'architecture' | 'limits' | 'signal' | 'onProgress' | 'recurrentKernel'
+> {
+  /** Shapes of inputs to plan for, by name; free sizes that no shape tells are 1. */
+  readonly dims?: Readonly<Record<string, readonly number[]>>;
+  /** Numbers of the inputs that decide shapes or branches, see {@link Inspection.hostInputs}. */
+  readonly values?: Readonly<Record<string, readonly number[]>>;
+}
+
+/** One operation of a model. */
+export interface InspectedLayer {
+  /** ONNX operator name, or `Recurrent`. */
+  readonly op: string;
+  readonly name: string;
+  /** Where it is, as in errors: `graph.nodes[3]`. */
+  readonly path: string;
+  readonly attributes: Readonly<Record<string, Attribute>>;
+  /** Shapes of its outputs at the sizes of the plan; empty where there is no plan. */
+  readonly shapes: readonly (readonly number[])[];
+  /** Numbers of its weights. */
+  readonly parameters: number;
+  /** Names of the kernels that run for it, in order; empty where there is no plan. */
+  readonly kernels: readonly string[];
+  /** How often they run. */
+  readonly dispatches: number;
+}
+
+/** What one call would do on a GPU with the limits that every WebGPU device has. */
+export interface InspectedPlan {
+  /** Shapes of the inputs. */
+  readonly inputs: Readonly<Record<string, readonly number[]>>;
+  /** Shapes of the outputs. */
+  readonly outputs: Readonly<Record<string, readonly number[]>>;
+  /** Runs of each kernel by its name. */
+  readonly kernels: Readonly<Record<string, number>>;
+  readonly dispatches: number;
+  /** Floating point operations, roughly. */
+  readonly flops: number;
+  /** Bytes of the buffers that live within a call. */
+  readonly scratchBytes: number;
+  /** Bytes of the weights in the layout of the kernels. */
+  readonly weightBytes: number;
+}
+
+/** What {@link inspect} tells. */
+export interface Inspection {
+  readonly name: string;
+  /** Name, element type and shape of each input; a free dimension is a string. */
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
+  /** What runs, in order; what only computes shapes is left out where there is a plan. */
+  readonly layers: readonly InspectedLayer[];
+  /** Numbers of all weights of the file. */
+  readonly parameters: number;
+  /** Bytes of all weights of the file once decoded. */
+  readonly bytes: number;
+  /** Nodes whose operators this engine lacks; `loadModel` refuses a model with one. */
+  readonly unsupported: readonly {
+    readonly op: string;
+    readonly name: string;
+    readonly path: string;
+  }[];
+  /** Inputs whose numbers, not only shapes, decide what runs. */
+  readonly hostInputs: readonly string[];
+  readonly plan: InspectedPlan | undefined;
+  /** Why there is no plan. */
+  readonly unplanned: string | undefined;
+}
+
+/**
+ * Reads a model and says what is in it and what it would cost, without a GPU.
+ *
+ * @param source whatever `loadModel` takes
+ * @throws RnnError as `loadModel` for a file that cannot be read; `INVALID_ARGUMENT` or
+ *   `SHAPE_MISMATCH` for `options.dims` that the model does not take. Operators that are missing
+ *   are reported, not thrown.
+ * @example
+ * ```ts
+ * const { layers, parameters, plan } = await inspect('model.onnx', { dims: { X: [16, 1, 40] } });
+ * console.log(parameters, plan?.dispatches);
+ * ```
+ */
+export async function inspect(
+  source: ModelSource,
+  options: InspectOptions = {},
+): Promise<Inspection> {
+  // The planner is a large part of the package, and few pages inspect.
+  const { inspectModel } = await import('./inspect/inspect-model.ts');
+  return inspectModel(source, options);
+}

@@ -1,0 +1,176 @@
+// The work of `inspect`: read, look for what is missing, simplify as a load does, plan without a GPU.
+import { RnnError } from '../errors.ts';
+import { isGraph, validateGraph, type Graph, type Node } from '../graph.ts';
+import { importModel, readSource } from '../import/index.ts';
+import type { ModelSource } from '../import/source.ts';
+import type { InspectedLayer, InspectedPlan, InspectOptions, Inspection } from '../inspect.ts';
+import { registerKernels } from '../kernels.ts';
+import { registerOperators, simplify } from '../operators.ts';
+import { missingOperators } from '../ops/missing.ts';
+import { DEFAULT_PROFILE } from '../plan/choose.ts';
+import { hostInputsOf } from '../plan/dependence.ts';
+import { makePlan, type PlanRequest } from '../plan/index.ts';
+import { learnGraph, type PlannedNode } from '../plan/infer.ts';
+import type { Dispatch, Plan } from '../plan/types.ts';
+import { checkSignal } from '../session/session.ts';
+import { isFloat, type Tensor } from '../tensor.ts';
+import { shapesOf, valuesOf } from './sizes.ts';
+
+/** Says what is in a model; see `inspect`. */
+export async function inspectModel(
+  source: ModelSource,
+  options: InspectOptions,
+): Promise<Inspection> {
+  const file = await readGraph(source, options);
+  validateGraph(file);
+  registerOperators();
+  registerKernels();
+  const weights = [...tensorsOf(file)].filter(({ type }) => isFloat(type));
+  const unsupported = missingOperators(file);
+  const graph = unsupported.length > 0 ? file : simplify(file);
+  const common = {
+    name: file.name,
+    inputs: file.inputs,
+    outputs: file.outputs,
+    parameters: weights.reduce((sum, { data }) => sum + data.length, 0),
+    bytes: weights.reduce((sum, { data }) => sum + data.byteLength, 0),
+    unsupported,
+    hostInputs: [...hostInputsOf(graph)],
+  };
+  const planned = planOf(graph, options, common.hostInputs, unsupported.length > 0);
+  if (typeof planned === 'string') {
+    return { ...common, layers: listNodes(graph, 'graph'), plan: undefined, unplanned: planned };
+  }
+  return { ...common, ...planned, unplanned: undefined };
+}
+
+async function readGraph(source: ModelSource, options: InspectOptions): Promise<Graph> {
+  const { signal, onProgress, limits, format, architecture } = options;
+  checkSignal(signal);
+  if (isGraph(source as Graph)) return source as Graph;
+  const files = await readSource(source as Exclude<ModelSource, Graph>, {
+    signal,
+    onProgress,
+    limits,
+  });
+  checkSignal(signal);
+  return importModel(files, { format, architecture, limits });
+}
+
+/** The constants of a graph and of the branches in it; one that has two names is one. */
+function tensorsOf(graph: Graph, found = new Set<Tensor>()): ReadonlySet<Tensor> {
+  for (const constant of graph.constants.values()) found.add(constant);
+  for (const node of graph.nodes) {
+    for (const value of Object.values(node.attributes)) {
+      if (isGraph(value)) tensorsOf(value, found);
+    }
+  }
+  return found;
+}
+
+/** The nodes as they are written, branches after the node that chooses. */
+function listNodes(
+  graph: Graph,
+  path: string,
+  outer: ReadonlyMap<string, Tensor> = new Map(),
+): InspectedLayer[] {
+  const constants = new Map([...outer, ...graph.constants]);
+  return graph.nodes.flatMap((node, i): InspectedLayer[] => {
+    const where = `${path}.nodes[${i}]`;
+    const tensors = node.inputs.flatMap((name) => constants.get(name) ?? []);
+    const branches = Object.entries(node.attributes).flatMap(([key, value]) =>
+      isGraph(value) ? listNodes(value, `${where}.${key}`, constants) : [],
+    );
+    const layer = { ...head(node, where), parameters: numbersIn(tensors) };
+    return [{ ...layer, shapes: [], kernels: [], dispatches: 0 }, ...branches];
+  });
+}
+
+const head = ({ op, name, attributes }: Node, path: string) => ({ op, name, path, attributes });
+
+const numbersIn = (tensors: readonly Tensor[]): number =>
+  [...new Set(tensors)].reduce((sum, { type, data }) => sum + (isFloat(type) ? data.length : 0), 0);
+
+/** The plan and what runs, or why there is none. */
+function planOf(
+  graph: Graph,
+  options: InspectOptions,
+  hostInputs: readonly string[],
+  isMissing: boolean,
+): { plan: InspectedPlan; layers: readonly InspectedLayer[] } | string {
+  const dims = shapesOf(graph.inputs, options.dims ?? {});
+  const values = valuesOf(graph.inputs, dims, options.values ?? {});
+  if (isMissing) return 'operators are missing';
+  const open = hostInputs.filter((name) => !values.has(name));
+  if (open.length > 0) return `what runs depends on the numbers of ${open.join(', ')}`;
+  const { recurrentKernel } = options;
+  const request: PlanRequest = {
+    dims,
+    host: new Map([...values].filter(([name]) => hostInputs.includes(name))),
+    outputs: graph.outputs.map(({ name }) => name),
+    feedback: new Map(),
+    device: DEFAULT_PROFILE,
+    options: recurrentKernel === undefined ? {} : { recurrentKernel },
+  };
+  try {
+    const plan = makePlan(graph, request);
+    const { list } = learnGraph(graph, request);
+    return { plan: summary(plan, dims), layers: layersOf(plan, list) };
+  } catch (error) {
+    if (error instanceof RnnError) return error.message; // these sizes do not fit; others may
+    throw error;
+  }
+}
+
+/** Every run of a kernel, with how often it runs. */
+function runsOf({ commands }: Plan): { dispatch: Dispatch; times: number }[] {
+  return commands.flatMap((command) => {
+    if (command.kind === 'copy') return [];
+    if (command.kind === 'dispatch') return [{ dispatch: command, times: 1 }];
+    const { steps, even, odd } = command;
+    return [
+      ...even.map((dispatch) => ({ dispatch, times: Math.ceil(steps / 2) })),
+      ...odd.map((dispatch) => ({ dispatch, times: Math.floor(steps / 2) })),
+    ].filter(({ times }) => times > 0);
+  });
+}
+
+function summary(plan: Plan, dims: ReadonlyMap<string, readonly number[]>): InspectedPlan {
+  const runs = runsOf(plan);
+  const kernels: Record<string, number> = {};
+  for (const { dispatch, times } of runs) {
+    const { name } = dispatch.kernel;
+    kernels[name] = (kernels[name] ?? 0) + times;
+  }
+  const weights = plan.buffers.filter(({ life }) => life === 'weight');
+  return {
+    inputs: Object.fromEntries(dims),
+    outputs: Object.fromEntries(plan.outputs.map((output) => [output.name, output.dims])),
+    kernels,
+    dispatches: runs.reduce((sum, { times }) => sum + times, 0),
+    flops: runs.reduce((sum, { dispatch, times }) => sum + dispatch.flops * times, 0),
+    scratchBytes: plan.arena.reduce((sum, size) => sum + size, 0),
+    weightBytes: weights.reduce((sum, { size }) => sum + size, 0),
+  };
+}
+
+function layersOf(plan: Plan, list: readonly PlannedNode[]): InspectedLayer[] {
+  // Labels are a path, then the operator and its name.
+  const runs = new Map<string, ReturnType<typeof runsOf>>();
+  for (const run of runsOf(plan)) {
+    const path = run.dispatch.label.split(' ', 1)[0]!;
+    const own = runs.get(path);
+    if (own) own.push(run);
+    else runs.set(path, [run]);
+  }
+  return list.map(({ node, path, inputs, outputs }) => {
+    const own = runs.get(path) ?? [];
+    return {
+      ...head(node, path),
+      shapes: outputs.flatMap((output) => (output ? [output.dims] : [])),
+      parameters: numbersIn(inputs.flatMap((input) => input?.tensor ?? [])),
+      kernels: [...new Set(own.map(({ dispatch }) => dispatch.kernel.name))],
+      dispatches: own.reduce((sum, { times }) => sum + times, 0),
+    };
+  });
+}
