@@ -129,3 +129,11 @@ export const MERGES: Readonly<Record<string, (f: Vector, b: Vector) => number[]>
   mul: times,
   ave: (f, b) => zip(f, b, (x, y) => (x + y) / 2),
 };
+
+/** A matrix by its rows. */
+export type Rows = number[][];
+
+/** The product of two matrices. */
+export function multiply(a: Rows, b: Rows): Rows {
+  return a.map((row) => b[0]!.map((_, j) => row.reduce((sum, x, k) => sum + x * b[k]![j]!, 0)));
+}

@@ -119,10 +119,10 @@ export function legacyTree(
   layers: Readonly<Record<string, NamedWeights>>,
   version = '2.1.6',
 ): Tree {
-  const groups = Object.entries(layers).map(([layer, weights]): [string, Tree] => {
-    const tree: Tree = { attrs: { weight_names: Object.keys(weights) }, groups: nested(weights) };
-    return [layer, tree];
-  });
+  const groups = Object.entries(layers).map(([layer, weights]): [string, Tree] => [
+    layer,
+    { attrs: { weight_names: Object.keys(weights) }, ...nested(weights) },
+  ]);
   return {
     attrs: { model_config: JSON.stringify(model), keras_version: version, backend: 'tensorflow' },
     groups: {
@@ -139,21 +139,17 @@ export function legacyTree(
 }
 
 /** `{ 'a/b': numbers }` as groups within groups; the last part is the dataset. */
-function nested(weights: NamedWeights): Record<string, Tree> {
-  const firsts = [...new Set(Object.keys(weights).map((path) => path.split('/')[0]!))];
-  return Object.fromEntries(
-    firsts.map((first): [string, Tree] => {
-      const within = Object.entries(weights)
-        .filter(([path]) => path.startsWith(`${first}/`))
-        .map(([path, numbers]): [string, Numbers] => [path.slice(first.length + 1), numbers]);
-      const datasets = within.filter(([path]) => !path.includes('/'));
-      const deeper = within.filter(([path]) => path.includes('/'));
-      return [
-        first,
-        { datasets: Object.fromEntries(datasets), groups: nested(Object.fromEntries(deeper)) },
-      ];
-    }),
-  );
+function nested(weights: NamedWeights): Tree {
+  const here = Object.entries(weights).filter(([path]) => !path.includes('/'));
+  const deeper = Object.entries(weights).filter(([path]) => path.includes('/'));
+  const firsts = [...new Set(deeper.map(([path]) => path.split('/')[0]!))];
+  const groups = firsts.map((first): [string, Tree] => {
+    const within = deeper
+      .filter(([path]) => path.startsWith(`${first}/`))
+      .map(([path, numbers]): [string, Numbers] => [path.slice(first.length + 1), numbers]);
+    return [first, nested(Object.fromEntries(within))];
+  });
+  return { datasets: Object.fromEntries(here), groups: Object.fromEntries(groups) };
 }
 
 /** Weights of an archive: `layers/lstm/cell` → the numbers in `vars`, in order. */
@@ -164,7 +160,7 @@ export function archiveTree(weights: PlacedWeights): Tree {
   const flat = Object.entries(weights).flatMap(([path, list]) =>
     list.map((numbers, i): [string, Numbers] => [`${path}/vars/${i}`, numbers]),
   );
-  return { groups: nested(Object.fromEntries(flat)) };
+  return nested(Object.fromEntries(flat));
 }
 
 /** A .keras file as Keras 3 writes it. */
