@@ -1,0 +1,96 @@
+// Random models as ONNX files, through the public API on both backends, against ONNX Runtime.
+import { afterAll, describe, expect, it } from 'vitest';
+import { LOWERING_FAMILIES } from '../../src/plan/lower/index.ts';
+import { OPERATORS } from '../../src/ops/index.ts';
+import { getAdapter } from '../setup/gpu.ts';
+import { randomOf, SEED } from '../support/random.ts';
+import { isFloat, tensor } from '../../src/tensor.ts';
+import { writeOnnx } from '../support/onnx-writer.ts';
+import { runOnnxRuntime } from '../support/onnxruntime.ts';
+import { compareModel, ModelBuilder } from './model-builder.ts';
+import { SINGLE_OPERATORS, singleCase, UNKNOWN_TO_ONNX, type SingleCase } from './single-cases.ts';
+
+const ALONE = 20; // cases of each operator by itself, in one model
+const FEWEST = 8; // of these, for every operator that can be lowered
+const LEAST = 2000; // cases of one run
+
+const alone = new Map<string, number>();
+const inChains = new Map<string, number>();
+
+const device = await (await getAdapter()).requestDevice();
+
+const count = (counts: Map<string, number>, op: string): void => {
+  counts.set(op, (counts.get(op) ?? 0) + 1);
+};
+
+function describeCase({ op, inputs, attributes }: SingleCase): string {
+  const shown = inputs.map((input) => {
+    if (input === undefined) return '-';
+    const small = input.data.length <= 6 ? `(${input.data.join(',')})` : '';
+    return `${input.type}[${input.dims.join(',')}]${small}`;
+  });
+  return `${op} ${shown.join(' ')} ${JSON.stringify(attributes)}`;
+}
+
+describe(`operators by themselves, seed ${SEED}`, () => {
+  it.each(SINGLE_OPERATORS)('%s', async (op) => {
+    const random = randomOf(SEED);
+    const model = new ModelBuilder(random);
+    const owners = new Map<string, SingleCase>();
+    for (let i = 0; i < ALONE; i++) {
+      const one = singleCase(op, random, i);
+      const names = one.inputs.map((input, slot) => {
+        if (input === undefined) return '';
+        const hosts = OPERATORS.get(op)?.hostInputs ?? [];
+        // Numbers that decide shapes are in the file as a rule, and the data never, for the work
+        // of a node of constants alone is done when the model is loaded.
+        const chance = one.constants?.includes(slot) ? 1 : hosts.includes(slot) ? 0.8 : 0.4;
+        const mayBe = slot > 0 || hosts.includes(0);
+        // Floats never decide a shape unless the file holds them: a Range of floats.
+        const must = hosts.includes(slot) && isFloat(input.type);
+        const constant = must || (mayBe && random.chance(chance));
+        return constant ? model.constant(input) : model.feed(input);
+      });
+      const wanted = one.outputs.map((type) => type !== undefined);
+      model.node(op, names, one.attributes, wanted).forEach((name, slot) => {
+        const type = one.outputs[slot];
+        if (type === undefined) return;
+        model.outputs.push({ name, type });
+        owners.set(name, one);
+      });
+      count(alone, op);
+    }
+    const found = await compareModel(model, device);
+    const texts = found.map(({ output, text }) => `${describeCase(owners.get(output)!)}: ${text}`);
+    expect(texts, `SEED=${SEED} ${op}`).toEqual([]);
+  });
+
+  it.each(UNKNOWN_TO_ONNX)('%s is nothing that ONNX Runtime knows', async (op) => {
+    const bytes = writeOnnx(
+      {
+        nodes: [{ op, inputs: ['x'], outputs: ['y'] }],
+        inputs: [{ name: 'x', type: 'float32', dims: [2] }],
+        outputs: [{ name: 'y', type: 'float32' }],
+      },
+      { opset: 24 },
+    );
+    await expect(runOnnxRuntime(bytes, { x: tensor([1, 2]) })).rejects.toThrow(/registered/i);
+  });
+});
+
+it(`covers every operator, with ${LEAST} cases or more`, () => {
+  const known = Object.keys(LOWERING_FAMILIES).filter((op) => !UNKNOWN_TO_ONNX.includes(op));
+  expect([...known, 'LSTM', 'GRU', 'RNN'].filter((op) => (alone.get(op) ?? 0) < FEWEST)).toEqual(
+    [],
+  );
+  const total = [...alone.values()].reduce((a, b) => a + b, 0);
+  expect(total).toBeGreaterThanOrEqual(LEAST);
+});
+
+afterAll(() => {
+  const names = [...new Set([...alone.keys(), ...inChains.keys()])].toSorted();
+  const lines = names.map(
+    (op) => `${op.padEnd(22)} ${String(alone.get(op) ?? 0).padStart(5)} ${inChains.get(op) ?? 0}`,
+  );
+  console.log(`${'operator'.padEnd(22)} alone in chains\n${lines.join('\n')}`);
+});
