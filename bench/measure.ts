@@ -19,6 +19,8 @@ export interface Timing {
   readonly first: number;
 }
 
+const REST_MS = 5;
+
 /** The value below which a share `p` of sorted samples lies. */
 export const quantile = (sorted: readonly number[], p: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))]!;
@@ -41,6 +43,8 @@ export async function measure(
   const samples = new Map(engines.map(({ name }) => [name, [] as number[]]));
   const timed = async (engine: Runnable): Promise<number> => {
     signal?.throwIfAborted();
+    // The threads of the engine before spin on for a while; nobody shall pay for another's.
+    await new Promise((resolve) => setTimeout(resolve, REST_MS));
     const start = performance.now();
     await engine.run();
     return performance.now() - start;
@@ -73,7 +77,8 @@ export function worstDifference(a: Float32Array, b: ArrayLike<number>): number {
   let worst = 0;
   for (let i = 0; i < a.length; i++) {
     const difference = Math.abs(a[i]! - b[i]!);
-    if (!(difference <= worst)) worst = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
+    if (!(difference <= worst))
+      worst = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
   }
   return worst;
 }

@@ -5,11 +5,13 @@
 //   npm run bench -- --full            all shapes (hours on a software adapter)
 //   npm run bench -- --shape lstm-h128-b16-t64 --seconds 3
 //   npm run bench -- --kernel step     one of our kernels instead of the chosen one
+//   npm run bench -- --robust           bounds checks on, as in a browser; ONNX Runtime has its own off
 //   npm run bench -- --json FILE       where the results go; bench/results/ADAPTER-DATE.json by default
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { create, globals } from 'webgpu';
 import { loadModel, type LoadOptions } from 'webgpu-rnn/node';
 import { geometricMean, measure, worstDifference, type Runnable, type Timing } from './measure.ts';
 import { allShapes, DEFAULT_SHAPES, nameOf, shapeOf, workloadOf, type Workload } from './shapes.ts';
@@ -24,11 +26,27 @@ const { values: args } = parseArgs({
     shape: { type: 'string', multiple: true },
     seconds: { type: 'string', default: '1' },
     kernel: { type: 'string' },
+    robust: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 });
 
-async function ours(name: string, { file, X }: Workload, options: LoadOptions): Promise<Runnable & { adapter: string }> {
+// ONNX Runtime's native provider runs without Dawn's bounds checks, so both do.
+Object.assign(globalThis, globals);
+const dawn = create(args.robust ? [] : ['enable-dawn-features=disable_robustness']);
+Object.assign(globalThis, { benchDawn: dawn }); // Dawn crashes when it is collected
+const gpu = await dawn.requestAdapter();
+if (!gpu) throw new Error('no WebGPU adapter');
+const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize } = gpu.limits;
+const device = await gpu.requestDevice({
+  requiredLimits: { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize },
+});
+
+async function ours(
+  name: string,
+  { file, X }: Workload,
+  options: LoadOptions,
+): Promise<Runnable & { adapter: string }> {
   const model = await loadModel(file, options);
   return {
     name,
@@ -39,7 +57,12 @@ async function ours(name: string, { file, X }: Workload, options: LoadOptions): 
 }
 
 async function ort(provider: 'webgpu' | 'cpu', { file, X }: Workload): Promise<Runnable> {
-  const session = await InferenceSession.create(file, { executionProviders: [provider], logSeverityLevel: 3 });
+  const session = await InferenceSession.create(file, {
+    executionProviders: [provider],
+    logSeverityLevel: 3,
+    // Its threads would otherwise spin after each run and take the cores from whoever is next.
+    extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
+  });
   const feeds = { X: new OrtTensor('float32', X.data, [...X.dims]) };
   return {
     name: `ort-${provider}`,
@@ -64,7 +87,7 @@ async function measureShape(workload: Workload, seconds: number): Promise<Row> {
     throw new Error(`--kernel ${kernel}: expected step or persistent`);
   }
   const own = await ours('webgpu-rnn', workload, {
-    device: 'webgpu',
+    device,
     ...(kernel !== undefined && { recurrentKernel: kernel }),
   });
   adapter = own.adapter;
@@ -118,13 +141,20 @@ const ratios = rows.flatMap(({ times: { 'webgpu-rnn': own, 'ort-webgpu': peer } 
   own && peer ? [peer.median / own.median] : [],
 );
 if (ratios.length > 0) {
-  console.log(`${adapter}: ${geometricMean(ratios).toFixed(2)}x ONNX Runtime WebGPU, geometric mean of ${ratios.length}, worst ${Math.min(...ratios).toFixed(2)}x`);
+  console.log(
+    `${adapter}: ${geometricMean(ratios).toFixed(2)}x ONNX Runtime WebGPU, geometric mean of ${ratios.length}, worst ${Math.min(...ratios).toFixed(2)}x`,
+  );
 }
 const date = new Date().toISOString().slice(0, 10);
-const file = args.json ?? `bench/results/${adapter.replaceAll(/[^a-z0-9]+/gi, '-').toLowerCase()}-${date}.json`;
+const file =
+  args.json ??
+  `bench/results/${adapter.replaceAll(/[^a-z0-9]+/gi, '-').toLowerCase()}-${date}.json`;
 await mkdir('bench/results', { recursive: true });
 const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version };
 const versions = { 'onnxruntime-node': '1.30.0' };
-await writeFile(file, `${JSON.stringify({ date, adapter, machine, versions, kernel: args.kernel, rows }, null, 1)}\n`);
+await writeFile(
+  file,
+  `${JSON.stringify({ date, adapter, machine, versions, kernel: args.kernel, robust: args.robust, rows }, null, 1)}\n`,
+);
 console.log(`written to ${file}`);
 process.exit(0); // Dawn and ONNX Runtime keep threads of their own

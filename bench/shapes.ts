@@ -78,7 +78,12 @@ export function workloadOf(shape: Shape, seed = 1): Workload {
     const to = layer === layers - 1 ? 'Y' : `X${layer + 1}`;
     if (bidirectional) {
       // [T, 2, B, H] → [T, B, 2, H] → [T, B, 2·H]
-      nodes.push({ op: 'Transpose', inputs: [y], outputs: [`${y}t`], attributes: { perm: [0, 2, 1, 3] } });
+      nodes.push({
+        op: 'Transpose',
+        inputs: [y],
+        outputs: [`${y}t`],
+        attributes: { perm: [0, 2, 1, 3] },
+      });
       initializers[`shape${layer}`] = tensor(BigInt64Array.of(0n, 0n, -1n), [3]);
       nodes.push({ op: 'Reshape', inputs: [`${y}t`, `shape${layer}`], outputs: [to] });
     } else {

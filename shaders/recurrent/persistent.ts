@@ -68,7 +68,7 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
     const names = projection ? ['p'] : item.gates.map((g) => gates[g]!);
     const operand = projection ? 'u' : item.operand;
     const units = projection ? output : hidden;
-    const padded = Math.ceil(units / lanes) * lanes;
+    const tiles = Math.ceil(units / lanes);
     const k4 = Math.ceil((operand === 'h' ? output : hidden) / 4);
     const stride = operand === 'h' ? op : hp;
     const vector = operand === 'h' ? 'hs' : 'us';
@@ -99,7 +99,7 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
     };
     const weight = (k: string, g: number): string =>
       tile.weights === 'buffer'
-        ? `r${index}[(dir * ${k4}u + ${k}) * ${names.length * padded}u + ${g * padded}u + unit]`
+        ? `r${index}[((dir * ${tiles}u + ${m}u) * ${k4}u + ${k}) * ${names.length * lanes}u + ${g * lanes}u + lane]`
         : `w${index}_${m}[${k} * ${names.length}u + ${g}u]`;
     const terms = (k: string): string =>
       `${names.map((_, g) => `let w${g} = ${weight(k, g)};`).join(' ')}
@@ -125,13 +125,13 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
     const projection = item === 'projection';
     const blocks = projection ? 1 : item.gates.length;
     const units = projection ? output : hidden;
-    const padded = Math.ceil(units / lanes) * lanes;
+    const tiles = Math.ceil(units / lanes);
     const k4 = Math.ceil((projection || item.operand === 'u' ? hidden : output) / 4);
     return M.filter((m) => m * lanes < units)
       .map(
         (m) => `var w${index}_${m}: array<vec4f, ${k4 * blocks}>;
   for (var q = 0u; q < ${k4 * blocks}u; q++) {
-    w${index}_${m}[q] = r${index}[(dir * ${k4 * blocks}u + q) * ${padded}u + lane + ${m * lanes}u];
+    w${index}_${m}[q] = r${index}[((dir * ${tiles}u + ${m}u) * ${k4 * blocks}u + q) * ${lanes}u + lane];
   }`,
       )
       .join('\n  ');
@@ -162,7 +162,7 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
       state: 'write f32',
       y: spec.writesY && 'write f32',
     }),
-    uniforms: { ...TIME_UNIFORMS, turns: 'u32' },
+    uniforms: { ...TIME_UNIFORMS, turns: 'u32', fromZero: 'u32' },
     body: wgsl`
 ${MATH}
 ${activationFunctions(spec)}
@@ -179,8 +179,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   ${spec.hasC ? declare('c') : ''}
   ${keeps ? declare('keep') : ''}
   ${phases.map(hold).join('\n  ')}
-  ${each(output, (m, r) => `h${m}_${r} = ${hAt}; hs[${r * op}u + unit] = h${m}_${r};`)}
-  ${spec.hasC ? each(hidden, (m, r) => `c${m}_${r} = ${cAt};`) : ''}
+  ${each(output, (m, r) => `h${m}_${r} = select(${hAt}, 0.0, params.fromZero == 1u); hs[${r * op}u + unit] = h${m}_${r};`)}
+  ${spec.hasC ? each(hidden, (m, r) => `c${m}_${r} = select(${cAt}, 0.0, params.fromZero == 1u);`) : ''}
   workgroupBarrier();
   for (var turn = 0u; turn < ${PERSISTENT_STEPS}u; turn++) {
     if (turn >= params.turns) { break; }

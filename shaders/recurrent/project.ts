@@ -6,21 +6,23 @@ import { timeFunctions, TIME_UNIFORMS } from './spec.ts';
 import type { RecurrentSpec } from './spec.ts';
 import { wgsl } from '../wgsl.ts';
 
-/** Invocations of a workgroup: one or two columns each. */
-export const PROJECT_LANES = 64;
-
 /** Shape of the block of results that one invocation computes. */
 export interface ProjectTile {
+  /** Invocations of a workgroup, side by side along the columns. */
+  readonly lanes: number;
   /** Rows of the chunk, (step, batch row) pairs. */
   readonly rows: number;
-  /** Columns, PROJECT_LANES apart. */
+  /** Columns, `lanes` apart. */
   readonly columns: number;
 }
+
+/** Columns that a workgroup covers. */
+export const projectSpan = ({ lanes, columns }: ProjectTile): number => lanes * columns;
 
 const count = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
 /**
- * Buffers: x, input of the layer; w, [D][⌈I/4⌉][N padded] vec4 over I; b, [D, N]; xw, [turns, D, B, N].
+ * Buffers: x, input of the layer; w, [D][column tiles][⌈I/4⌉][columns of a tile] vec4 over I; b, [D, N]; xw, [turns, D, B, N].
  * N = G·H. Grid: columns along x, rows along y, directions along z.
  */
 export function projectKernel(
@@ -30,8 +32,8 @@ export function projectKernel(
   hasBias: boolean,
 ): Kernel {
   const columns = spec.gates.length * spec.hidden;
-  const span = PROJECT_LANES * tile.columns;
-  const padded = Math.ceil(columns / span) * span;
+  const span = projectSpan(tile);
+  const tiles = Math.ceil(columns / span);
   const k4 = Math.ceil(inputs / 4);
   const vector = inputs % 4 === 0;
   const directions = spec.direction === 'bidirectional' ? 2 : 1;
@@ -67,7 +69,7 @@ fn rowAt(m: u32) -> u32 {
   let t = min(timeOf(row, params.start + m / params.rows), params.steps - 1u);
   return (t * params.xT + row * params.xB)${vector ? ' / 4u' : ''};
 }
-@compute @workgroup_size(${PROJECT_LANES})
+@compute @workgroup_size(${tile.lanes})
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: vec3u) {
   dir = wid.z;
   let column = wid.x * ${span}u + lid.x;
@@ -76,13 +78,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: ve
   ${R.map((r) => `let at${r} = rowAt(min(first + ${r}u, count - 1u));`).join('\n  ')}
   ${R.map((r) => C.map((c) => `var a${r}_${c} = 0.0;`).join(' ')).join('\n  ')}
   for (var k = 0u; k < ${k4}u; k++) {
-    let at = (dir * ${k4}u + k) * ${padded}u + column;
-    ${C.map((c) => `let w${c} = w[at + ${c * PROJECT_LANES}u];`).join(' ')}
+    let at = ((dir * ${tiles}u + wid.x) * ${k4}u + k) * ${span}u + lid.x;
+    ${C.map((c) => `let w${c} = w[at + ${c * tile.lanes}u];`).join(' ')}
     ${R.map((r) => `let x${r} = ${load(r)};\n    ${C.map((c) => `a${r}_${c} += dot(w${c}, x${r});`).join(' ')}`).join('\n    ')}
   }
   ${C.map(
-    (c) => `if (column + ${c * PROJECT_LANES}u < ${columns}u) {
-    let n = column + ${c * PROJECT_LANES}u;
+    (c) => `if (column + ${c * tile.lanes}u < ${columns}u) {
+    let n = column + ${c * tile.lanes}u;
     let bias = ${hasBias ? `b[dir * ${columns}u + n]` : '0.0'};
     ${R.map(
       (r) => `if (first + ${r}u < count) {

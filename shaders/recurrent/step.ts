@@ -39,7 +39,7 @@ export function stepPhases(spec: RecurrentSpec): readonly StepPhase[] {
 }
 
 /**
- * Buffers: xw, [turns, D, B, G·H] from project; r, [D][⌈K/4⌉][products][units padded] vec4 over K;
+ * Buffers: xw, [turns, D, B, G·H] from project; r, [D][unit tiles][⌈K/4⌉][products][units of a tile] vec4 over K;
  * extra, [D, names, H]; state and next, before and after the step: h [D, B, O padded] then c
  * [D, B, H padded]; u, between phases: [2, D, B, H padded]; y, as the layer's Y.
  * Grid: units along x, rows along y, directions along z.
@@ -60,7 +60,7 @@ export function stepKernel(
   const width = operand === 'h' ? output : hidden;
   const k4 = Math.ceil(width / 4);
   const { units: U, slices: S, rows: RB } = tile;
-  const padded = Math.ceil(units / U) * U;
+  const tiles = Math.ceil(units / U);
   const turns = Math.ceil(k4 / S);
   const op = paddedOutput(spec);
   const hp = paddedHidden(spec);
@@ -133,8 +133,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: ve
     #if ${S > 1 && turns * S !== k4}
     if (k >= ${k4}u) { break; }
     #endif
-    let wAt = (dir * ${k4}u + k) * ${products.length * padded}u + unit;
-    ${G.map((g) => `let w${g} = r[wAt + ${g * padded}u];`).join(' ')}
+    let wAt = ((dir * ${tiles}u + wid.x) * ${k4}u + k) * ${products.length * U}u + lid.x;
+    ${G.map((g) => `let w${g} = r[wAt + ${g * U}u];`).join(' ')}
     ${R.map(accumulate).join('')}
   }
   #if ${S > 1}

@@ -12,32 +12,35 @@ export interface ProductLayout {
   /** Blocks of rows, by number of the block in the source. */
   readonly blocks: readonly number[];
   readonly units: number;
-  /** Units rounded up to what the kernel's workgroups cover. */
-  readonly padded: number;
+  /** Units of a workgroup: its weights are one run of memory, which it reads from end to end. */
+  readonly tile: number;
   readonly width: number;
 }
 
 /** Elements of a packed product. */
-export function productSize({ directions, blocks, padded, width }: ProductLayout): number {
+export function productSize({ directions, blocks, units, tile, width }: ProductLayout): number {
+  const padded = Math.ceil(units / tile) * tile;
   return directions * Math.ceil(width / 4) * blocks.length * padded * 4;
 }
 
-/** [D, G·H, K] → [D][⌈K/4⌉][blocks][units padded][4], zeros where padded. */
+/** [D, G·H, K] → [D][⌈units/tile⌉][⌈K/4⌉][blocks][tile][4], zeros beyond units and K. */
 export function packProduct(
   source: Source,
   layout: ProductLayout,
   out: Float32Array | Uint32Array,
 ): void {
-  const { directions, sourceRows, blocks, units, padded, width } = layout;
+  const { directions, sourceRows, blocks, units, tile, width } = layout;
   let at = 0;
   for (let dir = 0; dir < directions; dir++) {
-    for (let k = 0; k < width; k += 4) {
-      const lanes = Math.min(4, width - k);
-      for (const block of blocks) {
-        for (let unit = 0; unit < padded; unit++, at += 4) {
-          if (unit >= units) continue;
-          const from = ((dir * sourceRows + block * units + unit) * width + k) | 0;
-          for (let lane = 0; lane < lanes; lane++) out[at + lane] = source[from + lane]!;
+    for (let first = 0; first < units; first += tile) {
+      for (let k = 0; k < width; k += 4) {
+        const lanes = Math.min(4, width - k);
+        for (const block of blocks) {
+          for (let unit = first; unit < first + tile; unit++, at += 4) {
+            if (unit >= units) continue;
+            const from = (dir * sourceRows + block * units + unit) * width + k;
+            for (let lane = 0; lane < lanes; lane++) out[at + lane] = source[from + lane]!;
+          }
         }
       }
     }

@@ -40,10 +40,14 @@ export interface Dispatch {
   readonly flops: number;
 }
 
-/** `even` then `odd` in turn, `steps` turns in all; stepped kernels see the number of the turn. */
+/**
+ * `even` then `odd` in turn, `steps` turns in all; stepped kernels see the number of the turn, which
+ * begins at `first`.
+ */
 export interface Loop {
   readonly kind: 'loop';
-  /** At most {@link MAX_LOOP_STEPS}. */
+  readonly first: number;
+  /** At most {@link MAX_LOOP_STEPS}, `first` included. */
   readonly steps: number;
   readonly even: readonly Dispatch[];
   readonly odd: readonly Dispatch[];

@@ -299,7 +299,8 @@ export class Runner {
         );
       } else if (command.kind === 'loop') {
         for (let turn = 0; turn < command.steps; turn++) {
-          for (const item of turn % 2 === 0 ? command.even : command.odd) dispatch(item, turn);
+          const items = turn % 2 === 0 ? command.even : command.odd;
+          for (const item of items) dispatch(item, command.first + turn);
         }
       } else {
         dispatch(command, 0);

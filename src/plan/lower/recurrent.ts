@@ -3,7 +3,7 @@
 import type { Kernel } from '../../../shaders/kernel.ts';
 import { gridOf } from '../../../shaders/kernel.ts';
 import { PERSISTENT_STEPS, persistentKernel } from '../../../shaders/recurrent/persistent.ts';
-import { PROJECT_LANES, projectKernel } from '../../../shaders/recurrent/project.ts';
+import { projectKernel, projectSpan } from '../../../shaders/recurrent/project.ts';
 import { paddedHidden, paddedOutput } from '../../../shaders/recurrent/spec.ts';
 import type { RecurrentSpec } from '../../../shaders/recurrent/spec.ts';
 import {
@@ -110,7 +110,7 @@ function packed(
 }
 
 function product(l: Lowering, slot: number, layout: ProductLayout): BufferId {
-  const key = `product:${layout.blocks.join(',')}:${layout.padded}`;
+  const key = `product:${layout.blocks.join(',')}:${layout.tile}`;
   return packed(l, l.inputs[slot], key, productSize(layout), [
     (source, out) => packProduct(source, layout, out),
   ]);
@@ -154,8 +154,8 @@ export const lowerRecurrent: Lower = (l) => {
   const columns = spec.gates.length * hidden;
   const [op, hp] = [paddedOutput(spec), paddedHidden(spec)];
   const choice = chooseRecurrent(spec, rows, steps, l.device, l.options.recurrentKernel);
-  const project = chooseProject(rows * Math.min(steps, MAX_LOOP_STEPS));
-  const span = PROJECT_LANES * project.columns;
+  const project = chooseProject(rows * Math.min(steps, MAX_LOOP_STEPS), columns, l.device);
+  const span = projectSpan(project);
 
   // Weights.
   const w = product(l, W, {
@@ -163,7 +163,7 @@ export const lowerRecurrent: Lower = (l) => {
     sourceRows: columns,
     blocks: [0],
     units: columns,
-    padded: Math.ceil(columns / span) * span,
+    tile: span,
     width: inputs,
   });
   const hasBias = l.inputs[B] !== undefined;
@@ -184,7 +184,7 @@ export const lowerRecurrent: Lower = (l) => {
       sourceRows: projection ? output : columns,
       blocks: projection ? [0] : phase.gates,
       units,
-      padded: Math.ceil(units / unitsOf) * unitsOf,
+      tile: unitsOf,
       width: projection || phase.operand === 'u' ? hidden : output,
     });
   });
@@ -209,7 +209,9 @@ export const lowerRecurrent: Lower = (l) => {
       batchFirst: a.layout,
     },
   }));
-  for (const { slot, grid, uniforms } of parts) {
+  // A layer that begins from zero needs no state brought in, unless there is no step to make one.
+  const fromZero = steps > 0 && parts.every(({ slot }) => isZero(l.inputs[slot]));
+  for (const { slot, grid, uniforms } of fromZero ? [] : parts) {
     if (isZero(l.inputs[slot])) l.dispatch(packState(false), grid, { state }, uniforms);
     else l.dispatch(packState(true), grid, { tensor_: l.read(slot), state }, uniforms);
   }
@@ -267,7 +269,11 @@ export const lowerRecurrent: Lower = (l) => {
 
   for (let start = 0; start < steps; start += chunk) {
     const turns = Math.min(chunk, steps - start);
-    const values = { rows, steps, start, turns, maskT, maskB, yT, yB, yD, xT, xB };
+    const isFirst = fromZero && start === 0;
+    const values = {
+      ...{ rows, steps, start, turns, maskT, maskB, yT, yB, yD, xT, xB },
+      fromZero: Number(isFirst),
+    };
     l.emit(
       dispatch(
         projectGates,
@@ -307,9 +313,16 @@ export const lowerRecurrent: Lower = (l) => {
           values,
         );
       });
-    l.emit({ kind: 'loop', steps: turns, even: turn(state, next!), odd: turn(next!, state) });
+    const first = Number(isFirst);
+    if (isFirst) {
+      const zeros = l.weight(`zeros#${size}`, size, () => new Float32Array(size));
+      l.emit({ kind: 'loop', first: 0, steps: 1, even: turn(zeros, next!), odd: [] });
+      [state, next] = [next!, state];
+    }
+    const [even, odd] = [turn(state, next!), turn(next!, state)];
+    l.emit({ kind: 'loop', first, steps: turns - first, even, odd });
     // An odd number of turns leaves the state in the other buffer.
-    if (turns % 2 === 1) [state, next] = [next!, state];
+    if ((turns - first) % 2 === 1) [state, next] = [next!, state];
   }
 
   for (const { out, grid, uniforms } of parts) {
