@@ -2,6 +2,7 @@
 // models from the file system.
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import type * as Dawn from 'webgpu';
 import { environment } from './environment.ts';
 
 export * from './index.ts';
@@ -18,7 +19,7 @@ environment.gpu = async () => {
   const own = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
   if (own) return own;
   if (!shared.webgpuRnnDawn) {
-    let dawn: typeof import('webgpu');
+    let dawn: typeof Dawn;
     try {
       dawn = await import('webgpu');
     } catch {

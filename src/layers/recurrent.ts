@@ -26,7 +26,7 @@ export interface RecurrentOptions {
   readonly W: Weights;
   /** [D, G·H, H]. */
   readonly R: Weights;
-  /** [D, 2·G·H]: input biases, then recurrent biases; zeros when left out. */
+  /** [D, 2·G·H], input biases, then recurrent biases; zeros when left out. */
   readonly B?: Weights | undefined;
   /** `forward` by default, or `bidirectional` where the weights are those of two directions. */
   readonly direction?: RecurrentAttributes['direction'] | undefined;
@@ -48,9 +48,9 @@ export interface RecurrentOptions {
 
 /** Options of `lstm`: blocks of rows i, o, f, c; activations of gates, candidate, output. */
 export interface LstmOptions extends RecurrentOptions {
-  /** [D, 3·H]: peepholes of i, o, f. */
+  /** [D, 3·H], peepholes of i, o, f. */
   readonly P?: Weights | undefined;
-  /** [D, O, H]: h = projection · (o ∘ tanh c). R is [D, 4·H, O] then. */
+  /** [D, O, H], h = projection · (o ∘ tanh c). R is [D, 4·H, O] then. */
   readonly projection?: Weights | undefined;
   /** f = 1 - i. */
   readonly coupled?: boolean | undefined;

@@ -11,6 +11,9 @@ afterAll(() => device.destroy());
 
 describe.each(['step', 'persistent'] as const)('%s kernel', (recurrentKernel) => {
   // A software adapter compiles a kernel in about 0.1 s, and each case has its own.
-  test(`${CASES} random layers equal the reference (SEED=${SEED})`, () =>
-    expectLikeReference(SEED, CASES, { device, recurrentKernel }), 300_000);
+  test(
+    `${CASES} random layers equal the reference (SEED=${SEED})`,
+    () => expectLikeReference(SEED, CASES, { device, recurrentKernel }),
+    300_000,
+  );
 });

@@ -62,7 +62,7 @@ async function using<T>(model: Model, work: (model: Model) => Promise<T>): Promi
   }
 }
 
-describe.each(BACKENDS)('on the %s', (_, options) => {
+describe.each(BACKENDS)('on the %s', (_name, options) => {
   describe.each(CELLS)('%s', (cell) => {
     const property = (check: (seed: number) => Promise<void>): Promise<void> =>
       fc.assert(fc.asyncProperty(fc.integer({ min: 0, max: 2 ** 30 }), check), {

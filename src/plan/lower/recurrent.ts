@@ -5,136 +5,30 @@ import { gridOf } from '../../../shaders/kernel.ts';
 import { PERSISTENT_STEPS, persistentKernel } from '../../../shaders/recurrent/persistent.ts';
 import { projectKernel, projectSpan } from '../../../shaders/recurrent/project.ts';
 import { paddedHidden, paddedOutput } from '../../../shaders/recurrent/spec.ts';
-import type { RecurrentSpec } from '../../../shaders/recurrent/spec.ts';
-import {
-  gatherWeights,
-  packState,
-  STATE_LANES,
-  unpackState,
-} from '../../../shaders/recurrent/state.ts';
+import { packState, STATE_LANES, unpackState } from '../../../shaders/recurrent/state.ts';
 import { stepKernel, stepPhases } from '../../../shaders/recurrent/step.ts';
-import { CELLS, findActivation } from '../../cells/index.ts';
 import { directionsOf, recurrentAttributes } from '../../graph.ts';
-import { isFloat } from '../../tensor.ts';
 import { chooseProject, chooseRecurrent } from '../choose.ts';
-import type { Lower, Lowering, PlanValue } from '../lowering.ts';
-import { packFoldedBias, packInputBias, packProduct, packRun, productSize } from '../pack.ts';
-import type { ProductLayout, Source } from '../pack.ts';
+import type { Lower, PlanValue } from '../lowering.ts';
 import type { BufferId, Dispatch } from '../types.ts';
 import { MAX_LOOP_STEPS } from '../types.ts';
+import {
+  extraVectors,
+  foldedBias,
+  INITIAL_C,
+  INITIAL_H,
+  LENGTHS,
+  MASK,
+  product,
+  PROJECTION,
+  R,
+  specOf,
+  W,
+  X,
+} from './recurrent-weights.ts';
 
 /** Bytes that the hoisted gates of one chunk of time steps may take: it bounds memory for any T. */
 const CHUNK_BYTES = 16 * 1024 * 1024;
-
-type Pack = (source: Source, out: Float32Array | Uint32Array) => void;
-
-/** Input slots of a `Recurrent` node, see RECURRENT_INPUTS. */
-const [X, W, R, B, LENGTHS, INITIAL_H, INITIAL_C, P, MASK, PROJECTION] = [
-  0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
-];
-
-function specOf({ node, inputs, wanted }: Lowering): RecurrentSpec {
-  const a = recurrentAttributes(node);
-  const cell = CELLS[a.cell];
-  const variant = {
-    coupled: a.coupled,
-    resetAfter: a.resetAfter,
-    peepholes: inputs[P] !== undefined,
-  };
-  const unfolded = cell.gates.filter((_, g) => !cell.foldsBias(g, variant));
-  const each = cell.activations.length;
-  const mask = inputs[MASK];
-  return {
-    gates: cell.gates,
-    hasC: cell.hasC,
-    variant,
-    phases: cell.phases(variant),
-    hidden: a.hidden,
-    projected: inputs[PROJECTION] !== undefined,
-    output: inputs[PROJECTION]?.dims[1] ?? a.hidden,
-    direction: a.direction,
-    activations: Array.from({ length: directionsOf(a) }, (_, d) =>
-      a.activations.slice(d * each, (d + 1) * each).map((name, k) => ({
-        name: findActivation(name)!,
-        alpha: a.alphas[d * each + k]!,
-        beta: a.betas[d * each + k]!,
-      })),
-    ),
-    clip: a.clip,
-    extra: [...(variant.peepholes ? ['p_i', 'p_o', 'p_f'] : []), ...unfolded.map((g) => `rb_${g}`)],
-    hasLengths: inputs[LENGTHS] !== undefined,
-    mask: mask && (isFloat(mask.type) ? 'f32' : 'i32'),
-    maskedOutput: a.maskedOutput,
-    writesY: wanted(0),
-  };
-}
-
-/** Brings weights into a layout: once on the host for constants, by a dispatch for others. */
-function packed(
-  l: Lowering,
-  value: PlanValue | undefined,
-  layout: string,
-  size: number,
-  packs: readonly Pack[],
-): BufferId {
-  if (value === undefined) return l.weight(`zeros#${size}`, size, () => new Float32Array(size));
-  if (value.constant) {
-    return l.weight(`${value.name}#${layout}`, size, () => {
-      const source = value.tensor?.data ?? value.host!.data;
-      return packs
-        .map((pack) => {
-          const out = new Float32Array(size);
-          pack(source as unknown as Source, out);
-          return out;
-        })
-        .reduce((sum, part) => sum.map((v, i) => v + part[i]!));
-    });
-  }
-  const elements = value.dims.reduce((n, dim) => n * dim, 1);
-  const key = `map#${layout}#${value.dims.join('x')}#${size}`;
-  const map = l.weight(key, size * packs.length, () => {
-    const from = Uint32Array.from({ length: elements }, (_, i) => i + 1);
-    const maps = new Uint32Array(size * packs.length);
-    packs.forEach((pack, j) => pack(from, maps.subarray(j * size, (j + 1) * size)));
-    return maps;
-  });
-  const out = l.scratch(size, layout);
-  const kernel = gatherWeights(packs.length);
-  l.dispatch(
-    kernel,
-    gridOf(size, STATE_LANES),
-    { source: l.bufferOf(value), map, out },
-    { n: size },
-  );
-  return out;
-}
-
-function product(l: Lowering, slot: number, layout: ProductLayout): BufferId {
-  const key = `product:${layout.blocks.join(',')}:${layout.tile}`;
-  return packed(l, l.inputs[slot], key, productSize(layout), [
-    (source, out) => packProduct(source, layout, out),
-  ]);
-}
-
-/** Vectors of `extra`: peepholes, then biases that cannot be folded, [D, names, H]. */
-function extraVectors(l: Lowering, spec: RecurrentSpec, directions: number): BufferId | undefined {
-  if (spec.extra.length === 0) return undefined;
-  const { hidden, gates } = spec;
-  const peepholes = l.inputs[P];
-  if (peepholes !== undefined) {
-    // [D, 3·H] in the order i, o, f is already the layout of `extra`.
-    return packed(l, peepholes, 'peepholes', directions * 3 * hidden, [
-      (source, out) =>
-        packRun(source, { directions, stride: 3 * hidden, offset: 0, count: 3 * hidden }, out),
-    ]);
-  }
-  const gate = gates.indexOf(spec.extra[0]!.slice('rb_'.length));
-  const width = gates.length * hidden;
-  const run = { directions, stride: 2 * width, offset: width + gate * hidden, count: hidden };
-  return packed(l, l.inputs[B], `bias:${gate}`, directions * hidden, [
-    (source, out) => packRun(source, run, out),
-  ]);
-}
 
 /** True for an initial state that is certainly zero. */
 function isZero(value: PlanValue | undefined): boolean {
@@ -144,7 +38,6 @@ function isZero(value: PlanValue | undefined): boolean {
 /** Lowers a `Recurrent` node. */
 export const lowerRecurrent: Lower = (l) => {
   const a = recurrentAttributes(l.node);
-  const cell = CELLS[a.cell];
   const spec = specOf(l);
   const directions = directionsOf(a);
   const x = l.inputs[X]!;
@@ -166,14 +59,7 @@ export const lowerRecurrent: Lower = (l) => {
     tile: span,
     width: inputs,
   });
-  const hasBias = l.inputs[B] !== undefined;
-  const folds = (g: number): boolean => cell.foldsBias(g, spec.variant);
-  const bias = hasBias
-    ? packed(l, l.inputs[B], `bias:${spec.variant.resetAfter}`, directions * columns, [
-        (source, out) => packInputBias(source, directions, columns, out),
-        (source, out) => packFoldedBias(source, directions, columns, hidden, folds, out),
-      ])
-    : undefined;
+  const bias = foldedBias(l, spec, directions);
   const unitsOf = choice.kernel === 'step' ? choice.tile.units : choice.tile.lanes;
   const phases = stepPhases(spec);
   const recurrent = phases.map((phase) => {
@@ -235,7 +121,7 @@ export const lowerRecurrent: Lower = (l) => {
     ...(spec.hasLengths && { lengths: l.read(LENGTHS) }),
     ...(spec.mask && { mask: l.read(MASK) }),
   };
-  const projectGates = projectKernel(spec, inputs, project, hasBias);
+  const projectGates = projectKernel(spec, inputs, project, bias !== undefined);
   const persistent =
     choice.kernel === 'persistent' ? persistentKernel(spec, choice.tile) : undefined;
   const tile = choice.kernel === 'step' ? choice.tile : undefined;
@@ -270,10 +156,8 @@ export const lowerRecurrent: Lower = (l) => {
   for (let start = 0; start < steps; start += chunk) {
     const turns = Math.min(chunk, steps - start);
     const isFirst = fromZero && start === 0;
-    const values = {
-      ...{ rows, steps, start, turns, maskT, maskB, yT, yB, yD, xT, xB },
-      fromZero: Number(isFirst),
-    };
+    const fixed = { rows, steps, maskT, maskB, yT, yB, yD, xT, xB };
+    const values = { ...fixed, start, turns, fromZero: Number(isFirst) };
     l.emit(
       dispatch(
         projectGates,
