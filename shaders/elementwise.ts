@@ -17,6 +17,9 @@ export interface ElementwiseOptions {
   readonly rank: number;
   /** WGSL of `a`, `b` … and the flat index `i`; a bool becomes 0 or 1. */
   readonly expression: string;
+  /** WGSL statements before the expression, and functions that they call. */
+  readonly steps?: string;
+  readonly functions?: string;
   /** Further uniforms of the expression. */
   readonly extra?: Readonly<Record<string, 'u32' | 'i32' | 'f32'>>;
 }
@@ -28,9 +31,10 @@ const vec4 = (type: 'f32' | 'i32'): 'vec4f' | 'vec4i' => (type === 'f32' ? 'vec4
  *
  * With `quads` the walk is over groups of four, and offsets are those of groups, except that an input
  * whose bit is set in `splats` has one element for all four. Without, it is over single elements.
+ * `aFrom`, `bFrom` … are the offsets at which inputs begin.
  */
 export function elementwiseKernel(options: ElementwiseOptions): Kernel {
-  const { name, inputs, output, rank, expression } = options;
+  const { name, inputs, output, rank, expression, steps = '', functions = '' } = options;
   const names = OPERANDS.slice(0, inputs.length);
   const bindings: Record<string, BindingType> = {};
   names.forEach((n, i) => (bindings[n.toUpperCase()] = `read ${vec4(inputs[i]!)}`));
@@ -44,6 +48,9 @@ export function elementwiseKernel(options: ElementwiseOptions): Kernel {
       ? `let ${n} = ${n.toUpperCase()}[i];`
       : `var ${n} = ${vec4(inputs[k]!)}(${element(n)});
 if ((params.splats & ${1 << k}u) == 0u) { ${n} = ${n.toUpperCase()}[${n}At]; }`;
+  const find = (index: string): string =>
+    `${walk(index, Math.max(rank, 1), offsets)}
+${names.map((n) => `${n}At += params.${n}From;`).join(' ')}`;
   return defineKernel<string, string>({
     name,
     bindings: { ...bindings, out: `write ${vec4(output)}` },
@@ -53,6 +60,7 @@ if ((params.splats & ${1 << k}u) == 0u) { ${n} = ${n.toUpperCase()}[${n}At]; }`;
         quads: 'u32' as const,
         splats: 'u32' as const,
         ...walkUniforms(rank, offsets),
+        ...Object.fromEntries(names.map((n) => [`${n}From`, 'u32' as const])),
       }),
       ...options.extra,
     },
@@ -62,18 +70,20 @@ if ((params.splats & ${1 << k}u) == 0u) { ${n} = ${n.toUpperCase()}[${n}At]; }`;
 if (params.quads == 0u) {
   var result: ${vec4(output)};
   for (var j = 0u; j < 4u; j++) {
-    ${walk('(i * 4u + j)', Math.max(rank, 1), offsets)}
+    ${find('(i * 4u + j)')}
     result[j] = apply(${names.map((n) => `${element(n)}, `).join('')}i * 4u + j);
   }
   out[i] = result;
   return;
 }
-${walk('i', Math.max(rank, 1), offsets)}
+${find('i')}
 #endif
 ${names.map(load).join('\n')}
 out[i] = ${vec4(output)}(${four(apply)});`,
-      `${functionsFor(expression)}
+      `${functionsFor(functions + expression)}
+${functions}
 fn apply(${names.map((n, k) => `${n}: ${inputs[k]!}, `).join('')}i: u32) -> ${output} {
+  ${steps}
   return ${output}(${expression});
 }`,
     ),

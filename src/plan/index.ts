@@ -23,11 +23,13 @@ export interface PlanRequest extends InputFacts {
   readonly options: PlanOptions;
 }
 
-/** Drops the nodes that no wanted value needs. */
-function liveNodes(list: readonly PlannedNode[], wanted: Set<Value>): PlannedNode[] {
+/** Drops the nodes that no wanted value needs, and counts the readers of each value that is left. */
+function liveNodes(list: readonly PlannedNode[], readers: Map<Value, number>): PlannedNode[] {
   const live = list.toReversed().filter(({ inputs, outputs }) => {
-    if (!outputs.some((output) => output && wanted.has(output))) return false;
-    for (const input of inputs) if (input) wanted.add(input);
+    if (!outputs.some((output) => output && readers.has(output))) return false;
+    for (const input of new Set(inputs)) {
+      if (input) readers.set(input, (readers.get(input) ?? 0) + 1);
+    }
     return true;
   });
   return live.toReversed();
@@ -46,8 +48,9 @@ export function makePlan(graph: Graph, request: PlanRequest): Plan {
   );
   const names = new Set([...request.outputs, ...request.feedback.values()]);
   const results = [...names].map((name) => ({ name, value: scope.get(name)! }));
-  const wanted = new Set(results.map(({ value }) => value));
-  for (const item of liveNodes(list, wanted)) {
+  // Results are read from buffers, by someone who is no node.
+  const readers = new Map(results.map(({ value }) => [value, Number.POSITIVE_INFINITY]));
+  for (const item of liveNodes(list, readers)) {
     const lower = LOWERINGS.get(item.node.op);
     if (lower === undefined) {
       throw new RnnError(
@@ -56,7 +59,7 @@ export function makePlan(graph: Graph, request: PlanRequest): Plan {
         `${item.node.op} '${item.node.name}' has no WebGPU kernel`,
       );
     }
-    lower(new LowerNode(builder, item, wanted, request));
+    lower(new LowerNode(builder, item, readers, request));
   }
 
   for (const [input, output] of request.feedback) {

@@ -5,7 +5,7 @@ import type { Node } from '../graph.ts';
 import type { ValueType } from '../ops/operator.ts';
 import { sizeOf } from '../tensor.ts';
 import type { DeviceProfile } from './choose.ts';
-import type { Lowering, PlanOptions, PlanValue } from './lowering.ts';
+import type { Deferred, Lowering, PlanOptions, PlanValue } from './lowering.ts';
 import type { PlanBuilder } from './plan-builder.ts';
 import type { BufferId, Command, MakeWeight } from './types.ts';
 
@@ -20,6 +20,7 @@ export class LowerNode implements Lowering {
   readonly device: DeviceProfile;
   readonly options: PlanOptions;
   readonly wanted: (slot: number) => boolean;
+  readonly readers: (slot: number) => number;
   readonly #builder: PlanBuilder;
   readonly #values: readonly (Writable | undefined)[];
 
@@ -32,7 +33,7 @@ export class LowerNode implements Lowering {
       outputs: readonly (Writable | undefined)[];
       types: readonly ValueType[];
     },
-    wanted: ReadonlySet<PlanValue>,
+    readers: ReadonlyMap<PlanValue, number>,
     { device, options }: { device: DeviceProfile; options: PlanOptions },
   ) {
     this.#builder = builder;
@@ -45,8 +46,10 @@ export class LowerNode implements Lowering {
     this.options = options;
     this.wanted = (slot) => {
       const value = this.#values[slot];
-      return value !== undefined && wanted.has(value);
+      return value !== undefined && readers.has(value);
     };
+    this.readers = (slot) =>
+      options.fuse === false ? Number.POSITIVE_INFINITY : (readers.get(this.#values[slot]!) ?? 0);
   }
 
   read(slot: number): BufferId {
@@ -74,6 +77,11 @@ export class LowerNode implements Lowering {
   yield(slot: number, buffer: BufferId): void {
     const value = this.#values[slot];
     if (value) value.buffer = buffer;
+  }
+
+  defer(slot: number, deferred: Deferred): void {
+    const value = this.#values[slot];
+    if (value) value.deferred = deferred;
   }
 
   alias(slot: number, from: number): void {

@@ -5,12 +5,24 @@ import type { Node } from '../graph.ts';
 import type { HostValue, Inputs, ValueType } from '../ops/operator.ts';
 import type { Tensor } from '../tensor.ts';
 import type { DeviceProfile } from './choose.ts';
+import type { Operand } from './lower/pointwise.ts';
+import type { Term } from './lower/fuse.ts';
 import type { BufferId, Command, MakeWeight } from './types.ts';
 
 /** Choices that a caller may take out of the planner's hands, for tests and benchmarks. */
 export interface PlanOptions {
   /** The recurrent kernel to use wherever the device allows it. */
   readonly recurrentKernel?: 'step' | 'persistent';
+  /** False computes each elementwise node, slice and transposition by itself. */
+  readonly fuse?: boolean;
+}
+
+/** A value that no command has made yet, because its readers may find it on their way. */
+export interface Deferred {
+  /** An expression, or elements of another buffer. */
+  readonly how: Term | Operand;
+  /** Adds the commands that make it, for a reader that needs a dense buffer. */
+  readonly make: () => void;
 }
 
 /** A value while planning: its numbers are known (`host`), or it will be in a buffer, or both. */
@@ -22,6 +34,8 @@ export interface PlanValue extends ValueType {
   readonly tensor?: Tensor;
   /** Dense row-major: f32 for floating point types, i32 for integers and bool (0 or 1). */
   readonly buffer?: BufferId;
+  /** How to have the value without a buffer of its own. */
+  readonly deferred?: Deferred;
   /** True for constants of the model and what folds from them, which may be packed once. */
   readonly constant: boolean;
 }
@@ -38,6 +52,8 @@ export interface Lowering {
   readonly options: PlanOptions;
   /** Whether anyone reads an output. */
   wanted: (slot: number) => boolean;
+  /** How many nodes read an output; endless where it must be in a buffer whoever reads it. */
+  readers: (slot: number) => number;
   /** The buffer of an input; a value known on the host is uploaded. */
   read(slot: number): BufferId;
   /** Like {@link read} for any value. */
@@ -50,6 +66,8 @@ export interface Lowering {
   write(slot: number): BufferId;
   /** Makes a buffer that is already filled output `slot`. */
   yield(slot: number, buffer: BufferId): void;
+  /** Puts off output `slot` until someone needs it. */
+  defer(slot: number, deferred: Deferred): void;
   /** Output `slot` is input `from` with another shape: no work. */
   alias(slot: number, from: number): void;
   /** Adds one run of a kernel. Its buffers and uniforms are checked against what it declares. */

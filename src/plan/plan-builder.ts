@@ -78,6 +78,7 @@ export class PlanBuilder {
 
   /** The buffer of a value; one that is known on the host is uploaded once. */
   bufferOf(value: PlanValue): BufferId {
+    if (value.buffer === undefined) value.deferred?.make();
     if (value.buffer !== undefined) return value.buffer;
     let id = this.#uploads.get(value);
     if (id === undefined) {

@@ -1,22 +1,14 @@
 // Operators that work element by element: one table of WGSL expressions of the inputs a, b, c ….
-import { OPERANDS, elementwiseKernel } from '../../../shaders/elementwise.ts';
-import { walkRank, walkValues } from '../../../shaders/walk.ts';
+import { OPERANDS } from '../../../shaders/elementwise.ts';
 import { literal } from '../../../shaders/wgsl.ts';
 import { ACTIVATIONS, type Activation } from '../../cells/activations.ts';
-import { broadcastDims, broadcastStrides } from '../../ops/shapes.ts';
+import { broadcastDims } from '../../ops/shapes.ts';
 import { castType } from '../../ops/unary.ts';
 import { type DataType, isFloat, sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
-import type { BufferId } from '../types.ts';
-import { collapse, input, numberOf, runItems, scalarOf, textOf } from './strides.ts';
-
-/** An input of {@link pointwise}: strides over the dims of the output, by broadcasting unless given. */
-export interface Operand {
-  readonly type: DataType;
-  readonly dims: readonly number[];
-  readonly buffer: BufferId;
-  readonly strides?: readonly number[];
-}
+import { argument, termOf, yieldSame, yieldTerm } from './fuse.ts';
+import { operand } from './pointwise.ts';
+import { input, numberOf, scalarOf, textOf } from './strides.ts';
 
 /** What an i32 keeps of a number when it is stored as `type`. */
 function narrow(type: DataType, expression: string): string {
@@ -35,74 +27,6 @@ function narrow(type: DataType, expression: string): string {
       return expression;
   }
 }
-
-/** Groups of four instead of elements, where the innermost axis allows it. */
-function inQuads(dims: readonly number[], strides: Readonly<Record<string, readonly number[]>>) {
-  const last = dims.length - 1;
-  const steps = Object.values(strides);
-  const whole = (n: number): boolean => n % 4 === 0;
-  const fits = steps.every((list) => {
-    const inner = list[last] ?? 1;
-    return inner === 0 || (inner === 1 && list.slice(0, -1).every(whole));
-  });
-  if (!fits || (last > 0 && !whole(dims[last]!))) return undefined;
-  const splats = steps.map((list) => list[last] === 0);
-  const quads = Object.entries(strides).map(([name, list], i): [string, readonly number[]] => [
-    name,
-    splats[i] ? list : list.map((stride, axis) => (axis === last ? 1 : stride / 4)),
-  ]);
-  return {
-    splats: splats.reduce((bits, splat, i) => bits | (Number(splat) << i), 0),
-    dims: dims.map((dim, axis) => (axis === last ? Math.ceil(dim / 4) : dim)),
-    strides: Object.fromEntries(quads),
-  };
-}
-
-/** Dispatches `expression` of the operands over `dims` into `out`. */
-export function pointwise(
-  l: Lowering,
-  operands: readonly Operand[],
-  expression: string,
-  out: { readonly type: DataType; readonly dims: readonly number[]; readonly buffer: BufferId },
-  extra: Readonly<Record<string, readonly ['u32' | 'i32' | 'f32', number]>> = {},
-): void {
-  const flat = operands.length === 0 || (operands.length === 1 && !operands[0]!.strides);
-  const rank = flat ? 0 : walkRank(out.dims.length);
-  const steps: Record<string, readonly number[]> = {};
-  const buffers: Record<string, BufferId> = { out: out.buffer };
-  operands.forEach(({ dims, buffer, strides }, i) => {
-    steps[`${OPERANDS[i]!}At`] = strides ?? broadcastStrides(dims, out.dims);
-    buffers[OPERANDS[i]!.toUpperCase()] = buffer;
-  });
-  const entries = Object.entries(extra);
-  const kernel = elementwiseKernel({
-    name: l.node.op.toLowerCase(),
-    inputs: operands.map(({ type }) => scalarOf(type)),
-    output: scalarOf(out.type),
-    rank,
-    expression,
-    extra: Object.fromEntries(entries.map(([key, [type]]) => [key, type])),
-  });
-  const uniforms = Object.fromEntries(entries.map(([key, [, value]]) => [key, value]));
-  if (!flat) {
-    const simple = collapse(out.dims, steps);
-    const quads = inQuads(simple.dims, simple.strides);
-    const { dims, strides } = quads ?? simple;
-    const how = { quads: Number(quads !== undefined), splats: quads?.splats ?? 0 };
-    Object.assign(uniforms, how, walkValues(rank, dims, strides));
-  }
-  const size = sizeOf(out.dims);
-  runItems(l, kernel, Math.ceil(size / 4), buffers, uniforms, size);
-}
-
-/** An input as an operand. */
-export function operand(l: Lowering, slot: number): Operand {
-  const { type, dims } = input(l, slot);
-  return { type, dims, buffer: l.read(slot) };
-}
-
-/** Output `slot` as a target. */
-export const target = (l: Lowering, slot = 0) => ({ ...l.outputs[slot]!, buffer: l.write(slot) });
 
 type Expression = string | ((l: Lowering) => string);
 
@@ -162,12 +86,12 @@ const plain =
   (choice: Expression | readonly [Expression, Expression]): Lower =>
   (l) => {
     const slots = [...l.inputs.keys()].filter((slot) => l.inputs[slot]);
-    const operands = slots.map((slot) => operand(l, slot));
+    const args = slots.map((slot) => argument(l, slot));
     const isPair = Array.isArray(choice);
-    const chosen = isPair ? choice[isFloat(operands[0]!.type) ? 0 : 1] : choice;
+    const chosen = isPair ? choice[isFloat(args[0]!.type) ? 0 : 1] : choice;
     const expression = expressionOf(l, chosen as Expression);
-    const out = target(l);
-    pointwise(l, operands, out.type === 'bool' ? expression : narrow(out.type, expression), out);
+    const { type } = l.outputs[0]!;
+    yieldTerm(l, args, type === 'bool' ? expression : narrow(type, expression));
   };
 
 // What the layers call beta, the ONNX operator Selu calls gamma.
@@ -186,24 +110,22 @@ const activation = (name: string, { wgsl, alpha = 0, beta = 0 }: Activation): Lo
 const variadic =
   (join: (a: string, b: string) => string): Lower =>
   (l) => {
-    const rest = [...l.inputs.keys()].map((slot) => operand(l, slot));
+    const rest = [...l.inputs.keys()].map((slot) => argument(l, slot));
     const { type } = l.outputs[0]!;
     const mean = l.node.op === 'Mean' ? ` / ${literal(rest.length)}` : '';
-    while (rest.length > 0) {
+    for (;;) {
       const some = rest.splice(0, OPERANDS.length);
       const joined = OPERANDS.slice(0, some.length).reduce<string>(
         (a, b) => (a === '' ? b : join(a, b)),
         '',
       );
-      if (rest.length === 0)
-        return pointwise(l, some, narrow(type, `(${joined})${mean}`), target(l));
+      if (rest.length === 0) return yieldTerm(l, some, narrow(type, `(${joined})${mean}`));
       const dims = broadcastDims(
         some.map((o) => o.dims),
         l.path,
       );
-      const partial = { type, dims, buffer: l.scratch(sizeOf(dims), 'so far') };
-      pointwise(l, some, joined, partial);
-      rest.unshift(partial);
+      const out = () => ({ type, dims, buffer: l.scratch(sizeOf(dims), 'so far') });
+      rest.unshift(termOf(l, some, joined, { type, dims }, out));
     }
   };
 
@@ -213,21 +135,21 @@ const cast: Lower = (l) => {
   const to = castType(l.node.attributes['to'], l.path);
   const wide = (type: DataType): boolean => /^(u?int(32|64)|bool)$/.test(type);
   const same = isFloat(from) ? isFloat(to) : wide(to) && (to !== 'bool' || from === 'bool');
-  if (same) return l.alias(0, 0);
+  if (same) return yieldSame(l);
   const value = to === 'bool' ? `a != ${scalarOf(from)}(0)` : narrow(to, `${scalarOf(to)}(a)`);
-  pointwise(l, [operand(l, 0)], value, target(l));
+  yieldTerm(l, [argument(l, 0)], value);
 };
 
 /** scale · (x - mean) / √(variance + ε) + bias, one of each for a channel, the second axis. */
 const batchNormalization: Lower = (l) => {
   const epsilon = literal(numberOf(l, 'epsilon', 1e-5));
-  const out = target(l);
-  const strides = out.dims.map((_, axis) => Number(axis === 1));
-  const operands = [0, 1, 2, 3, 4].map((slot) => ({
-    ...operand(l, slot),
-    ...(slot > 0 && { strides }),
-  }));
-  pointwise(l, operands, `(a - d) / sqrt(e + ${epsilon}) * b + c`, out);
+  const { dims } = l.outputs[0]!;
+  const strides = dims.map((_, axis) => Number(axis === 1));
+  const perChannel = [1, 2, 3, 4].map((slot) => {
+    const { type, buffer } = operand(l, slot);
+    return { type, buffer, dims, strides };
+  });
+  yieldTerm(l, [argument(l, 0), ...perChannel], `(a - d) / sqrt(e + ${epsilon}) * b + c`);
 };
 
 /** Elementwise operators. */

@@ -6,7 +6,7 @@ import { broadcastStrides, stridesOf } from '../../ops/shapes.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
-import { operand, pointwise, target } from './elementwise.ts';
+import { operand, pointwise, target } from './pointwise.ts';
 import {
   axisOf,
   collapse,
@@ -63,7 +63,7 @@ const view: Lower = (l) => {
   if (l.wanted(0)) l.alias(0, 0);
   for (const slot of l.node.outputs.keys()) {
     // The mask of a Dropout that drops nothing.
-    if (slot > 0 && l.wanted(slot)) pointwise(l, [], '1', target(l, slot));
+    if (slot > 0 && l.wanted(slot)) pointwise(l, [], { expression: '1' }, target(l, slot));
   }
 };
 
@@ -176,34 +176,36 @@ const trilu: Lower = (l) => {
   pointwise(
     l,
     [operand(l, 0)],
-    `select(${scalarOf(l.outputs[0]!.type)}(0), a, ${place} ${side} params.k)`,
-    target(l),
     {
-      rows: ['u32', rows],
-      columns: ['u32', columns],
-      k: ['i32', hostOf(l, 1)?.[0] ?? 0],
+      expression: `select(${scalarOf(l.outputs[0]!.type)}(0), a, ${place} ${side} params.k)`,
+      uniforms: {
+        rows: ['u32', rows],
+        columns: ['u32', columns],
+        k: ['i32', hostOf(l, 1)?.[0] ?? 0],
+      },
     },
+    target(l),
   );
 };
 
 const oneHot: Lower = (l) => {
   const indices = operand(l, 0);
   const axis = axisOf(l, -1, indices.dims.length + 1);
-  const depth = l.outputs[0]!.dims[axis]!;
+  const { dims } = l.outputs[0]!;
+  const depth = dims[axis]!;
   const inner = sizeOf(indices.dims.slice(axis));
   const strides = stridesOf(indices.dims).toSpliced(axis, 0, 0);
-  const values = { ...operand(l, 2), strides: strides.map(() => 0) };
+  const values = { ...operand(l, 2), dims, strides: strides.map(() => 0) };
   const here = 'i32(i / params.inner % params.depth)';
   const wrapped = 'select(i32(a), i32(a) + i32(params.depth), i32(a) < 0)';
   pointwise(
     l,
-    [{ ...indices, strides }, values],
-    `B[0][select(0, 1, ${here} == ${wrapped})]`,
-    target(l),
+    [{ ...indices, dims, strides }, values],
     {
-      inner: ['u32', inner],
-      depth: ['u32', depth],
+      expression: `B[0][select(0, 1, ${here} == ${wrapped})]`,
+      uniforms: { inner: ['u32', inner], depth: ['u32', depth] },
     },
+    target(l),
   );
 };
 
@@ -229,15 +231,17 @@ const reverseSequence: Lower = (l) => {
 const constantOfShape: Lower = (l) => {
   const value = l.node.attributes['value'];
   const number = typeof value === 'object' && 'data' in value ? Number(value.data[0]) : 0;
-  pointwise(l, [], 'params.value', target(l), { value: ['f32', number] });
+  const uniforms = { value: ['f32', number] } as const;
+  pointwise(l, [], { expression: 'params.value', uniforms }, target(l));
 };
 
 const range: Lower = (l) => {
   const type = scalarOf(l.outputs[0]!.type);
-  pointwise(l, [], `params.first + ${type}(i) * params.each`, target(l), {
+  const uniforms = {
     first: [type, hostOf(l, 0)![0]!],
     each: [type, hostOf(l, 2)![0]!],
-  });
+  } as const;
+  pointwise(l, [], { expression: `params.first + ${type}(i) * params.each`, uniforms }, target(l));
 };
 
 /** Operators that move elements or only change a shape. */

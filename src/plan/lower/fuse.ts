@@ -1,0 +1,156 @@
+// Elementwise nodes in a row become one kernel: a node whose output has one reader is not computed
+// but handed on as an expression, and whoever reads it computes it on the way, or asks for a buffer.
+// Nothing here depends on sizes, so that a new size compiles nothing.
+import { OPERANDS } from '../../../shaders/elementwise.ts';
+import { type DataType, sizeOf } from '../../tensor.ts';
+import type { Lowering } from '../lowering.ts';
+import { deviceArray } from '../plan-builder.ts';
+import { type Operand, type Target, operand, pointwise, target } from './pointwise.ts';
+import { input, scalarOf } from './strides.ts';
+
+// Registers are few and shader compilers slow: longer chains become several kernels.
+const MOST_TERMS = 32;
+
+/** A number that the model fixes. It reaches the kernel as a uniform. */
+export interface Scalar {
+  readonly type: DataType;
+  readonly dims: readonly number[];
+  readonly value: number;
+}
+
+/** An expression of other expressions. */
+export interface Term {
+  readonly op: string;
+  readonly type: DataType;
+  readonly dims: readonly number[];
+  readonly args: readonly Argument[];
+  /** WGSL of the arguments by name: `a`, `b` …. */
+  readonly expression: string;
+  /** Computes it into a buffer, once. */
+  readonly store: () => Operand;
+}
+
+/** What an elementwise operator takes. */
+export type Argument = Operand | Scalar | Term;
+
+const isTerm = (value: Argument): value is Term => 'args' in value;
+
+/** An input of an elementwise node, computed on the way where nobody else reads it. */
+export function argument(l: Lowering, slot: number): Argument {
+  const value = input(l, slot);
+  const { type, dims } = value;
+  if (value.deferred && value.buffer === undefined) return value.deferred.how;
+  if (value.constant && sizeOf(dims) === 1) {
+    return { type, dims, value: deviceArray(value.tensor ?? value.host!)[0]! };
+  }
+  return operand(l, slot);
+}
+
+/** Counts the distinct buffers and the terms of expressions. */
+function extent(args: readonly Argument[]): { buffers: Set<object>; terms: Set<Term> } {
+  const found = { buffers: new Set<object>(), terms: new Set<Term>() };
+  const visit = (arg: Argument): void => {
+    if ('buffer' in arg) found.buffers.add(arg.source ?? arg);
+    if (!isTerm(arg) || found.terms.has(arg)) return;
+    found.terms.add(arg);
+    arg.args.forEach(visit);
+  };
+  args.forEach(visit);
+  return found;
+}
+
+/** The arguments with so many of them computed beforehand that the rest fits one kernel. */
+function fitting(l: Lowering, args: readonly Argument[]): readonly Argument[] {
+  const most = Math.min(OPERANDS.length, l.device.maxStorageBuffersPerShaderStage - 1);
+  let list = args;
+  for (;;) {
+    const { buffers, terms } = extent(list);
+    if (buffers.size <= most && terms.size < MOST_TERMS) return list;
+    const costOf = (term: Term): number => {
+      const own = extent([term]);
+      return own.buffers.size * MOST_TERMS + own.terms.size;
+    };
+    const [widest] = list.filter(isTerm).toSorted((a, b) => costOf(b) - costOf(a));
+    if (widest === undefined) return list;
+    list = list.map((arg) => (arg === widest ? widest.store() : arg));
+  }
+}
+
+/** An expression of arguments; `out` makes the buffer for it, where it needs one. */
+export function termOf(
+  l: Lowering,
+  args: readonly Argument[],
+  expression: string,
+  { type, dims }: { readonly type: DataType; readonly dims: readonly number[] },
+  out: () => Target,
+): Term {
+  let stored: Operand | undefined;
+  const term: Term = {
+    op: l.node.op.toLowerCase(),
+    type,
+    dims,
+    args: fitting(l, args),
+    expression,
+    store: () => {
+      if (!stored) {
+        const to = out();
+        stored = { ...to, source: to };
+        compute(l, term, to);
+      }
+      return stored;
+    },
+  };
+  return term;
+}
+
+/** Makes an expression output `slot`: at once, or when its only reader comes to it. */
+export function yieldTerm(l: Lowering, args: readonly Argument[], expression: string): void {
+  const term = termOf(l, args, expression, l.outputs[0]!, () => target(l));
+  if (l.readers(0) === 1) l.defer(0, { how: term, make: term.store });
+  else term.store();
+}
+
+/** Makes output 0 an input of the same shape under another type. */
+export function yieldSame(l: Lowering): void {
+  const { deferred, buffer } = input(l, 0);
+  if (!deferred || buffer !== undefined || !(l.readers(0) === 1)) return l.alias(0, 0);
+  const { type } = l.outputs[0]!;
+  l.defer(0, { how: { ...deferred.how, type }, make: () => l.alias(0, 0) });
+}
+
+/** Dispatches one kernel for a whole expression. */
+function compute(l: Lowering, root: Term, out: Target): void {
+  const operands: Operand[] = [];
+  const uniforms: Record<string, readonly ['i32' | 'f32', number]> = {};
+  const functions = new Map<string, string>();
+  const steps: string[] = [];
+  const names = new Map<object, string>();
+  const ops: string[] = [];
+  const nameOf = (arg: Argument): string => {
+    const key = ('buffer' in arg && arg.source) || arg;
+    const name = names.get(key) ?? newName(arg);
+    names.set(key, name);
+    return name;
+  };
+  const newName = (arg: Argument): string => {
+    if ('buffer' in arg) return OPERANDS[operands.push(arg) - 1]!;
+    if ('value' in arg) {
+      const name = `s${Object.keys(uniforms).length}`;
+      uniforms[name] = [scalarOf(arg.type), arg.value];
+      return `params.${name}`;
+    }
+    const given = arg.args.map(nameOf);
+    const parameters = arg.args.map(({ type }, k) => `${OPERANDS[k]!}: ${scalarOf(type)}`);
+    const type = scalarOf(arg.type);
+    const text = `(${parameters.join(', ')}) -> ${type} { return ${type}(${arg.expression}); }`;
+    const step = functions.get(text) ?? `step${functions.size}`;
+    functions.set(text, step);
+    ops.push(arg.op);
+    return `t${steps.push(`let t${steps.length} = ${step}(${given.join(', ')});`) - 1}`;
+  };
+  const expression = nameOf(root);
+  const texts = [...functions].map(([text, name]) => `fn ${name}${text}`);
+  const code = { expression, steps: steps.join('\n'), functions: texts.join('\n') };
+  const name = ops.length > 4 ? `${ops.slice(0, 3).join('+')}+${ops.length - 3}` : ops.join('+');
+  pointwise(l, operands, { ...code, name, uniforms, operations: ops.length }, out);
+}

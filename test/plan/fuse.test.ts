@@ -1,0 +1,262 @@
+// Chains of elementwise nodes: one kernel computes what many would, and gives the same numbers.
+import { afterAll, describe, expect, it } from 'vitest';
+import type { Attribute, Graph, Node } from '../../src/graph.ts';
+import type { DeviceProfile } from '../../src/plan/choose.ts';
+import { makePlan } from '../../src/plan/index.ts';
+import type { Dispatch } from '../../src/plan/types.ts';
+import { runReference } from '../../src/reference.ts';
+import { WebGpuSession } from '../../src/session/webgpu.ts';
+import { type DataType, type Tensor, tensor } from '../../src/tensor.ts';
+import { getAdapter } from '../setup/gpu.ts';
+import { expectClose } from '../support/close.ts';
+import { floats, list, narrower } from '../support/operator-case.ts';
+import { type Random, randomOf, SEED } from '../support/random.ts';
+
+const device = await (await getAdapter()).requestDevice();
+afterAll(() => device.destroy());
+
+const PROFILE: DeviceProfile = {
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupStorageSize: 16384,
+  maxStorageBufferBindingSize: 2 ** 27,
+  maxBufferSize: 2 ** 28,
+  maxStorageBuffersPerShaderStage: 8,
+  adapter: 'gpu',
+};
+
+/** A graph being written: inputs and constants come with their use. */
+class Sketch {
+  readonly nodes: Node[] = [];
+  readonly constants = new Map<string, Tensor>();
+  readonly feeds: Record<string, Tensor> = {};
+
+  constant(value: Tensor): string {
+    const name = `c${this.constants.size}`;
+    this.constants.set(name, value);
+    return name;
+  }
+
+  input(value: Tensor): string {
+    const name = `x${Object.keys(this.feeds).length}`;
+    this.feeds[name] = value;
+    return name;
+  }
+
+  node(op: string, inputs: readonly string[], attributes: Record<string, Attribute> = {}): string {
+    const name = `${op}_${this.nodes.length}`;
+    this.nodes.push({ op, name, inputs, outputs: [name], attributes });
+    return name;
+  }
+
+  graph(...outputs: readonly string[]): Graph {
+    return {
+      name: 'sketch',
+      inputs: Object.entries(this.feeds).map(([name, { type, dims }]) => ({
+        name,
+        type,
+        dims: dims.map((_, axis) => `${name}_${axis}`),
+      })),
+      outputs: outputs.map((name) => ({ name, type: 'float32' as DataType, dims: [] })),
+      constants: this.constants,
+      nodes: this.nodes,
+    };
+  }
+}
+
+function dispatchesOf(graph: Graph, feeds: Record<string, Tensor>, fuse = true): Dispatch[] {
+  const plan = makePlan(graph, {
+    dims: new Map(Object.entries(feeds).map(([name, { dims }]) => [name, dims])),
+    host: new Map(),
+    outputs: graph.outputs.map(({ name }) => name),
+    feedback: new Map(),
+    device: PROFILE,
+    options: { fuse },
+  });
+  return plan.commands.flatMap((command) => (command.kind === 'dispatch' ? [command] : []));
+}
+
+/** Runs a graph with and without fusing, and in float64. */
+async function expectSame(graph: Graph, feeds: Record<string, Tensor>, label: string) {
+  const names = graph.outputs.map(({ name }) => name);
+  const truth = runReference(graph, feeds, names);
+  const results = await Promise.all(
+    [true, false].map(async (fuse) => {
+      const session = await WebGpuSession.create(graph, { fuse }, device);
+      const result = await session.run(feeds, names);
+      session.dispose();
+      return result;
+    }),
+  );
+  for (const name of names) {
+    const [fused, apart] = results.map((result) => result[name]!);
+    const { data, dims } = truth.get(name)!;
+    expect(fused!.dims).toEqual(dims);
+    expectClose(fused!.data, apart!.data, {
+      atol: 1e-6,
+      rtol: 1e-6,
+      label: `${label} ${name}`,
+      dims,
+    });
+    // Every number stays below 4 and each of up to 40 nodes rounds once: 40 · 4 · 2⁻²⁴ = 1e-5.
+    expectClose(fused!.data, data, { atol: 1e-5, label: `${label} ${name}`, dims });
+  }
+}
+
+/** Nodes that keep numbers below 4, and use what came before, constants and new inputs. */
+function randomChain(random: Random): Sketch & { last: string } {
+  const sketch = new Sketch();
+  const dims = Array.from({ length: random.int(1, 4) }, () => random.int(1, 6));
+  let last = sketch.input(floats(random, dims));
+  const made = [last];
+  const other = (): string => {
+    const roll = random.next();
+    if (roll < 0.3) return sketch.constant(floats(random, random.pick([[], [1], [1, 1]])));
+    if (roll < 0.5) return sketch.constant(floats(random, narrower(random, dims)));
+    if (roll < 0.8) return sketch.input(floats(random, narrower(random, dims)));
+    return random.pick(made);
+  };
+  const half = (): string => sketch.constant(tensor([0.5], []));
+  const steps: (() => string)[] = [
+    () => sketch.node('Tanh', [last]),
+    () => sketch.node('Relu', [last]),
+    () => sketch.node('Sigmoid', [last]),
+    () => sketch.node('LeakyRelu', [last], { alpha: 0.25 }),
+    () => sketch.node('Neg', [last]),
+    () => sketch.node('Mul', random.chance(0.5) ? [last, half()] : [half(), last]),
+    () => sketch.node('Mul', [sketch.node('Tanh', [last]), sketch.node('Sigmoid', [last])]),
+    () => sketch.node('Add', [sketch.node('Tanh', [last]), other()]),
+    () => sketch.node('Sub', [other(), sketch.node('Sigmoid', [last])]),
+    () => sketch.node('Min', [other(), last, other()]),
+    () =>
+      sketch.node('Clip', [
+        last,
+        sketch.constant(tensor([-0.7], [])),
+        sketch.constant(tensor([0.9], [])),
+      ]),
+    () => sketch.node('Where', [sketch.node('Less', [last, other()]), last, other()]),
+    () => sketch.node('Cast', [sketch.node('Cast', [last], { to: 'int32' })], { to: 'float32' }),
+    () => sketch.node('Cast', [last], { to: 'float32' }),
+  ];
+  for (let n = random.int(3, 20); n > 0; n--) {
+    last = sketch.node('Clip', [
+      random.pick(steps)(),
+      sketch.constant(tensor([-2], [])),
+      sketch.constant(tensor([2], [])),
+    ]);
+    made.push(last);
+  }
+  return Object.assign(sketch, { last });
+}
+
+describe('elementwise chains', () => {
+  it(`random ones give what separate nodes give, seed ${SEED}`, async () => {
+    const random = randomOf(SEED);
+    let [before, after] = [0, 0];
+    for (let n = 0; n < 12; n++) {
+      const sketch = randomChain(random);
+      const outputs = random.chance(0.3)
+        ? [sketch.last, sketch.nodes[0]!.outputs[0]!]
+        : [sketch.last];
+      const graph = sketch.graph(...new Set(outputs));
+      await expectSame(graph, sketch.feeds, `chain ${n}`);
+      before += dispatchesOf(graph, sketch.feeds, false).length;
+      after += dispatchesOf(graph, sketch.feeds).length;
+    }
+    expect(after).toBeLessThan(before / 3);
+  }, 60_000);
+
+  it('with one reader each are one dispatch, whatever the number of constants', async () => {
+    const random = randomOf(SEED);
+    const sketch = new Sketch();
+    let last = sketch.input(floats(random, [3, 5]));
+    for (let n = 0; n < 9; n++) {
+      last = sketch.node('Add', [last, sketch.constant(tensor([n / 10], []))]);
+      last = sketch.node('Tanh', [last]);
+    }
+    const graph = sketch.graph(last);
+    expect(dispatchesOf(graph, sketch.feeds, false)).toHaveLength(18);
+    const [only, ...others] = dispatchesOf(graph, sketch.feeds);
+    expect(others).toEqual([]);
+    expect(Object.keys(only!.buffers)).toEqual(['out', 'A']);
+    await expectSame(graph, sketch.feeds, 'constants');
+  });
+
+  it('bind at most what a device allows', async () => {
+    const random = randomOf(SEED);
+    const sketch = new Sketch();
+    let last = sketch.input(floats(random, [4, 4]));
+    for (let n = 0; n < 20; n++) {
+      const product = sketch.node('Mul', [
+        sketch.input(floats(random, [4, 1], 0.1)),
+        sketch.input(floats(random, [4])),
+      ]);
+      last = sketch.node('Add', [last, product]);
+    }
+    const graph = sketch.graph(last);
+    const dispatches = dispatchesOf(graph, sketch.feeds);
+    for (const { buffers } of dispatches)
+      expect(Object.keys(buffers).length).toBeLessThanOrEqual(8);
+    expect(dispatches.length).toBeLessThan(10);
+    await expectSame(graph, sketch.feeds, 'many inputs');
+  });
+
+  it('compute once what two nodes read, and what the caller reads', async () => {
+    const random = randomOf(SEED);
+    const sketch = new Sketch();
+    const x = sketch.input(floats(random, [7]));
+    const shared = sketch.node('Tanh', [x]);
+    const sum = sketch.node('Add', [
+      sketch.node('Neg', [shared]),
+      sketch.node('Sigmoid', [shared]),
+    ]);
+    const square = sketch.node('Mul', [sum, sum]);
+    const result = sketch.node('Relu', [square]);
+    const graph = sketch.graph(result, square);
+    expect(dispatchesOf(graph, sketch.feeds).map(({ kernel }) => kernel.name)).toEqual([
+      'tanh',
+      'neg+sigmoid+add+mul',
+      'relu',
+    ]);
+    await expectSame(graph, sketch.feeds, 'shared');
+  });
+
+  it('end where a node needs a dense buffer', async () => {
+    const random = randomOf(SEED);
+    const sketch = new Sketch();
+    const x = sketch.input(floats(random, [4, 6]));
+    const before = sketch.node('Tanh', [sketch.node('Neg', [x])]);
+    const weights = sketch.constant(floats(random, [6, 3], 0.3));
+    const flat = sketch.node('Reshape', [
+      sketch.node('Abs', [sketch.node('MatMul', [before, weights])]),
+      sketch.constant(list([-1])),
+    ]);
+    const graph = sketch.graph(sketch.node('Relu', [flat]));
+    const names = dispatchesOf(graph, sketch.feeds).map(({ kernel }) => kernel.name.split('-')[0]);
+    expect(names).toEqual(['neg+tanh', 'matmul', 'abs', 'relu']);
+    await expectSame(graph, sketch.feeds, 'dense');
+  });
+
+  it('compile nothing for new sizes', () => {
+    const random = randomOf(SEED);
+    const sourcesOf = (rows: number, width: number): string[] => {
+      const sketch = new Sketch();
+      const [x, y] = [
+        sketch.input(floats(random, [rows, width])),
+        sketch.input(floats(random, [rows, 1])),
+      ];
+      const row = sketch.node('Sqrt', [sketch.node('Abs', [y])]);
+      const last = sketch.node('Div', [sketch.node('Sub', [x, y]), row]);
+      return dispatchesOf(sketch.graph(last), sketch.feeds).map(({ kernel }) => kernel.source);
+    };
+    const first = sourcesOf(5, 8);
+    expect(first).toHaveLength(1);
+    for (const [rows, width] of [
+      [1, 1],
+      [1, 9],
+      [3, 1],
+      [2, 64],
+    ] as const) {
+      expect(sourcesOf(rows, width)).toEqual(first);
+    }
+  });
+});
