@@ -42,10 +42,13 @@ export class WebGpuSession implements Session {
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, Tensor>> {
-    const read = await this.#call(feeds, outputs, signal, (entry, bound) =>
+    const submitted = this.#call(feeds, outputs, signal, (entry, bound) =>
       this.#executor.execute(entry, bound),
     );
-    return abortable(read(), signal);
+    return abortable(
+      submitted.then((read) => read()),
+      signal,
+    );
   }
 
   /** Like `run`, but the outputs stay on the GPU, each in a buffer of its own. */

@@ -1,19 +1,31 @@
-// Every recurrent kernel against the float64 reference, over random configurations of all features.
+// Every recurrent kernel against the float64 reference, over random configurations of all features:
+// in the shapes chosen for this adapter, and in those for a GPU.
 import { afterAll, describe, test } from 'vitest';
 import { getAdapter } from '../setup/gpu.ts';
+import { asGpu } from '../support/as-gpu.ts';
 import { SEED } from '../support/random.ts';
 import { expectLikeReference } from '../support/recurrent-equals-reference.ts';
 
-const CASES = 160;
+const CASES = 100;
 
 const device = await (await getAdapter()).requestDevice();
-afterAll(() => device.destroy());
+const gpu = asGpu(await (await getAdapter()).requestDevice());
+afterAll(() => {
+  device.destroy();
+  gpu.destroy();
+});
 
-describe.each(['step', 'persistent'] as const)('%s kernel', (recurrentKernel) => {
-  // A software adapter compiles a kernel in about 0.1 s, and each case has its own.
-  test(
-    `${CASES} random layers equal the reference (SEED=${SEED})`,
-    () => expectLikeReference(SEED, CASES, { device, recurrentKernel }),
-    300_000,
-  );
+describe.each([
+  ['this adapter', device],
+  ['a GPU', gpu],
+] as const)('shapes for %s', (name, target) => {
+  describe.each(['step', 'persistent'] as const)('%s kernel', (recurrentKernel) => {
+    // A software adapter compiles a kernel in about 0.1 s, and each case has its own.
+    const seed = SEED + (name === 'a GPU' ? 1000 : 0);
+    test(
+      `${CASES} random layers equal the reference (SEED=${SEED})`,
+      () => expectLikeReference(seed, CASES, { device: target, recurrentKernel }),
+      300_000,
+    );
+  });
 });
