@@ -52,6 +52,19 @@ export class ModelBuilder {
     return names;
   }
 
+  /** Takes back what `work` has added when it comes to nothing. */
+  attempt<T>(work: () => T | undefined): T | undefined {
+    const [nodes, values] = [this.nodes.length, this.#values];
+    const result = work();
+    if (result !== undefined) return result;
+    this.nodes.length = nodes;
+    for (; this.#values > values; this.#values--) {
+      delete this.feeds[`v${this.#values - 1}`];
+      delete this.initializers[`v${this.#values - 1}`];
+    }
+    return undefined;
+  }
+
   /** The file. Sizes of inputs are free or not at random; those of outputs are never told. */
   bytes(): Uint8Array {
     const { random, nodes, initializers, outputs } = this;

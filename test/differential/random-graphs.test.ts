@@ -8,10 +8,13 @@ import { isFloat, tensor } from '../../src/tensor.ts';
 import { writeOnnx } from '../support/onnx-writer.ts';
 import { runOnnxRuntime } from '../support/onnxruntime.ts';
 import { compareModel, ModelBuilder } from './model-builder.ts';
+import { randomChain } from './random-chain.ts';
 import { SINGLE_OPERATORS, singleCase, UNKNOWN_TO_ONNX, type SingleCase } from './single-cases.ts';
 
 const ALONE = 20; // cases of each operator by itself, in one model
 const FEWEST = 8; // of these, for every operator that can be lowered
+const CHAINS = 240; // models with recurrent layers
+const BATCH = 24; // of these in one test
 const LEAST = 2000; // cases of one run
 
 const alone = new Map<string, number>();
@@ -76,6 +79,24 @@ describe(`operators by themselves, seed ${SEED}`, () => {
     );
     await expect(runOnnxRuntime(bytes, { x: tensor([1, 2]) })).rejects.toThrow(/registered/i);
   });
+});
+
+describe(`recurrent layers among operators, seed ${SEED}`, () => {
+  it.each(Array.from({ length: CHAINS / BATCH }, (_, i) => i * BATCH))(
+    `${BATCH} models from number %i`,
+    async (first) => {
+      const failures: string[] = [];
+      for (let i = first; i < first + BATCH; i++) {
+        // Each model has a seed of its own, so that one can be looked at by itself.
+        const chain = randomChain(randomOf(SEED * 1_000_003 + i), i);
+        const found = await compareModel(chain.model, device);
+        for (const { op } of chain.model.nodes) count(inChains, op);
+        const texts = found.map(({ output, text }) => `${output}: ${text}`);
+        if (found.length > 0) failures.push([`model ${i}`, ...texts, chain.describe()].join('\n'));
+      }
+      expect(failures.join('\n\n'), `SEED=${SEED}`).toBe('');
+    },
+  );
 });
 
 it(`covers every operator, with ${LEAST} cases or more`, () => {
