@@ -99,6 +99,10 @@ export class LowerNode implements Lowering {
     this.emit({ kind: 'dispatch', label, kernel, workgroups, buffers, uniforms, flops });
   }
 
+  reserve(kernel: Kernel): void {
+    this.#builder.reserve(kernel);
+  }
+
   emit(command: Command): void {
     if (command.kind === 'dispatch' && command.workgroups.includes(0)) return;
     for (const dispatch of command.kind === 'loop' ? command.even : [command]) {

@@ -78,6 +78,8 @@ export interface Lowering {
     uniforms: Readonly<Record<U, number>>,
     flops?: number,
   ): void;
+  /** Has a kernel compiled that other sizes need where this one does not. */
+  reserve(kernel: Kernel): void;
   /** Adds any command. */
   emit(command: Command): void;
 }

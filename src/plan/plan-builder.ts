@@ -1,4 +1,5 @@
 // Collects the buffers and commands of a plan while its nodes are lowered.
+import type { Kernel } from '../../shaders/kernel.ts';
 import { RnnError } from '../errors.ts';
 import { isFloat, sizeOf } from '../tensor.ts';
 import type { Tensor } from '../tensor.ts';
@@ -31,6 +32,7 @@ export class PlanBuilder {
   readonly #device: DeviceProfile;
   readonly #buffers: Draft[] = [];
   readonly #commands: Command[] = [];
+  readonly #spare: Kernel[] = [];
   readonly #feedback: { from: BufferId; to: BufferId; size: number }[] = [];
   readonly #weights = new Map<string, BufferId>();
   readonly #uploads = new Map<PlanValue, BufferId>();
@@ -96,6 +98,11 @@ export class PlanBuilder {
     this.#commands.push(command);
   }
 
+  /** Has a kernel compiled that this plan does without. */
+  reserve(kernel: Kernel): void {
+    this.#spare.push(kernel);
+  }
+
   /** Copies `from` to the state buffer `to` when everything else is done. */
   feedback(from: BufferId, to: BufferId, size: number): void {
     this.#feedback.push({ from, to, size });
@@ -137,6 +144,7 @@ export class PlanBuilder {
     const buffers = this.#buffers.map((buffer, id): PlanBuffer =>
       buffer.life === 'scratch' ? { ...buffer, slot: slotOf.get(id)! } : buffer,
     );
-    return { buffers, commands: this.#commands, outputs: finalOutputs, arena: slots };
+    const [commands, spare] = [this.#commands, this.#spare];
+    return { buffers, commands, outputs: finalOutputs, arena: slots, spare };
   }
 }

@@ -82,4 +82,6 @@ export interface Plan {
   readonly outputs: readonly PlanOutput[];
   /** Bytes of each slot of the scratch arena. */
   readonly arena: readonly number[];
+  /** Kernels that other sizes need, to be compiled with those of this plan. */
+  readonly spare: readonly Kernel[];
 }

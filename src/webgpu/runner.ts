@@ -115,7 +115,8 @@ export class Runner {
       if (command.kind === 'copy') return [];
       return command.kind === 'loop' ? [...command.even, ...command.odd] : [command];
     });
-    const kernels = new Map(dispatches.map(({ kernel }) => [kernel.source, kernel]));
+    const used = [...dispatches.map(({ kernel }) => kernel), ...plan.spare];
+    const kernels = new Map(used.map((kernel) => [kernel.source, kernel]));
     const sources = [...kernels.keys()];
     const pipelines = await share.gpu.guard(
       Promise.all([...kernels.values()].map((kernel) => share.pipelines.get(kernel))),

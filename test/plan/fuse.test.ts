@@ -1,106 +1,13 @@
 // Chains of elementwise nodes: one kernel computes what many would, and gives the same numbers.
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Attribute, Graph, Node } from '../../src/graph.ts';
-import type { DeviceProfile } from '../../src/plan/choose.ts';
-import { makePlan } from '../../src/plan/index.ts';
-import type { Dispatch } from '../../src/plan/types.ts';
-import { runReference } from '../../src/reference.ts';
-import { WebGpuSession } from '../../src/session/webgpu.ts';
-import { type DataType, type Tensor, tensor } from '../../src/tensor.ts';
+import { tensor } from '../../src/tensor.ts';
 import { getAdapter } from '../setup/gpu.ts';
-import { expectClose } from '../support/close.ts';
 import { floats, list, narrower } from '../support/operator-case.ts';
 import { type Random, randomOf, SEED } from '../support/random.ts';
+import { dispatchesOf, expectSame, Sketch } from '../support/sketch.ts';
 
 const device = await (await getAdapter()).requestDevice();
 afterAll(() => device.destroy());
-
-const PROFILE: DeviceProfile = {
-  maxComputeInvocationsPerWorkgroup: 256,
-  maxComputeWorkgroupStorageSize: 16384,
-  maxStorageBufferBindingSize: 2 ** 27,
-  maxBufferSize: 2 ** 28,
-  maxStorageBuffersPerShaderStage: 8,
-  adapter: 'gpu',
-};
-
-/** A graph being written: inputs and constants come with their use. */
-class Sketch {
-  readonly nodes: Node[] = [];
-  readonly constants = new Map<string, Tensor>();
-  readonly feeds: Record<string, Tensor> = {};
-
-  constant(value: Tensor): string {
-    const name = `c${this.constants.size}`;
-    this.constants.set(name, value);
-    return name;
-  }
-
-  input(value: Tensor): string {
-    const name = `x${Object.keys(this.feeds).length}`;
-    this.feeds[name] = value;
-    return name;
-  }
-
-  node(op: string, inputs: readonly string[], attributes: Record<string, Attribute> = {}): string {
-    const name = `${op}_${this.nodes.length}`;
-    this.nodes.push({ op, name, inputs, outputs: [name], attributes });
-    return name;
-  }
-
-  graph(...outputs: readonly string[]): Graph {
-    return {
-      name: 'sketch',
-      inputs: Object.entries(this.feeds).map(([name, { type, dims }]) => ({
-        name,
-        type,
-        dims: dims.map((_, axis) => `${name}_${axis}`),
-      })),
-      outputs: outputs.map((name) => ({ name, type: 'float32' as DataType, dims: [] })),
-      constants: this.constants,
-      nodes: this.nodes,
-    };
-  }
-}
-
-function dispatchesOf(graph: Graph, feeds: Record<string, Tensor>, fuse = true): Dispatch[] {
-  const plan = makePlan(graph, {
-    dims: new Map(Object.entries(feeds).map(([name, { dims }]) => [name, dims])),
-    host: new Map(),
-    outputs: graph.outputs.map(({ name }) => name),
-    feedback: new Map(),
-    device: PROFILE,
-    options: { fuse },
-  });
-  return plan.commands.flatMap((command) => (command.kind === 'dispatch' ? [command] : []));
-}
-
-/** Runs a graph with and without fusing, and in float64. */
-async function expectSame(graph: Graph, feeds: Record<string, Tensor>, label: string) {
-  const names = graph.outputs.map(({ name }) => name);
-  const truth = runReference(graph, feeds, names);
-  const results = await Promise.all(
-    [true, false].map(async (fuse) => {
-      const session = await WebGpuSession.create(graph, { fuse }, device);
-      const result = await session.run(feeds, names);
-      session.dispose();
-      return result;
-    }),
-  );
-  for (const name of names) {
-    const [fused, apart] = results.map((result) => result[name]!);
-    const { data, dims } = truth.get(name)!;
-    expect(fused!.dims).toEqual(dims);
-    expectClose(fused!.data, apart!.data, {
-      atol: 1e-6,
-      rtol: 1e-6,
-      label: `${label} ${name}`,
-      dims,
-    });
-    // Every number stays below 4 and each of up to 40 nodes rounds once: 40 · 4 · 2⁻²⁴ = 1e-5.
-    expectClose(fused!.data, data, { atol: 1e-5, label: `${label} ${name}`, dims });
-  }
-}
 
 /** Nodes that keep numbers below 4, and use what came before, constants and new inputs. */
 function randomChain(random: Random): Sketch & { last: string } {
@@ -158,7 +65,7 @@ describe('elementwise chains', () => {
         ? [sketch.last, sketch.nodes[0]!.outputs[0]!]
         : [sketch.last];
       const graph = sketch.graph(...new Set(outputs));
-      await expectSame(graph, sketch.feeds, `chain ${n}`);
+      await expectSame(device, graph, sketch.feeds, `chain ${n}`);
       before += dispatchesOf(graph, sketch.feeds, false).length;
       after += dispatchesOf(graph, sketch.feeds).length;
     }
@@ -178,7 +85,7 @@ describe('elementwise chains', () => {
     const [only, ...others] = dispatchesOf(graph, sketch.feeds);
     expect(others).toEqual([]);
     expect(Object.keys(only!.buffers)).toEqual(['out', 'A']);
-    await expectSame(graph, sketch.feeds, 'constants');
+    await expectSame(device, graph, sketch.feeds, 'constants');
   });
 
   it('bind at most what a device allows', async () => {
@@ -197,7 +104,7 @@ describe('elementwise chains', () => {
     for (const { buffers } of dispatches)
       expect(Object.keys(buffers).length).toBeLessThanOrEqual(8);
     expect(dispatches.length).toBeLessThan(10);
-    await expectSame(graph, sketch.feeds, 'many inputs');
+    await expectSame(device, graph, sketch.feeds, 'many inputs');
   });
 
   it('compute once what two nodes read, and what the caller reads', async () => {
@@ -217,7 +124,7 @@ describe('elementwise chains', () => {
       'neg+sigmoid+add+mul',
       'relu',
     ]);
-    await expectSame(graph, sketch.feeds, 'shared');
+    await expectSame(device, graph, sketch.feeds, 'shared');
   });
 
   it('end where a node needs a dense buffer', async () => {
@@ -233,7 +140,7 @@ describe('elementwise chains', () => {
     const graph = sketch.graph(sketch.node('Relu', [flat]));
     const names = dispatchesOf(graph, sketch.feeds).map(({ kernel }) => kernel.name.split('-')[0]);
     expect(names).toEqual(['neg+tanh', 'matmul', 'abs', 'relu']);
-    await expectSame(graph, sketch.feeds, 'dense');
+    await expectSame(device, graph, sketch.feeds, 'dense');
   });
 
   it('compile nothing for new sizes', () => {

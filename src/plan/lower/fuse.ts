@@ -113,7 +113,8 @@ export function yieldTerm(l: Lowering, args: readonly Argument[], expression: st
 /** Makes output 0 an input of the same shape under another type. */
 export function yieldSame(l: Lowering): void {
   const { deferred, buffer } = input(l, 0);
-  if (!deferred || buffer !== undefined || !(l.readers(0) === 1)) return l.alias(0, 0);
+  const most = deferred && 'buffer' in deferred.how ? Number.MAX_VALUE : 1;
+  if (!deferred || buffer !== undefined || l.readers(0) > most) return l.alias(0, 0);
   const { type } = l.outputs[0]!;
   l.defer(0, { how: { ...deferred.how, type }, make: () => l.alias(0, 0) });
 }

@@ -2,11 +2,11 @@
 import { type PadMode, copyKernel, padKernel } from '../../../shaders/copy.ts';
 import { reverseKernel } from '../../../shaders/gather.ts';
 import { walkRank, walkValues } from '../../../shaders/walk.ts';
-import { broadcastStrides, stridesOf } from '../../ops/shapes.ts';
+import { stridesOf } from '../../ops/shapes.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
-import { operand, pointwise, target } from './pointwise.ts';
+import { type Operand, operand, pointwise, stridesInto, target } from './pointwise.ts';
 import {
   axisOf,
   collapse,
@@ -43,24 +43,62 @@ export function copy(l: Lowering, dims: readonly number[], from: Side, to: Side)
   );
 }
 
-/** Fills output `slot`, read as `dims`, from input 0 with these strides. */
-function fill(
-  l: Lowering,
-  strides: readonly number[],
-  start = 0,
-  slot = 0,
-  dims = l.outputs[slot]!.dims,
-): void {
-  copy(
-    l,
-    dims,
-    { buffer: l.read(0), start, strides },
-    { buffer: l.write(slot), strides: stridesOf(dims) },
-  );
+/** Whether the elements lie one after the other. */
+function isDense(dims: readonly number[], strides: readonly number[]): boolean {
+  const simple = collapse(dims, { s: strides });
+  return simple.dims.length === 0 || (simple.dims.length === 1 && simple.strides.s[0] === 1);
 }
 
+/** Elements of input `slot`, wherever they are; a slice of a slice is a slice of the same buffer. */
+function elementsOf(l: Lowering, slot: number): Elements {
+  const value = input(l, slot);
+  const { type, dims, deferred, buffer } = value;
+  if (deferred && buffer === undefined && 'buffer' in deferred.how) {
+    const { how } = deferred;
+    return { start: 0, strides: stridesOf(dims), source: value, ...how };
+  }
+  return { type, dims, buffer: l.read(slot), start: 0, strides: stridesOf(dims), source: value };
+}
+
+type Elements = Operand & { readonly start: number; readonly strides: readonly number[] };
+
+/** Makes elements of a buffer output `slot`. Up to `most` readers that take strides copy nothing. */
+function yieldElements(
+  l: Lowering,
+  from: Elements,
+  strides: readonly number[],
+  start: number,
+  slot = 0,
+  most = Number.MAX_VALUE,
+): void {
+  const { type, dims } = l.outputs[slot]!;
+  const source = {}; // another view of the buffer has other offsets
+  const how = { type, dims, buffer: from.buffer, strides, start, source };
+  const make = (): void => {
+    // Elements that lie in order from the start are the buffer itself.
+    if (start === 0 && isDense(dims, strides)) {
+      l.reserve(copyKernel(walkRank(dims.length)));
+      return l.yield(slot, from.buffer);
+    }
+    copy(l, dims, how, { buffer: l.write(slot), strides: stridesOf(dims) });
+  };
+  if (l.readers(slot) > most) make();
+  else l.defer(slot, { how, make });
+}
+
+// Those that never merge or split axes: what has strides keeps them, at any size.
+const KEEP_STRIDES: ReadonlySet<string> = new Set(['Squeeze', 'Unsqueeze', 'Identity', 'Dropout']);
+
 const view: Lower = (l) => {
-  if (l.wanted(0)) l.alias(0, 0);
+  const { deferred, buffer } = input(l, 0);
+  const { type, dims } = l.outputs[0]!;
+  const how = buffer === undefined && KEEP_STRIDES.has(l.node.op) ? deferred?.how : undefined;
+  if (how && 'buffer' in how && l.readers(0) < Number.POSITIVE_INFINITY) {
+    const from = elementsOf(l, 0);
+    const steps = from.strides.filter((_, axis) => from.dims[axis] !== 1);
+    const strides = dims.map((dim) => (dim === 1 ? 0 : steps.shift()!));
+    l.defer(0, { how: { ...from, type, dims, strides, source: {} }, make: () => l.alias(0, 0) });
+  } else if (l.wanted(0)) l.alias(0, 0);
   for (const slot of l.node.outputs.keys()) {
     // The mask of a Dropout that drops nothing.
     if (slot > 0 && l.wanted(slot)) pointwise(l, [], { expression: '1' }, target(l, slot));
@@ -68,74 +106,66 @@ const view: Lower = (l) => {
 };
 
 const transpose: Lower = (l) => {
-  const strides = stridesOf(input(l, 0).dims);
-  const order = listOf(l, 'perm') ?? [...strides.keys()].toReversed();
-  fill(
-    l,
-    order.map((axis) => strides[axis]!),
-  );
+  const from = elementsOf(l, 0);
+  const order = listOf(l, 'perm') ?? [...from.dims.keys()].toReversed();
+  const strides = order.map((axis) => from.strides[axis]!);
+  // Reading across the grain is slow: once at most.
+  yieldElements(l, from, strides, from.start, 0, 1);
 };
 
-const expand: Lower = (l) => fill(l, broadcastStrides(input(l, 0).dims, l.outputs[0]!.dims));
+const expand: Lower = (l) => {
+  const from = elementsOf(l, 0);
+  yieldElements(l, from, stridesInto(from, l.outputs[0]!.dims), from.start);
+};
 
 const tile: Lower = (l) => {
-  const { dims } = input(l, 0);
-  const own = stridesOf(dims);
+  const from = elementsOf(l, 0);
   const repeats = hostOf(l, 1)!;
   // Each axis becomes two: which copy, then the place in it.
-  fill(
-    l,
-    own.flatMap((stride) => [0, stride]),
-    0,
-    0,
-    dims.flatMap((dim, axis) => [repeats[axis]!, dim]),
-  );
+  const dims = from.dims.flatMap((dim, axis) => [repeats[axis]!, dim]);
+  const strides = from.strides.flatMap((stride) => [0, stride]);
+  copy(l, dims, { ...from, strides }, { buffer: l.write(0), strides: stridesOf(dims) });
 };
 
 const slice: Lower = (l) => {
-  const { dims } = input(l, 0);
-  const own = stridesOf(dims);
+  const from = elementsOf(l, 0);
   const starts = hostOf(l, 1)!;
   const axes = hostOf(l, 3) ?? [...starts.keys()];
   const steps = hostOf(l, 4) ?? starts.map(() => 1);
-  const strides = [...own];
-  let start = 0;
+  const strides = [...from.strides];
+  let { start } = from;
   axes.forEach((given, i) => {
-    const axis = given < 0 ? given + dims.length : given;
-    const size = dims[axis]!;
+    const axis = given < 0 ? given + from.dims.length : given;
+    const size = from.dims[axis]!;
     const first = starts[i]! < 0 ? starts[i]! + size : starts[i]!;
-    start += Math.min(Math.max(first, 0), steps[i]! > 0 ? size : size - 1) * own[axis]!;
-    strides[axis] = own[axis]! * steps[i]!;
+    const last = steps[i]! > 0 ? size : size - 1;
+    start += Math.min(Math.max(first, 0), last) * from.strides[axis]!;
+    strides[axis] = from.strides[axis]! * steps[i]!;
   });
-  fill(l, strides, start);
+  yieldElements(l, from, strides, start);
 };
 
 const split: Lower = (l) => {
-  const { dims } = input(l, 0);
-  const strides = stridesOf(dims);
-  const axis = axisOf(l, 0, dims.length);
-  let start = 0;
+  const from = elementsOf(l, 0);
+  const axis = axisOf(l, 0, from.dims.length);
+  let { start } = from;
   l.outputs.forEach((out, slot) => {
-    if (l.wanted(slot)) fill(l, strides, start, slot);
-    start += out.dims[axis]! * strides[axis]!;
+    if (l.wanted(slot)) yieldElements(l, from, from.strides, start, slot);
+    start += out.dims[axis]! * from.strides[axis]!;
   });
 };
 
 const concat: Lower = (l) => {
+  if (l.inputs.length === 1) return l.alias(0, 0);
   const { dims } = l.outputs[0]!;
   const strides = stridesOf(dims);
   const axis = axisOf(l, 0, dims.length);
   const out = l.write(0);
   let start = 0;
   for (const slot of l.inputs.keys()) {
-    const own = input(l, slot).dims;
-    copy(
-      l,
-      own,
-      { buffer: l.read(slot), strides: stridesOf(own) },
-      { buffer: out, start, strides },
-    );
-    start += own[axis]! * strides[axis]!;
+    const from = elementsOf(l, slot);
+    copy(l, from.dims, from, { buffer: out, start, strides });
+    start += from.dims[axis]! * strides[axis]!;
   }
 };
 

@@ -40,7 +40,10 @@ export interface Code {
 }
 
 /** Strides of an operand at the indices of a shape that it stretches to. */
-function stridesInto({ dims, strides = stridesOf(dims) }: Operand, into: readonly number[]) {
+export function stridesInto(
+  { dims, strides = stridesOf(dims) }: Operand,
+  into: readonly number[],
+): number[] {
   return into.map((_, axis) => {
     const own = axis - into.length + dims.length;
     return own < 0 || dims[own] === 1 ? 0 : strides[own]!;

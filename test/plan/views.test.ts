@@ -1,0 +1,119 @@
+// Slices, transpositions and the like: readers that take strides read them where they are.
+import { afterAll, expect, it } from 'vitest';
+import { getAdapter } from '../setup/gpu.ts';
+import { floats, list } from '../support/operator-case.ts';
+import { type Random, randomOf, SEED } from '../support/random.ts';
+import { dispatchesOf, expectSame, planOf, Sketch } from '../support/sketch.ts';
+
+const device = await (await getAdapter()).requestDevice();
+afterAll(() => device.destroy());
+
+const namesOf = (sketch: Sketch, ...outputs: string[]): string[] =>
+  dispatchesOf(sketch.graph(...outputs), sketch.feeds).map(({ kernel }) => kernel.name);
+
+/** Moves the elements of x about, two to six times. */
+function randomMoves(random: Random, sketch: Sketch, x: string, shape: readonly number[]): string {
+  let [last, dims] = [x, [...shape]];
+  for (let n = random.int(2, 6); n > 0; n--) {
+    const axis = random.int(0, dims.length - 1);
+    const size = dims[axis]!;
+    const [from, to] = [random.int(0, size - 1), size];
+    const ints = (...values: number[]): string => sketch.constant(list(values));
+    switch (random.int(0, 4)) {
+      case 0: {
+        const perm = random.permutation(dims.length);
+        last = sketch.node('Transpose', [last], { perm });
+        dims = perm.map((k) => dims[k]!);
+        break;
+      }
+      case 1:
+        last = sketch.node('Slice', [last, ints(from), ints(to), ints(axis), ints(1)]);
+        dims[axis] = size - from;
+        break;
+      case 2: {
+        const step = random.int(1, 2);
+        last = sketch.node('Slice', [last, ints(from), ints(-99), ints(axis), ints(-step)]);
+        dims[axis] = Math.floor(from / step) + 1;
+        break;
+      }
+      case 3:
+        last = sketch.node('Unsqueeze', [last, ints(axis)]);
+        dims.splice(axis, 0, 1);
+        if (dims.length > 4 && dims.includes(1)) {
+          last = sketch.node('Squeeze', [last, ints(dims.indexOf(1))]);
+          dims.splice(dims.indexOf(1), 1);
+        }
+        break;
+      default:
+        if (random.chance(0.5)) {
+          last = sketch.node('Tanh', [last]);
+        } else {
+          last = sketch.node('Concat', [last, last], { axis });
+          dims[axis] = size * 2;
+        }
+    }
+  }
+  return last;
+}
+
+it(`random moves give what copies give, seed ${SEED}`, async () => {
+  const random = randomOf(SEED);
+  for (let n = 0; n < 12; n++) {
+    const sketch = new Sketch();
+    const dims = Array.from({ length: random.int(1, 3) }, () => random.int(1, 6));
+    const x = sketch.input(floats(random, dims));
+    const moved = randomMoves(random, sketch, x, dims);
+    const sum = sketch.node('Add', [moved, sketch.node('Sigmoid', [moved])]);
+    const outputs = random.chance(0.5) ? [sum, moved] : [sum];
+    await expectSame(device, sketch.graph(...outputs), sketch.feeds, `moves ${n}`);
+  }
+}, 60_000);
+
+it('gates are split, computed and joined without a copy', async () => {
+  const random = randomOf(SEED);
+  const sketch = new Sketch();
+  const x = sketch.input(floats(random, [3, 1, 32]));
+  const c = sketch.input(floats(random, [3, 8]));
+  const parts = ['i', 'f', 'g', 'o'];
+  const flat = sketch.node('Squeeze', [x, sketch.constant(list([1]))]);
+  sketch.nodes.push({
+    op: 'Split',
+    name: 's',
+    inputs: [flat],
+    outputs: parts,
+    attributes: { axis: 1, num_outputs: 4 },
+  });
+  const [i, f, o] = ['i', 'f', 'o'].map((part) => sketch.node('Sigmoid', [part]));
+  const kept = sketch.node('Mul', [f!, c]);
+  const added = sketch.node('Mul', [i!, sketch.node('Tanh', ['g'])]);
+  const next = sketch.node('Add', [kept, added]);
+  const h = sketch.node('Mul', [o!, sketch.node('Tanh', [next])]);
+  const turned = [h, c].map((part) => sketch.node('Transpose', [part], { perm: [1, 0] }));
+  const joined = sketch.node('Concat', turned, { axis: 0 });
+  expect(namesOf(sketch, joined, next)).toHaveLength(4);
+  await expectSame(device, sketch.graph(joined, next), sketch.feeds, 'gates');
+});
+
+it('what lies in order from the start is the buffer itself, for every reader', async () => {
+  const random = randomOf(SEED);
+  const sketch = new Sketch();
+  const x = sketch.input(floats(random, [1, 5, 4]));
+  const turned = sketch.node('Transpose', [x], { perm: [1, 0, 2] });
+  const rows = [0, 3, 0, 1].map((value) => sketch.constant(list([value])));
+  const first = sketch.node('Slice', [turned, ...rows]);
+  const product = sketch.node('MatMul', [first, sketch.constant(floats(random, [4, 2]))]);
+  expect(namesOf(sketch, product).map((name) => name.split('-')[0])).toEqual(['matmul']);
+  await expectSame(device, sketch.graph(product), sketch.feeds, 'prefix');
+});
+
+it('a size that needs no copy compiles the copy for those that do', () => {
+  const sketch = new Sketch();
+  const x = sketch.input(floats(randomOf(SEED), [1, 5, 4]));
+  const turned = sketch.node('Transpose', [x], { perm: [1, 0, 2] });
+  const graph = sketch.graph(turned);
+  expect(dispatchesOf(graph, sketch.feeds)).toEqual([]);
+  const sparesOf = (batch: number): string[] =>
+    planOf(graph, { x0: floats(randomOf(SEED), [batch, 5, 4]) }).spare.map(({ source }) => source);
+  const [two] = dispatchesOf(graph, { x0: floats(randomOf(SEED), [2, 5, 4]) });
+  expect(sparesOf(1)).toEqual([two!.kernel.source]);
+});
