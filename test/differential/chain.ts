@@ -22,7 +22,7 @@ export interface Value {
 export class Unsuitable extends Error {}
 
 const MOST_ELEMENTS = 3000;
-const MOST = 30; // the largest number
+const MOST = 100; // the largest number
 // A sloppy implementation is off by 2⁻²² of each number and by 2⁻²⁴ of the largest, four times what
 // rounding to nearest allows; a fifth of the tolerance of the comparison may come of it, and so the
 // two implementations that are compared agree with room to spare, or one of them is wrong.

@@ -94,7 +94,7 @@ export function randomChain(random: Random, index: number): Chain {
   const layers = random.pick([1, 1, 2]);
   // Layers come anywhere, and every step has its turn.
   const places = Array.from({ length: layers }, () => random.int(0, wanted - 2));
-  let turn = index * 7;
+  let turn = 0;
   let added = 0;
   while (chain.model.nodes.length < wanted || added < layers) {
     const due = added < layers && chain.model.nodes.length >= places[added]!;
@@ -103,7 +103,7 @@ export function randomChain(random: Random, index: number): Chain {
       const step = due
         ? recurrent
         : i === 0
-          ? STEPS[NAMES[turn++ % NAMES.length]!]!
+          ? STEPS[NAMES[(index + 37 * turn++) % NAMES.length]!]!
           : STEPS[random.pick(NAMES)]!;
       next = chain.attempt((c) => step(c, x));
     }
@@ -115,8 +115,8 @@ export function randomChain(random: Random, index: number): Chain {
       return randomChain(random, index);
     }
   }
-  const floatsOnly = chain.values.filter(({ name }) => name !== x.name);
-  const others = floatsOnly.filter(() => random.chance(0.15));
+  // Some of what is on the way is asked for too.
+  const others = chain.values.filter(({ name }) => name !== x.name && random.chance(0.15));
   for (const { name, type } of [...others, x]) chain.model.outputs.push({ name, type });
   return chain;
 }

@@ -13,8 +13,8 @@ import { SINGLE_OPERATORS, singleCase, UNKNOWN_TO_ONNX, type SingleCase } from '
 
 const ALONE = 20; // cases of each operator by itself, in one model
 const FEWEST = 8; // of these, for every operator that can be lowered
-const CHAINS = 240; // models with recurrent layers
-const BATCH = 24; // of these in one test
+const CHAINS = 200; // models with recurrent layers
+const BATCH = 10; // of these in one test
 const LEAST = 2000; // cases of one run
 
 const alone = new Map<string, number>();

@@ -24,15 +24,16 @@ const imageStep =
     return found && make(chain, found, found.dims[1]!);
   };
 
-/** A random window, if it fits. */
+/** A random window that fits; undefined after some tries. */
 function window(chain: Chain, x: Value) {
   const spatial = x.dims.slice(2);
-  const found = randomWindow(chain.random, spatial.length);
-  const dilations = (found.attributes['dilations'] ?? spatial.map(() => 1)) as number[];
-  const fits = spatial.every(
-    (size, axis) => size > (found.kernel[axis]! - 1) * dilations[axis]! + 1,
-  );
-  return fits ? found : undefined;
+  for (let i = 0; i < 10; i++) {
+    const found = randomWindow(chain.random, spatial.length);
+    const dilations = (found.attributes['dilations'] ?? spatial.map(() => 1)) as number[];
+    const reach = (axis: number): number => (found.kernel[axis]! - 1) * dilations[axis]! + 1;
+    if (spatial.every((size, axis) => size > reach(axis))) return found;
+  }
+  return undefined;
 }
 
 const conv = (op: string): Step =>
