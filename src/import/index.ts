@@ -3,6 +3,7 @@ import { RnnError } from '../errors.ts';
 import type { Graph } from '../graph.ts';
 import { Budget, importLimits, type ImportLimits } from './limits.ts';
 import type { PyTorchArchitecture } from './pytorch/architecture.ts';
+import { isOwned } from './source.ts';
 import { FORMATS, notAModel, sniff, type ModelFormat } from './sniff.ts';
 
 export type { ImportLimits } from './limits.ts';
@@ -26,7 +27,8 @@ const IMPORTERS: Readonly<Partial<Record<ModelFormat, Importer>>> = {
   onnx: async (files, main, { limits }) => {
     const { importOnnx } = await import('./onnx/index.ts');
     const external = new Map([...files].filter(([name]) => name !== main));
-    return importOnnx(files.get(main)!, { limits, external });
+    const bytes = files.get(main)!;
+    return importOnnx(bytes, { limits, external, owned: isOwned(bytes) });
   },
   tfjs: async (files, _main, { limits }) => {
     const { importTfjs } = await import('./tfjs/index.ts');

@@ -35,11 +35,21 @@ const nameOf = (url: string): string =>
     .split('/')
     .at(-1) || 'model';
 
+const owned = new WeakSet<Uint8Array>();
+
+/** Whether bytes came from {@link readSource} and nobody else holds them. */
+export const isOwned = (bytes: Uint8Array): boolean => owned.has(bytes);
+
+function own(bytes: Uint8Array): Uint8Array {
+  owned.add(bytes);
+  return bytes;
+}
+
 async function bytesOf(bytes: Bytes, path: string): Promise<Uint8Array> {
   if (bytes instanceof Uint8Array) return bytes;
   if (bytes instanceof ArrayBuffer) return new Uint8Array(bytes);
   if (typeof Blob !== 'undefined' && bytes instanceof Blob) {
-    return new Uint8Array(await bytes.arrayBuffer());
+    return own(new Uint8Array(await bytes.arrayBuffer()));
   }
   throw new RnnError(
     'INVALID_ARGUMENT',
@@ -47,6 +57,17 @@ async function bytesOf(bytes: Bytes, path: string): Promise<Uint8Array> {
     `got ${Object.prototype.toString.call(bytes).slice(8, -1)}, expected a URL, a path, an ` +
       'ArrayBuffer, a Uint8Array, a Blob, files by name, or a Graph',
   );
+}
+
+/** The bytes with another length; moved and not copied, where the engine can. */
+function resized(bytes: Uint8Array<ArrayBuffer>, length: number): Uint8Array<ArrayBuffer> {
+  const { transfer } = ArrayBuffer.prototype as {
+    transfer?: (this: ArrayBuffer, length: number) => ArrayBuffer;
+  };
+  if (transfer) return new Uint8Array(transfer.call(bytes.buffer, length));
+  const other = new Uint8Array(length);
+  other.set(bytes.subarray(0, length));
+  return other;
 }
 
 async function download(
@@ -88,22 +109,20 @@ async function download(
     const end = loaded + part.value.length;
     tooLong(end);
     if (end > bytes.length) {
-      const larger = new Uint8Array(Math.max(end, bytes.length * 2));
-      larger.set(bytes.subarray(0, loaded));
-      bytes = larger;
+      bytes = resized(bytes, Math.max(end, bytes.length * 2));
     }
     bytes.set(part.value, loaded);
     loaded = end;
     onProgress?.({ file, loaded, total });
   }
-  return bytes.subarray(0, loaded);
+  return loaded < bytes.length ? resized(bytes, loaded) : bytes;
 }
 
 async function fetchFile(source: string | URL, options: ReadOptions): Promise<Uint8Array> {
   const text = String(source);
   const { readFile } = environment;
   const isPath = !/^[a-z][a-z0-9+.-]+:/i.test(text) || text.startsWith('file:');
-  if (!isPath || !readFile) return download(text, options);
+  if (!isPath || !readFile) return own(await download(text, options));
   const { signal, onProgress } = options;
   let bytes: Uint8Array;
   try {
@@ -113,7 +132,7 @@ async function fetchFile(source: string | URL, options: ReadOptions): Promise<Ui
     throw new RnnError('INVALID_MODEL', 'source', `${text} could not be read`, { cause });
   }
   onProgress?.({ file: nameOf(text), loaded: bytes.length, total: bytes.length });
-  return bytes;
+  return own(bytes);
 }
 
 /**

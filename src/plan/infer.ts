@@ -101,10 +101,13 @@ function learn(graph: Graph, scope: Scope, path: string, list: PlannedNode[]): v
     let hosts: readonly HostValue[] = [];
     if (isKnown && small) {
       const empty = new Float64Array(0);
-      const numbers = (value: Value): HostValue => value.host ?? { ...value, data: empty };
+      // Those that only look at shapes must not make float64 copies of weights.
+      const numbers = ({ type, dims, host }: Value): HostValue =>
+        host ?? { type, dims, data: empty };
+      const shape = ({ type, dims }: Value): HostValue => ({ type, dims, data: empty });
       hosts = operator.evaluate(
         node,
-        inputs.map((value) => value && numbers(value)),
+        inputs.map((value) => value && (operator.shapeOnly ? shape(value) : numbers(value))),
         where,
       );
     }

@@ -16,6 +16,7 @@ import { toValueInfo, type ValueInfoProto } from './value-info.ts';
 export interface FileContext {
   readonly opset: number;
   readonly external: ExternalFiles;
+  readonly mayMove: boolean;
   readonly budget: Budget;
   /** Names that no value of the file has. */
   readonly values: UniqueNames;
@@ -42,7 +43,8 @@ export function dimNames({ inputs, outputs }: GraphProto): Set<string> {
 /** Translates a graph, and with `outer` a sub-graph that sees the values around it. */
 export function convertGraph(proto: GraphProto, file: FileContext, outer?: Scope): Graph {
   const scope = new Scope(outer, file.values);
-  const tensor = (found: TensorProto): Tensor => toTensor(found, file.external, file.budget);
+  const tensor = (found: TensorProto): Tensor =>
+    toTensor(found, file.external, file.budget, file.mayMove);
   for (const initializer of proto.initializers) {
     const name = scope.define(initializer.name, initializer.path);
     scope.constants.set(name, tensor(initializer));
@@ -118,7 +120,7 @@ function convertNode(
   const attributes = attributesOf(
     proto.attributes,
     {
-      tensor: (found) => toTensor(found, file.external, file.budget),
+      tensor: (found) => toTensor(found, file.external, file.budget, file.mayMove),
       graph: (found) => convertGraph(found, file, scope),
     },
     path,

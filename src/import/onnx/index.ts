@@ -13,6 +13,11 @@ export interface OnnxOptions {
   readonly limits?: Partial<ImportLimits> | undefined;
   /** Files with weights that the model refers to, by the names that it calls them. */
   readonly external?: ReadonlyMap<string, Uint8Array> | undefined;
+  /**
+   * Whether nobody else needs the bytes, so that weights may move within them to where they can be
+   * used in place; otherwise those that are not aligned are copied.
+   */
+  readonly owned?: boolean | undefined;
 }
 
 // 7 brought the broadcasting that everything since assumes. 23 to 25 only added element types to
@@ -33,6 +38,7 @@ export function importOnnx(bytes: Uint8Array, options: OnnxOptions = {}): Graph 
   const graph = convertGraph(proto, {
     opset,
     external: options.external ?? new Map(),
+    mayMove: options.owned ?? false,
     budget,
     values: new UniqueNames(valueNames(proto)),
     dims: new UniqueNames(dimNames(proto)),

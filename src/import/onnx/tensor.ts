@@ -11,17 +11,43 @@ import { elementType, type ElementType } from './types.ts';
 /** Files that hold weights outside of the model, by the name that the model calls them. */
 export type ExternalFiles = ReadonlyMap<string, Uint8Array>;
 
-/** Decodes the numbers of a tensor. */
-export function toTensor(proto: TensorProto, external: ExternalFiles, budget: Budget): Tensor {
+/**
+ * Decodes the numbers of a tensor.
+ *
+ * @param mayMove whether the bytes of the file may change
+ */
+export function toTensor(
+  proto: TensorProto,
+  external: ExternalFiles,
+  budget: Budget,
+  mayMove = false,
+): Tensor {
   const { path, dims } = proto;
   const element = elementType(proto.dataType, path);
   const count = elementCount(dims, budget.limits, path);
   const constantBytes = count * allocate(element.type, 0).BYTES_PER_ELEMENT;
-  const bytes = rawBytes(proto, element, count, external);
+  let bytes = rawBytes(proto, element, count, external);
+  if (mayMove && bytes && bytes === proto.raw) {
+    bytes = proto.raw = moved(bytes, Math.min(element.bytes, 4));
+  }
   const decode = bytes ? () => fromBytes(bytes, element) : () => fromFields(proto, element, count);
   if (!bytes) checkFields(proto, element, count);
   budget.spend('maxConstantBytes', constantBytes, path, 'too many bytes of weights');
   return { type: element.type, dims, data: decode() } as Tensor;
+}
+
+// A copy of less is soon forgotten.
+const WORTH_MOVING = 4096;
+
+/**
+ * Bytes where they can be an array without a copy. Before the bytes of a field are its tag and their
+ * number, three bytes at least where there are many: room to move, with nothing else in it.
+ */
+function moved(bytes: Uint8Array, width: number): Uint8Array {
+  const off = bytes.byteOffset % width;
+  if (off === 0 || bytes.length < WORTH_MOVING) return bytes;
+  const room = new Uint8Array(bytes.buffer, bytes.byteOffset - off, bytes.length + off);
+  return room.copyWithin(0, off).subarray(0, bytes.length);
 }
 
 /** The elements as little-endian bytes, where they are stored so. */
