@@ -66,6 +66,7 @@ const demo = (command: 'build' | 'serve'): ViteUserConfig => ({
   plugins: command === 'build' ? [minifyWgslTemplates()] : [],
   server: { host: LOOPBACK, fs: { allow: [path('.')] } },
   preview: { host: LOOPBACK },
+  worker: { format: 'es' }, // workers are modules, and load what they need when they need it
   build: {
     target: 'es2022',
     outDir: path('dist-demo'),

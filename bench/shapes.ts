@@ -21,6 +21,8 @@ export interface Workload {
   readonly shape: Shape;
   readonly file: Uint8Array;
   readonly X: Tensor<'float32'>;
+  /** What the file holds, by name: W0 [D, G·H, inputs], R0 [D, G·H, H], B0 [D, 2·G·H], W1 … */
+  readonly weights: Readonly<Record<string, Tensor>>;
   /** Floating point operations of one run: two for each weight and row and step. */
   readonly flops: number;
 }
@@ -102,7 +104,8 @@ export function workloadOf(shape: Shape, seed = 1): Workload {
     },
     { opset: 14, irVersion: 8 },
   );
-  return { shape, file, X: tensor(random.floats(T * B * H, 1), [T, B, H]), flops };
+  const X = tensor(random.floats(T * B * H, 1), [T, B, H]);
+  return { shape, file, X, weights: initializers, flops };
 }
 
 const HIDDEN = [32, 64, 128, 256, 512, 1024];

@@ -16,6 +16,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
   '.wav': 'audio/wav',
   '.json': 'application/json',
+  '.wasm': 'application/wasm',
 };
 
 /** A running copy of the demo. */

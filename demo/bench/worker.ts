@@ -1,0 +1,153 @@
+// Measures. In a worker, so that an engine that computes on the CPU never holds up the page.
+import { measure, worstDifference } from '../../bench/measure.ts';
+import { nameOf, workloadOf } from '../../bench/shapes.ts';
+import type { Workload } from '../../bench/shapes.ts';
+import type { Contender, Prepare } from './engines/engine.ts';
+import { Incapable } from './engines/engine.ts';
+import { prepareOurs } from './engines/ours.ts';
+import type { Answer, EngineName, Request, Row, Settings } from './messages.ts';
+import { TITLES } from './messages.ts';
+
+const REFERENCE_FLOPS = 1e8; // beyond this the float64 reference takes longer than a visitor waits
+const TOLERANCE = 1e-4; // float32 over long sums and many steps, values of order one
+const ROUNDS = [5, 200] as const;
+
+// Each is a chunk of its own that only comes when it is asked for.
+const loaders: Readonly<Record<EngineName, () => Promise<Prepare>>> = {
+  'webgpu-rnn': async () => prepareOurs,
+  'ort-webgpu': async () => (await import('./engines/ort-webgpu.ts')).prepare,
+  'ort-wasm': async () => (await import('./engines/ort-wasm.ts')).prepare,
+  tfjs: async () => (await import('./engines/tfjs.ts')).prepare,
+};
+
+const answer = (message: Answer): void => postMessage(message);
+const wordsOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
+
+/** Contenders of one shape, and what is known of each. */
+interface Field {
+  readonly rows: Map<EngineName, Row>;
+  readonly contenders: Map<EngineName, Contender>;
+  readonly results: Map<EngineName, Float32Array>;
+}
+
+/** Makes every engine ready and runs it once, cold. */
+async function line(
+  names: readonly EngineName[],
+  workload: Workload,
+  doing: (what: string) => void,
+  signal: AbortSignal,
+): Promise<Field> {
+  const rows = new Map<EngineName, Row>();
+  const contenders = new Map<EngineName, Contender>();
+  const results = new Map<EngineName, Float32Array>();
+  const { shape, flops } = workload;
+  for (const engine of names) {
+    doing(`${TITLES[engine]} compiles`);
+    await new Promise((resolve) => setTimeout(resolve)); // lets Stop in
+    signal.throwIfAborted();
+    const known = { shape: nameOf(shape), engine, hidden: shape.H, flops };
+    try {
+      const prepare = await loaders[engine]();
+      const start = performance.now();
+      const contender = await prepare(workload);
+      contenders.set(engine, contender);
+      const ready = performance.now();
+      const result = await contender.run();
+      const cold = performance.now() - ready;
+      results.set(engine, contender.arrange?.(result) ?? Float32Array.from(result));
+      rows.set(engine, { ...known, status: 'unchecked', load: ready - start, cold });
+    } catch (error) {
+      const status = error instanceof Incapable ? 'cannot' : 'failed';
+      rows.set(engine, { ...known, status, reason: wordsOf(error) });
+    }
+  }
+  return { rows, contenders, results };
+}
+
+/** Compares all results with the best there is, before anything is timed. */
+async function check({ rows, results }: Field, workload: Workload): Promise<void> {
+  let truth: Float32Array | undefined;
+  let arbiter: Row['arbiter'];
+  if (workload.flops <= REFERENCE_FLOPS) {
+    const reference = await prepareOurs(workload, 'reference');
+    truth = await reference.run();
+    await reference.dispose();
+    arbiter = 'float64';
+  } else {
+    truth = results.get('ort-wasm');
+    arbiter = 'ort-wasm';
+  }
+  if (!truth) return;
+  for (const [engine, result] of results) {
+    const error = worstDifference(result, truth);
+    const right = error <= TOLERANCE;
+    rows.set(engine, {
+      ...rows.get(engine)!,
+      status: right ? 'right' : 'wrong',
+      arbiter,
+      error: Number.isFinite(error) ? error : null, // JSON has no infinity
+      ...(!right && { reason: `wrong by ${error.toExponential(1)}` }),
+    });
+  }
+}
+
+async function time({ rows, contenders }: Field, settings: Settings, signal: AbortSignal) {
+  const fit = [...contenders].filter(([engine]) =>
+    ['right', 'unchecked'].includes(rows.get(engine)!.status),
+  );
+  const { batch, steps, seconds } = settings;
+  const engines = fit.map(([, contender]) => contender);
+  const timings = await measure(engines, { rounds: ROUNDS, seconds }, signal);
+  for (const [engine, { name }] of fit) {
+    const { median, p10, p95, rounds } = timings.get(name)!;
+    const row = rows.get(engine)!;
+    rows.set(engine, {
+      ...row,
+      times: { median, p10, p95, rounds },
+      gflops: row.flops / median / 1e6,
+      stepsPerSecond: (1000 * batch * steps) / median,
+    });
+  }
+}
+
+async function run(settings: Settings, signal: AbortSignal): Promise<void> {
+  const { cell, hidden, batch: B, steps: T, layers, bidirectional, opponents } = settings;
+  const names: EngineName[] = ['webgpu-rnn', ...opponents];
+  for (const [i, H] of hidden.entries()) {
+    const workload = workloadOf({ cell, H, B, T, layers, bidirectional });
+    // Getting ready is about as long as measuring; checking is short.
+    const say = (within: number, doing: string): void => {
+      const share = (i + within) / hidden.length;
+      answer({ type: 'progress', share, doing: `${H} units: ${doing}` });
+    };
+    let lined = 0;
+    const doing = (what: string): void => say((0.4 * lined++) / names.length, what);
+    const field = await line(names, workload, doing, signal);
+    try {
+      say(0.4, 'answers are checked');
+      await check(field, workload);
+      say(0.5, 'engines run in turn');
+      await time(field, settings, signal);
+    } finally {
+      for (const contender of field.contenders.values()) await contender.dispose();
+    }
+    for (const row of field.rows.values()) answer({ type: 'row', row });
+  }
+}
+
+let abort = new AbortController();
+
+addEventListener('message', ({ data }: MessageEvent<Request>) => {
+  abort.abort();
+  if (data.type === 'stop') return;
+  abort = new AbortController();
+  const { signal } = abort;
+  run(data.settings, signal).then(
+    () => answer({ type: 'done', stopped: false }),
+    (error: unknown) => {
+      const stopped = signal.aborted;
+      answer({ type: 'done', stopped, ...(!stopped && { failure: wordsOf(error) }) });
+    },
+  );
+});
