@@ -182,7 +182,9 @@ const slice: Step = (chain, x) => {
   if (axes.length === 0) return undefined;
   const steps = axes.map(() => random.pick([1, 1, 2, -1]));
   const lists = [
-    axes.map((axis, i) => (steps[i]! < 0 ? -1 : random.int(0, Math.floor(x.dims[axis]! / 2)))),
+    axes.map((axis, i) =>
+      steps[i]! < 0 ? random.pick([-1, 1000]) : random.int(0, Math.floor(x.dims[axis]! / 2)),
+    ),
     axes.map((_, i) => (steps[i]! < 0 ? -1000 : 1000)),
     axes,
     steps,
