@@ -1,4 +1,5 @@
 // What computes here, as far as the browser tells.
+import { clockStep } from './clock.ts';
 
 /** The machine, for the panel and the export. */
 export interface Machine {
@@ -14,6 +15,8 @@ export interface Machine {
   readonly features: readonly string[];
   readonly browser: string;
   readonly cores: number;
+  /** Milliseconds from one reading of the clock to the next that differs. */
+  readonly clock: number;
   /** Whether pages get threads in WebAssembly. */
   readonly isolated: boolean;
 }
@@ -40,6 +43,7 @@ export async function examine(): Promise<Machine> {
   const common = {
     browser: browserOf(navigator.userAgent),
     cores: navigator.hardwareConcurrency,
+    clock: clockStep(),
     isolated: crossOriginIsolated,
   };
   const gpu = (navigator as { gpu?: GPU }).gpu;

@@ -6,8 +6,7 @@ import { ENGINES, TITLES } from './messages.ts';
 export type Unit = 'gflops' | 'stepsPerSecond';
 
 const NS = 'http://www.w3.org/2000/svg';
-const [WIDTH, HEIGHT] = [720, 300];
-const [LEFT, RIGHT, TOP, BOTTOM] = [58, 16, 12, 34];
+const [LEFT, RIGHT, TOP, BOTTOM] = [58, 8, 12, 34];
 
 // A shape for each engine: colour alone would not do.
 const MARKS: Readonly<Record<EngineName, string>> = {
@@ -54,10 +53,11 @@ function ticksOf(least: number, most: number): number[] {
 /** Draws rows that have times into a box; nothing where there are none. */
 export function draw(box: HTMLElement, rows: readonly Row[], unit: Unit): void {
   const points = rows.filter((row) => row[unit] !== undefined);
-  const svg = element('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, 'aria-hidden': 'true' });
+  const [width, height] = [box.clientWidth, box.clientHeight];
+  const svg = element('svg', { viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' });
   box.replaceChildren(svg);
   if (points.length === 0) {
-    svg.append(label(WIDTH / 2, HEIGHT / 2, 'No figures yet', 'middle'));
+    svg.append(label(width / 2, height / 2, 'No figures yet', 'middle'));
     return;
   }
   const sizes = [...new Set(points.map(({ hidden }) => hidden))].toSorted((a, b) => a - b);
@@ -65,16 +65,16 @@ export function draw(box: HTMLElement, rows: readonly Row[], unit: Unit): void {
   const ticks = ticksOf(Math.min(...values), Math.max(...values) * 1.0001);
   const scale = (from: number, to: number, a: number, b: number) => (value: number) =>
     from === to ? (a + b) / 2 : a + (Math.log(value / from) / Math.log(to / from)) * (b - a);
-  const inset = 28;
-  const x = scale(sizes[0]!, sizes.at(-1)!, LEFT + inset, WIDTH - RIGHT - inset);
-  const y = scale(ticks[0]!, ticks.at(-1)!, HEIGHT - BOTTOM, TOP);
+  const inset = 20;
+  const x = scale(sizes[0]!, sizes.at(-1)!, LEFT + inset, width - RIGHT - inset);
+  const y = scale(ticks[0]!, ticks.at(-1)!, height - BOTTOM, TOP);
   for (const tick of ticks) {
     svg.append(
-      element('line', { class: 'grid', x1: LEFT, x2: WIDTH - RIGHT, y1: y(tick), y2: y(tick) }),
+      element('line', { class: 'grid', x1: LEFT, x2: width - RIGHT, y1: y(tick), y2: y(tick) }),
       label(LEFT - 8, y(tick) + 4, shortly(tick), 'end'),
     );
   }
-  for (const size of sizes) svg.append(label(x(size), HEIGHT - BOTTOM + 20, `${size}`, 'middle'));
+  for (const size of sizes) svg.append(label(x(size), height - BOTTOM + 20, `${size}`, 'middle'));
   // Ours last, so that it lies on top.
   for (const engine of ENGINES.toReversed()) {
     const own = points.filter((row) => row.engine === engine);

@@ -141,6 +141,7 @@ form.addEventListener('submit', (event) => {
   void start();
 });
 stopButton.addEventListener('click', stop);
+new ResizeObserver(redraw).observe(plot);
 unit.addEventListener('change', redraw);
 saveButton.addEventListener('click', () => report && save(textOf(report)));
 copyButton.addEventListener('click', () => {

@@ -36,6 +36,8 @@ export interface Times {
   readonly p10: number;
   readonly p95: number;
   readonly rounds: number;
+  /** Runs in a row that were timed as one, because the clock's steps are too coarse for a single one. */
+  readonly repeats: number;
 }
 
 /** One engine on one shape. */

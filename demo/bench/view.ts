@@ -13,9 +13,12 @@ const EVERY_MS = 4000; // a screen reader should not stutter
 /** `0.123` → `0.123 ms`, `1234` → `1.23 s`. */
 const ms = (value: number): string =>
   value < 1000 ? `${value.toPrecision(3)} ms` : `${(value / 1000).toPrecision(3)} s`;
-const count = (value: number): string => Number(value.toPrecision(3)).toLocaleString('en');
+const count = (value: number): string =>
+  value.toLocaleString('en', { maximumSignificantDigits: 3 });
 const mib = (bytes: number): string =>
-  bytes >= 2 ** 20 ? `${count(bytes / 2 ** 20)} MiB` : `${count(bytes / 2 ** 10)} KiB`;
+  bytes >= 2 ** 20
+    ? `${Math.round(bytes / 2 ** 20).toLocaleString('en')} MiB`
+    : `${(bytes / 2 ** 10).toLocaleString('en')} KiB`;
 
 /** Shows a message in the strip above the controls. */
 export function showNotice(tone: 'plain' | 'good' | 'warning' | 'error', title: string, next = '') {
@@ -26,16 +29,17 @@ export function showNotice(tone: 'plain' | 'good' | 'warning' | 'error', title: 
 
 /** Shows what computes, and warns where that is no GPU. */
 export function showMachine(machine: Machine): void {
-  const { name, software, absent, limits, features, browser, cores, isolated } = machine;
+  const { name, software, absent, limits, features, browser, cores, clock, isolated } = machine;
   const facts: [string, string][] = [
     ['Adapter', absent ?? name],
     ['Features', features.join(', ') || '–'],
     ['Browser', browser],
     ['Logical cores', String(cores)],
+    ['Steps of the clock', `${clock} ms`],
     ['WebAssembly threads', isolated ? 'yes' : 'no, the page is not cross-origin isolated'],
     ...Object.entries(limits).map(([limit, value]): [string, string] => [
       limit,
-      limit.endsWith('Size') ? mib(value) : count(value),
+      limit.endsWith('Size') ? mib(value) : String(value),
     ]),
   ];
   element('facts').replaceChildren(
@@ -95,7 +99,7 @@ export function showRows(rows: readonly Row[]): void {
     const cells = [
       ms(times.median),
       `${ms(times.p10)} – ${ms(times.p95)}`,
-      String(times.rounds),
+      times.repeats > 1 ? `${times.rounds} × ${times.repeats}` : String(times.rounds),
       cold === undefined ? '–' : ms(cold),
       count(gflops),
       count(stepsPerSecond),

@@ -87,6 +87,7 @@ describe('a run that starts by itself', () => {
       expect(times!.p10).toBeLessThanOrEqual(times!.median);
       expect(times!.median).toBeLessThanOrEqual(times!.p95);
       expect(times!.rounds).toBeGreaterThanOrEqual(5);
+      expect(times!.median * times!.repeats).toBeGreaterThan(5 * adapter.clock);
       expect(flops).toBe(2 * 8 * 4 * 32 * 64);
       expect(row.gflops).toBeCloseTo(flops / times!.median / 1e6, 9);
       expect(row.stepsPerSecond).toBeCloseTo(8000 / times!.median, 6);
@@ -120,7 +121,7 @@ describe('a run that starts by itself', () => {
 
   test('by itself the page fetches no other engine', async () => {
     const page = await openPage({ viewport: { width: 320, height: 640 }, colorScheme: 'dark' });
-    await open(page, `${QUICK}&cell=gru&opponents=&run=1`);
+    await open(page, `${QUICK}&opponents=&run=1`);
     const { rows } = await finished(page);
     expect(rows.map(({ engine, status }) => [engine, status])).toEqual([['webgpu-rnn', 'right']]);
     expect(asked.filter((path) => /\/(ort|tfjs)-|\.wasm/.test(path))).toEqual([]);
@@ -139,6 +140,33 @@ describe('a run that starts by itself', () => {
     expect(await page.locator('#notice[data-tone=error]').innerText()).toMatch(/adapter|WebGPU/);
     expect(await violations(page)).toEqual([]);
   });
+});
+
+test('a wrong answer shows no time, nor does an engine that lacks the layer', async () => {
+  const page = await openPage();
+  await page.context().route('**/worker-*.js', async (route) => {
+    const response = await route.fetch();
+    const falsify = `const range = GPUBuffer.prototype.getMappedRange;
+      GPUBuffer.prototype.getMappedRange = function (...given) {
+        const bytes = range.apply(this, given);
+        if (this.usage & GPUBufferUsage.MAP_READ) new Float32Array(bytes, 0, 1)[0] += 1;
+        return bytes;
+      };`;
+    await route.fulfill({ response, body: `${falsify}${await response.text()}` });
+  });
+  await open(page, `${QUICK.replace('lstm', 'gru')}&opponents=ort-wasm,tfjs&run=1`);
+  const { rows } = await finished(page);
+  expect(rows.map(({ engine, status }) => [engine, status])).toEqual([
+    ['webgpu-rnn', 'wrong'],
+    ['ort-wasm', 'right'],
+    ['tfjs', 'cannot'],
+  ]);
+  expect(rows.map(({ times }) => times !== undefined)).toEqual([false, true, false]);
+  expect(await page.locator('#rows .reason').allInnerTexts()).toEqual([
+    'wrong by 1.0e+0',
+    'cannot: reset after the product',
+  ]);
+  expect(await page.locator('#plot .engine').count()).toBe(1);
 });
 
 describe('by hand', () => {
