@@ -1,0 +1,165 @@
+// `npm run bench:load`: what loading a model costs, in time and in memory: ours against ONNX Runtime,
+// in Node and in Chromium, each engine in processes of its own. Memory is counted from when the engine
+// is there. It measures the built package: `npm run build` comes first.
+//
+//   npm run bench:load                 a 100 MB LSTM and Silero's voice detector
+//   npm run bench:load -- --rounds 5   the median of so many loads
+//   npm run bench:load -- --no-browser
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { measureInBrowser } from './load-browser.ts';
+import { quantile } from './measure.ts';
+import { shapeOf, workloadOf } from './shapes.ts';
+
+/** An input, by its numbers or as so many alike. */
+export interface Feed {
+  readonly type: 'float32' | 'int64';
+  readonly dims: readonly number[];
+  readonly size?: number;
+  readonly data?: readonly number[];
+}
+
+/** A file and what to run it on. */
+export interface LoadCase {
+  readonly name: string;
+  readonly file: string;
+  readonly bytes: number;
+  readonly feeds: Readonly<Record<string, Feed>>;
+}
+
+/** What one load took. Bytes are those beyond what the engine took before it. */
+export interface LoadCost {
+  readonly loadMs: number;
+  /** The first run: it uploads the weights and compiles, where that has not been done. */
+  readonly firstRunMs: number;
+  /** Of all processes together at their largest. */
+  readonly peakBytes: number;
+  /** Of all processes together, when it is done. */
+  readonly keptBytes: number;
+  /** Of JavaScript, when it is done: heap and array buffers. */
+  readonly jsKeptBytes: number;
+  /** Sum of all outputs, to see that engines agree. */
+  readonly sum: number;
+}
+
+const NODE_ENGINES = ['webgpu-rnn', 'ort-webgpu', 'ort-cpu'];
+const BROWSER_ENGINES = ['webgpu-rnn', 'ort-webgpu', 'ort-wasm'];
+
+const { values: args } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '3' },
+    browser: { type: 'boolean', default: true },
+    json: { type: 'string' },
+  },
+  allowNegative: true,
+});
+
+function measureInNode(engine: string, { file }: LoadCase, feeds: string): LoadCost {
+  const { stdout, stderr, status } = spawnSync(
+    process.execPath,
+    ['--expose-gc', 'bench/load-child.mjs', engine, file, feeds],
+    { encoding: 'utf8' },
+  );
+  if (status !== 0) throw new Error(`${engine} ${file}: ${stderr}`);
+  return JSON.parse(stdout.trim().split('\n').at(-1)!) as LoadCost;
+}
+
+/** The cost with the median of each number. */
+function median(costs: readonly LoadCost[]): LoadCost {
+  const of = (key: keyof LoadCost): number =>
+    quantile(
+      costs.map((cost) => cost[key]).toSorted((a, b) => a - b),
+      0.5,
+    );
+  return {
+    loadMs: of('loadMs'),
+    firstRunMs: of('firstRunMs'),
+    peakBytes: of('peakBytes'),
+    keptBytes: of('keptBytes'),
+    jsKeptBytes: of('jsKeptBytes'),
+    sum: of('sum'),
+  };
+}
+
+async function makeCases(folder: string): Promise<LoadCase[]> {
+  const cases: LoadCase[] = [];
+  const big = workloadOf(shapeOf('lstm-h1024-b1-t1-l3'));
+  const bigFile = join(folder, 'lstm.onnx');
+  await writeFile(bigFile, big.file);
+  const X = { type: 'float32' as const, dims: big.X.dims, size: big.X.data.length };
+  cases.push({ name: 'lstm-100mb', file: bigFile, bytes: big.file.length, feeds: { X } });
+  const silero = join(folder, 'silero.onnx');
+  await copyFile('node_modules/@ricky0123/vad-web/dist/silero_vad_v5.onnx', silero);
+  cases.push({
+    name: 'silero-v5',
+    file: silero,
+    bytes: (await stat(silero)).size,
+    feeds: {
+      input: { type: 'float32', dims: [1, 512], size: 512 },
+      state: { type: 'float32', dims: [2, 1, 128], size: 256 },
+      sr: { type: 'int64', dims: [], data: [16000] },
+    },
+  });
+  return cases;
+}
+
+const mb = (bytes: number): string => (bytes / 1e6).toFixed(1).padStart(9);
+const ms = (time: number): string => time.toFixed(0).padStart(8);
+
+if (!existsSync('dist/node.js')) throw new Error('no dist/: run `npm run build` first');
+const folder = await mkdtemp(join(tmpdir(), 'bench-load-'));
+const rows: ({
+  model: string;
+  bytes: number;
+  where: string;
+  engine: string;
+  right: boolean;
+} & LoadCost)[] = [];
+console.log(
+  'model        where    engine       load ms  run 1 ms   peak MB   kept MB  of it JS MB',
+);
+try {
+  for (const one of await makeCases(folder)) {
+    const feeds = join(folder, `${one.name}.json`);
+    await writeFile(feeds, JSON.stringify(one.feeds));
+    const truth = measureInNode('ort-cpu', one, feeds).sum;
+    const places = [
+      { where: 'node', engines: NODE_ENGINES },
+      ...(args.browser ? [{ where: 'chromium', engines: BROWSER_ENGINES }] : []),
+    ];
+    for (const { where, engines } of places) {
+      for (const engine of engines) {
+        const costs: LoadCost[] = [];
+        for (let round = 0; round < Number(args.rounds); round++) {
+          const cost =
+            where === 'node' ? measureInNode(engine, one, feeds) : measureInBrowser(engine, one);
+          costs.push(await cost);
+        }
+        const cost = median(costs);
+        const right = Math.abs(cost.sum - truth) <= 1e-3 * Math.max(1, Math.abs(truth));
+        rows.push({ model: one.name, bytes: one.bytes, where, engine, right, ...cost });
+        console.log(
+          `${one.name.padEnd(12)} ${where.padEnd(8)} ${engine.padEnd(11)} ${ms(cost.loadMs)}  ` +
+            `${ms(cost.firstRunMs)} ${mb(cost.peakBytes)} ${mb(cost.keptBytes)}     ${mb(cost.jsKeptBytes)}${right ? '' : '  wrong'}`,
+        );
+      }
+    }
+  }
+} finally {
+  await rm(folder, { recursive: true });
+}
+const date = new Date().toISOString().slice(0, 10);
+const file = args.json ?? `bench/results/load-${date}.json`;
+await mkdir('bench/results', { recursive: true });
+const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version };
+const versions = { 'onnxruntime-node': '1.30.0', 'onnxruntime-web': '1.30.0' };
+const adapter = process.env['WEBGPU_RNN_ADAPTER'] ?? 'swiftshader unless there is a GPU';
+await writeFile(
+  file,
+  `${JSON.stringify({ date, machine, versions, adapter, rounds: Number(args.rounds), rows }, null, 1)}\n`,
+);
+console.log(`written to ${file}`);
