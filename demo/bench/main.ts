@@ -98,7 +98,8 @@ async function start(): Promise<void> {
     return;
   }
   settings = wanted;
-  history.replaceState(null, '', queryOf(settings));
+  const again = query.get('run') === '1' ? '&run=1' : ''; // a reload does what the first load did
+  history.replaceState(null, '', `${queryOf(settings)}${again}`);
   [rows, report, seen] = [[], undefined, !document.hidden];
   const since = performance.now();
   const mine = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
