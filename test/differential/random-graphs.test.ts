@@ -45,13 +45,13 @@ describe(`operators by themselves, seed ${SEED}`, () => {
       const names = one.inputs.map((input, slot) => {
         if (input === undefined) return '';
         const hosts = OPERATORS.get(op)?.hostInputs ?? [];
-        // Numbers that decide shapes are in the file as a rule, and the data never, for the work
-        // of a node of constants alone is done when the model is loaded.
-        const chance = one.constants?.includes(slot) ? 1 : hosts.includes(slot) ? 0.8 : 0.4;
+        // Weights and what decides shapes are in the file as a rule, and the data never, for the
+        // work of a node of constants alone is done when the model is loaded.
+        const usual = hosts.includes(slot) || one.weights?.includes(slot);
         const mayBe = slot > 0 || hosts.includes(0);
         // Floats never decide a shape unless the file holds them: a Range of floats.
         const must = hosts.includes(slot) && isFloat(input.type);
-        const constant = must || (mayBe && random.chance(chance));
+        const constant = must || (mayBe && random.chance(usual ? 0.8 : 0.4));
         return constant ? model.constant(input) : model.feed(input);
       });
       const wanted = one.outputs.map((type) => type !== undefined);

@@ -34,8 +34,8 @@ export interface SingleCase {
   readonly inputs: readonly (Tensor | undefined)[];
   readonly attributes: Attributes;
   readonly outputs: readonly (DataType | undefined)[];
-  /** Slots whose numbers the file holds in any case. */
-  readonly constants?: readonly number[];
+  /** Slots that are weights, which the file holds as a rule. */
+  readonly weights?: readonly number[];
 }
 
 type Case = Omit<OperatorCase, 'op'>;
@@ -292,7 +292,7 @@ function recurrentCase(random: Random, cell: CellName): SingleCase {
   return {
     ...layer,
     outputs: layer.outputs.map((wanted) => (wanted ? 'float32' : undefined)),
-    constants: [1, 2, 3, 7],
+    weights: [1, 2, 3, 7],
   };
 }
 
