@@ -7,8 +7,11 @@ import type { DataType, Tensor } from './tensor.ts';
 
 /** Name, element type and shape of an input or output. A free dimension is a string. */
 export interface ValueInfo {
+  /** Unique in its graph. */
   readonly name: string;
+  /** Element type. */
   readonly type: DataType;
+  /** Sizes, outermost first; free ones of the same name are the same size. */
   readonly dims: readonly (number | string)[];
 }
 
@@ -32,15 +35,21 @@ export interface Node {
   readonly inputs: readonly string[];
   /** Value names by slot; `''` where nobody wants the output. */
   readonly outputs: readonly string[];
+  /** Attributes of the operator, by their ONNX names. */
   readonly attributes: Readonly<Record<string, Attribute>>;
 }
 
 /** A whole model. Values are single assignment and nodes stand in an order that can be run. */
 export interface Graph {
+  /** For people. */
   readonly name: string;
+  /** What a run is fed. */
   readonly inputs: readonly ValueInfo[];
+  /** What a run gives. */
   readonly outputs: readonly ValueInfo[];
+  /** Weights and other constants by value name. */
   readonly constants: ReadonlyMap<string, Tensor>;
+  /** In an order that can be run. */
   readonly nodes: readonly Node[];
 }
 
@@ -69,7 +78,9 @@ export const RECURRENT_OUTPUTS = ['Y', 'Y_h', 'Y_c'] as const;
 
 /** Attributes of a `Recurrent` node; every one is written out, none has a default. */
 export type RecurrentAttributes = {
+  /** Arithmetic of a step. */
   readonly cell: CellName;
+  /** Order of the steps; both of them side by side when bidirectional. */
   readonly direction: 'forward' | 'reverse' | 'bidirectional';
   /** H. */
   readonly hidden: number;
@@ -79,6 +90,7 @@ export type RecurrentAttributes = {
   readonly activations: readonly string[];
   /** One for each activation, NaN where it has none. */
   readonly alphas: readonly number[];
+  /** Likewise. */
   readonly betas: readonly number[];
   /** Limit of the gate pre-activations, applied to [-clip, clip]; 0 for none. */
   readonly clip: number;

@@ -37,9 +37,11 @@ export type TypedArray = TypedArrays[DataType];
 
 /** A dense row-major array with a shape. `data.length` is the product of `dims`. */
 export interface Tensor<K extends DataType = DataType> {
+  /** Element type; it tells bool from uint8, which share an array. */
   readonly type: K;
   /** Sizes, outermost first. Empty for a scalar. */
   readonly dims: readonly number[];
+  /** The elements, row-major. */
   readonly data: TypedArrays[K];
 }
 
@@ -109,7 +111,6 @@ function typeOfArray(data: unknown): DataType | undefined {
  *
  * @param data typed array or numbers, row-major
  * @param dims sizes, outermost first; `[data.length]` when left out
- * @param type for arrays that serve two types: `'bool'` for bytes; else follows from `data`
  * @throws RnnError `SHAPE_MISMATCH` when `data.length` is not the product of `dims`,
  *   `INVALID_ARGUMENT` when `data` is no typed array or its type is another
  * @example
@@ -119,7 +120,12 @@ function typeOfArray(data: unknown): DataType | undefined {
  * ```
  */
 export function tensor<A extends TypedArray>(data: A, dims?: readonly number[]): Tensor<TypeOf<A>>;
+/** A float32 tensor from plain numbers. */
 export function tensor(data: readonly number[], dims?: readonly number[]): Tensor<'float32'>;
+/**
+ * A tensor of a given type, for arrays that serve two (bytes are `'bool'` or `'uint8'`) and for plain
+ * numbers.
+ */
 export function tensor<K extends DataType>(
   data: TypedArrays[K] | readonly number[],
   dims: readonly number[] | undefined,

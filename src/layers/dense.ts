@@ -5,7 +5,7 @@ import type { Layer, Weights } from './layer.ts';
 
 /** Options of `embedding`. N ids, F features. */
 export interface EmbeddingOptions {
-  /** [N, F]: a row for each id. */
+  /** [N, F], a row for each id. */
   readonly weights: Weights;
   readonly name?: string | undefined;
 }

@@ -22,7 +22,7 @@ export type MergeMode = 'concat' | 'sum' | 'mul' | 'ave';
  * from the shapes. With one direction the axis D may be left out.
  */
 export interface RecurrentOptions {
-  /** [D, G·H, I]: a block of rows for each gate. */
+  /** [D, G·H, I], a block of rows for each gate. */
   readonly W: Weights;
   /** [D, G·H, H]. */
   readonly R: Weights;

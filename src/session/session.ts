@@ -16,7 +16,9 @@ export type Tensors = Readonly<Record<string, Tensor>>;
 
 /** A tensor that stays on the GPU. The buffer is the caller's: destroy it when done. */
 export interface GpuTensor {
+  /** Element type in the graph. */
   readonly type: Tensor['type'];
+  /** Sizes, outermost first. */
   readonly dims: readonly number[];
   /** Row-major; f32 for floating point types, i32 for integers and bool. */
   readonly buffer: GPUBuffer;
