@@ -410,6 +410,7 @@ describe('for everybody', () => {
   test('the theme can be chosen, and stays chosen', async () => {
     const page = await openPage({ colorScheme: 'light' });
     await page.goto(site.url);
+    await ready(page);
     const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const light = await ground();
     await page.getByLabel('Theme').selectOption('dark');
