@@ -111,7 +111,7 @@ const matMul: Lower = (l) => {
   const [outerA, outerB] = [a.slice(0, -2), right.slice(0, -2)];
   const [buffer, out] = [l.read(0), l.write(0)];
   // One right matrix for all: the batch is more rows. Told by rank, not by size, so that a batch of
-  // one takes the same kernel as any other.
+  // one takes the same kernel as all others.
   if (outerB.length === 0) {
     multiply(l, { a: buffer, b, m: sizeOf(outerA) * rows, n, k }, out);
     return;
