@@ -24,7 +24,7 @@ export interface InspectedLayer {
   readonly attributes: Readonly<Record<string, Attribute>>;
   /** Shapes of its outputs at the sizes of the plan; empty where there is no plan. */
   readonly shapes: readonly (readonly number[])[];
-  /** Numbers of its weights. */
+  /** Numbers of its weights, counted as in {@link Inspection.parameters}. */
   readonly parameters: number;
   /** Names of the kernels that run for it, in order; empty where there is no plan. */
   readonly kernels: readonly string[];
@@ -45,7 +45,7 @@ export interface InspectedPlan {
   readonly flops: number;
   /** Bytes of the buffers that live within a call. */
   readonly scratchBytes: number;
-  /** Bytes of the weights in the layout of the kernels. */
+  /** Bytes of the weights in the layout of the kernels, and of other constants of theirs. */
   readonly weightBytes: number;
 }
 
@@ -57,9 +57,12 @@ export interface Inspection {
   readonly outputs: readonly ValueInfo[];
   /** What runs, in order; what only computes shapes is left out where there is a plan. */
   readonly layers: readonly InspectedLayer[];
-  /** Numbers of all weights of the file. */
+  /**
+   * Numbers of all weights, as the framework that trained them counts: without single numbers such
+   * as an exponent, initial states of zeros, and the second bias of a layer where it is all zeros.
+   */
   readonly parameters: number;
-  /** Bytes of all weights of the file once decoded. */
+  /** Bytes of these numbers once decoded. */
   readonly bytes: number;
   /** Nodes whose operators this engine lacks; `loadModel` refuses a model with one. */
   readonly unsupported: readonly {

@@ -1,63 +1,105 @@
 // `webgpu-rnn inspect`: a model as a table.
-import type { InspectedLayer, Inspection } from '../inspect.ts';
+import type { ValueInfo } from '../graph.ts';
+import type { InspectedLayer, InspectedPlan, Inspection } from '../inspect.ts';
 import { bytesText, dimsText, grouped, short, table } from './table.ts';
 
 /** The lines of an inspection. */
 export function inspectionLines(found: Inspection): readonly string[] {
-  const { inputs, outputs, plan, layers } = found;
+  const { plan, unsupported } = found;
+  return [
+    ...valueTable(found),
+    '',
+    ...layerTable(found),
+    '',
+    `${grouped(found.parameters)} parameters, ${bytesText(found.bytes)}`,
+    ...(plan ? planLines(found, plan) : [unplannedLine(found)]),
+    ...(unsupported.length > 0
+      ? ['', 'not supported:', ...unsupported.map((item) => `  ${item.op} ${placeOf(item)}`)]
+      : []),
+  ];
+}
+
+function valueTable({ inputs, outputs, plan }: Inspection): readonly string[] {
   const values = [
     ...inputs.map((info) => ({ ...info, kind: 'input', now: plan?.inputs[info.name] })),
     ...outputs.map((info) => ({ ...info, kind: 'output', now: plan?.outputs[info.name] })),
   ];
-  return [
-    ...table([
-      ['', 'name', 'type', 'declared', ...(plan ? ['planned for'] : [])],
-      ...values.map(({ kind, name, type, dims, now }) => [
-        kind,
-        name,
-        type,
-        dimsText(dims),
-        ...(plan ? [now ? dimsText(now) : ''] : []),
-      ]),
+  return table([
+    ['', 'name', 'type', 'declared', ...(plan ? ['planned for'] : [])],
+    ...values.map(({ kind, name, type, dims, now }) => [
+      kind,
+      name,
+      type,
+      dimsText(dims),
+      ...(plan ? [now ? dimsText(now) : ''] : []),
     ]),
-    '',
-    ...table(
-      [
-        ['layer', 'name', 'parameters', ...(plan ? ['output', 'kernels', 'runs'] : [])],
-        ...layers.map((layer) => [
-          kindOf(layer),
-          short(layer.name),
-          layer.parameters ? grouped(layer.parameters) : '',
-          ...(plan
-            ? [
-                layer.shapes[0] ? dimsText(layer.shapes[0]) : '',
-                short(layer.kernels.join(', '), 60),
-                layer.dispatches ? grouped(layer.dispatches) : '',
-              ]
-            : []),
-        ]),
-      ],
-      [2, 5],
-    ),
-    '',
-    `${grouped(found.parameters)} parameters, ${bytesText(found.bytes)}`,
-    ...(plan
-      ? [
-          `${grouped(plan.dispatches)} dispatches, ${grouped(plan.flops)} operations, ` +
-            `${bytesText(plan.scratchBytes)} of scratch, ${bytesText(plan.weightBytes)} of weights ` +
-            'on the device',
-        ]
-      : [`no plan: ${found.unplanned}`]),
-    ...(found.hostInputs.length > 0
-      ? [`numbers that decide what runs: ${found.hostInputs.join(', ')} (--value NAME=…)`]
+  ]);
+}
+
+function layerTable({ layers, plan }: Inspection): readonly string[] {
+  return table(
+    [
+      ['layer', 'name', 'parameters', ...(plan ? ['output', 'kernels', 'runs'] : [])],
+      ...layers.map((layer) => [
+        plan ? kindOf(layer) : '  '.repeat(depthOf(layer)) + kindOf(layer),
+        short(layer.name),
+        layer.parameters ? grouped(layer.parameters) : '',
+        ...(plan ? [shapesText(layer), kernelsText(layer), grouped(layer.dispatches)] : []),
+      ]),
+    ],
+    [2, 5],
+  );
+}
+
+function planLines({ layers, hostInputs }: Inspection, plan: InspectedPlan): string[] {
+  return [
+    `${grouped(plan.dispatches)} dispatches, ${grouped(plan.flops)} operations, ` +
+      `${bytesText(plan.scratchBytes)} of scratch, ${bytesText(plan.weightBytes)} of weights ` +
+      'on the device',
+    ...(layers.some(({ dispatches }) => dispatches === 0)
+      ? ['a layer that runs nothing is a view of its input, or part of a kernel after it']
       : []),
-    ...found.unsupported.map(({ op, name, path }) => `not supported: ${op} '${name}' at ${path}`),
+    ...(hostInputs.length > 0
+      ? [`planned for the numbers of ${hostInputs.join(', ')}: others may run something else`]
+      : []),
   ];
 }
+
+/** Why there is no plan, and what to say so that there is one. */
+function unplannedLine({ inputs, layers, hostInputs, unsupported, ...rest }: Inspection): string {
+  const why = `no plan: ${rest.unplanned}`;
+  if (unsupported.length > 0) return why;
+  // The path of an error is that of a layer, or within it.
+  const at = layers.findLast(({ path }) => rest.unplanned!.startsWith(path));
+  if (!at) return `${why}; say them: ${hostInputs.map((name) => `--value ${name}=…`).join(' ')}`;
+  const free = inputs.filter(({ dims }) => dims.some((dim) => typeof dim === 'string'));
+  const said = (dims: ValueInfo['dims']): string =>
+    dims.map((dim) => (typeof dim === 'string' ? '…' : dim)).join('x');
+  const hint = free.map(({ name, dims }) => `--dims ${name}=${said(dims)}`).join(' ');
+  const remedy = hint === '' ? '' : `\nfree sizes are 1 unless they are said: ${hint}`;
+  return `no plan: ${at.op} '${at.name}', ${rest.unplanned}${remedy}`;
+}
+
+const placeOf = ({ name, path }: { readonly name: string; readonly path: string }): string =>
+  `'${name}' at ${path}`;
+
+/** How many branches it stands in. */
+const depthOf = ({ path }: InspectedLayer): number => path.split('.nodes[').length - 2;
+
+/** The first output, and how many there are beside it. */
+function shapesText({ shapes: [first, ...rest] }: InspectedLayer): string {
+  if (first === undefined) return '';
+  return rest.length > 0 ? `${dimsText(first)} +${rest.length}` : dimsText(first);
+}
+
+/** `recurrent-project` of a recurrent layer is `project`. */
+const kernelsText = ({ kernels }: InspectedLayer): string =>
+  short(kernels.map((name) => name.replace(/^recurrent-/, '')).join(', '), 60);
 
 /** `Recurrent` says little: which cell, how wide, which way. */
 function kindOf({ op, attributes }: InspectedLayer): string {
   if (op !== 'Recurrent') return op;
   const { cell, hidden, direction } = attributes;
-  return `${String(cell)} ${String(hidden)}${direction === 'forward' ? '' : ` ${String(direction)}`}`;
+  const way = direction === 'forward' ? '' : ` ${String(direction)}`;
+  return `${String(cell).toUpperCase()} ${String(hidden)}${way}`;
 }

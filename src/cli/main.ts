@@ -57,10 +57,16 @@ export async function main(
     const isUsage = error instanceof UsageError || isParseError(error);
     const message = error instanceof Error ? error.message : String(error);
     const code = error instanceof RnnError ? ` (${error.code})` : '';
-    const hint = isUsage ? '\ntry: webgpu-rnn --help' : '';
+    const hint = isUsage ? '\ntry: webgpu-rnn --help' : remedyOf(error);
     errors.write(`webgpu-rnn: ${message}${code}${hint}\n`);
     return isUsage ? 2 : 1;
   }
+}
+
+/** Errors speak of options of the library; here they are flags. */
+function remedyOf(error: unknown): string {
+  if (!(error instanceof RnnError) || !error.path.startsWith('options.architecture')) return '';
+  return '\noptions.architecture is what --architecture FILE.json holds';
 }
 
 const isParseError = (error: unknown): boolean =>
@@ -83,11 +89,18 @@ async function loadOptions(values: {
   return {
     ...(format !== undefined && { format: format as NonNullable<LoadOptions['format']> }),
     ...(architecture !== undefined && {
-      architecture: JSON.parse(await readFile(architecture, 'utf8')) as NonNullable<
-        LoadOptions['architecture']
-      >,
+      architecture: (await readJson(architecture)) as NonNullable<LoadOptions['architecture']>,
     }),
   };
+}
+
+async function readJson(file: string): Promise<unknown> {
+  const text = await readFile(file, 'utf8');
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${file}: is no JSON: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 async function inspectFile(args: string[], out: Terminal): Promise<void> {

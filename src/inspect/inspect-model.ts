@@ -13,7 +13,8 @@ import { makePlan, type PlanRequest } from '../plan/index.ts';
 import { learnGraph, type PlannedNode } from '../plan/infer.ts';
 import type { Dispatch, Plan } from '../plan/types.ts';
 import { checkSignal } from '../session/session.ts';
-import { isFloat, type Tensor } from '../tensor.ts';
+import type { Tensor } from '../tensor.ts';
+import { sumOf, weightsIn, weightsOf } from './parameters.ts';
 import { shapesOf, valuesOf } from './sizes.ts';
 
 /** Says what is in a model; see `inspect`. */
@@ -25,15 +26,15 @@ export async function inspectModel(
   validateGraph(file);
   registerOperators();
   registerKernels();
-  const weights = [...tensorsOf(file)].filter(({ type }) => isFloat(type));
+  const weights = weightsOf(file);
   const unsupported = missingOperators(file);
   const graph = unsupported.length > 0 ? file : simplify(file);
   const common = {
     name: file.name,
     inputs: file.inputs,
     outputs: file.outputs,
-    parameters: weights.reduce((sum, { data }) => sum + data.length, 0),
-    bytes: weights.reduce((sum, { data }) => sum + data.byteLength, 0),
+    parameters: sumOf(weights),
+    bytes: [...weights].reduce((sum, [{ data }, n]) => sum + n * data.BYTES_PER_ELEMENT, 0),
     unsupported,
     hostInputs: [...hostInputsOf(graph)],
   };
@@ -57,17 +58,6 @@ async function readGraph(source: ModelSource, options: InspectOptions): Promise<
   return importModel(files, { format, architecture, limits });
 }
 
-/** The constants of a graph and of the branches in it; one that has two names is one. */
-function tensorsOf(graph: Graph, found = new Set<Tensor>()): ReadonlySet<Tensor> {
-  for (const constant of graph.constants.values()) found.add(constant);
-  for (const node of graph.nodes) {
-    for (const value of Object.values(node.attributes)) {
-      if (isGraph(value)) tensorsOf(value, found);
-    }
-  }
-  return found;
-}
-
 /** The nodes as they are written, branches after the node that chooses. */
 function listNodes(
   graph: Graph,
@@ -77,19 +67,19 @@ function listNodes(
   const constants = new Map([...outer, ...graph.constants]);
   return graph.nodes.flatMap((node, i): InspectedLayer[] => {
     const where = `${path}.nodes[${i}]`;
-    const tensors = node.inputs.flatMap((name) => constants.get(name) ?? []);
+    const weights = weightsIn(
+      node,
+      node.inputs.map((name) => constants.get(name)),
+    );
     const branches = Object.entries(node.attributes).flatMap(([key, value]) =>
       isGraph(value) ? listNodes(value, `${where}.${key}`, constants) : [],
     );
-    const layer = { ...head(node, where), parameters: numbersIn(tensors) };
+    const layer = { ...head(node, where), parameters: sumOf(weights) };
     return [{ ...layer, shapes: [], kernels: [], dispatches: 0 }, ...branches];
   });
 }
 
 const head = ({ op, name, attributes }: Node, path: string) => ({ op, name, path, attributes });
-
-const numbersIn = (tensors: readonly Tensor[]): number =>
-  [...new Set(tensors)].reduce((sum, { type, data }) => sum + (isFloat(type) ? data.length : 0), 0);
 
 /** The plan and what runs, or why there is none. */
 function planOf(
@@ -142,7 +132,7 @@ function summary(plan: Plan, dims: ReadonlyMap<string, readonly number[]>): Insp
     const { name } = dispatch.kernel;
     kernels[name] = (kernels[name] ?? 0) + times;
   }
-  const weights = plan.buffers.filter(({ life }) => life === 'weight');
+  const weights = plan.buffers.filter(({ life }) => life === 'weight' || life === 'constant');
   return {
     inputs: Object.fromEntries(dims),
     outputs: Object.fromEntries(plan.outputs.map((output) => [output.name, output.dims])),
@@ -168,7 +158,12 @@ function layersOf(plan: Plan, list: readonly PlannedNode[]): InspectedLayer[] {
     return {
       ...head(node, path),
       shapes: outputs.flatMap((output) => (output ? [output.dims] : [])),
-      parameters: numbersIn(inputs.flatMap((input) => input?.tensor ?? [])),
+      parameters: sumOf(
+        weightsIn(
+          node,
+          inputs.map((input) => input?.tensor),
+        ),
+      ),
       kernels: [...new Set(own.map(({ dispatch }) => dispatch.kernel.name))],
       dispatches: own.reduce((sum, { times }) => sum + times, 0),
     };

@@ -68,7 +68,9 @@ describe('inspect', () => {
     expect([code, errors]).toEqual([0, '']);
     expect(out).toMatch(/input +x +float32 +\[T, B, 3\] +\[7, 2, 3\]\n/);
     expect(out).toMatch(/output +hn +float32 +\[1, B, 4\] +\[1, 2, 4\]\n/);
-    expect(out).toMatch(/gru 4 +gru +108 +\[7, 1, 2, 4\] +recurrent-\S.* \d+\n/);
+    expect(out).toMatch(
+      /GRU 4 +gru +108 +\[7, 1, 2, 4\] \+1 +project, persistent, unpack-state +\d+\n/,
+    );
     expect(out).toContain('108 parameters, 432 B\n');
     expect(out).toMatch(/\d+ dispatches, .* operations, .* of scratch/);
   });
@@ -89,6 +91,24 @@ describe('inspect', () => {
     );
     expect(out).toContain('[B, T, 3]');
     expect(out).toMatch(/input +in /);
+  });
+
+  test('says which flag holds an architecture, and whose JSON is broken', async () => {
+    writeFileSync(at('matrix.safetensors'), writeSafetensors({ w: weights(2, 2) }));
+    const open = await command('inspect', at('matrix.safetensors'));
+    expect(open.code).toBe(1);
+    expect(open.errors).toContain(
+      '(INVALID_ARGUMENT)\noptions.architecture is what --architecture',
+    );
+    writeFileSync(at('broken.json'), '{');
+    const broken = await command(
+      'inspect',
+      at('gru.safetensors'),
+      '--architecture',
+      at('broken.json'),
+    );
+    expect(broken.code).toBe(1);
+    expect(broken.errors).toContain('broken.json: is no JSON: ');
   });
 });
 

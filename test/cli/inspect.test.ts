@@ -10,6 +10,7 @@ const weights = (...dims: number[]) => ({
   dims,
   data: random.floats(dims.reduce((n, dim) => n * dim, 1)),
 });
+const float = (...dims: number[]) => tensor(weights(...dims).data, dims);
 /** nn.GRU(5, 8) and nn.Linear(8, 2). */
 const MODEL = writeSafetensors({
   'rnn.weight_ih_l0': weights(24, 5),
@@ -51,6 +52,46 @@ describe('a model that runs', () => {
     const model = await loadModel(MODEL, { device: 'reference' });
     const { y } = await model.run({ x: tensor(new Float32Array(7 * 3 * 5), [7, 3, 5]) });
     expect(y!.dims).toEqual(plan.outputs['y']);
+  });
+
+  test('parameters are those that the framework counts', async () => {
+    const lstm = (B: number[], h: number) =>
+      inspect(
+        writeOnnx({
+          inputs: [value('x', [3, 1, 2])],
+          initializers: {
+            w: float(1, 16, 2),
+            r: float(1, 16, 4),
+            b: tensor(Float32Array.from(B), [1, 32]),
+            h: tensor(new Float32Array(4).fill(h), [1, 1, 4]),
+            two: tensor(Float32Array.of(2), []),
+          },
+          nodes: [
+            { op: 'Pow', inputs: ['x', 'two'], outputs: ['x2'] },
+            {
+              op: 'LSTM',
+              inputs: ['x2', 'w', 'r', 'b', '', 'h', 'h'],
+              outputs: ['y'],
+              attributes: { hidden_size: 4 },
+            },
+          ],
+          outputs: [{ name: 'y', type: 'float32' }],
+        }),
+      );
+    const products = 16 * 2 + 16 * 4;
+    const both = Array.from({ length: 32 }, (_, i) => i + 1);
+    const counts = async (...from: Parameters<typeof lstm>) => {
+      const { parameters, bytes, layers } = await lstm(...from);
+      const own = layers.reduce((sum, layer) => sum + layer.parameters, 0);
+      return [parameters, bytes, own];
+    };
+    const times = (count: number) => [count, count * 4, count];
+    expect(await counts(both, 1)).toEqual(times(products + 32 + 4));
+    expect(await counts(both, 0)).toEqual(times(products + 32));
+    // Keras has one bias: the other half is an exporter's.
+    expect(await counts([...both.slice(0, 16), ...Array<number>(16).fill(0)], 0)).toEqual(
+      times(products + 16),
+    );
   });
 
   test('a step kernel runs once for each time step', async () => {

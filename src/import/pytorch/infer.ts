@@ -104,7 +104,7 @@ export function inferLayers(state: StateDict): readonly PyTorchLayer[] {
   if (rest.length > 0) {
     throw unclear(
       `what ${listed(rest.map(({ name, leaves }) => `${name}.${[...leaves.keys()][0]}`))} belong to ` +
-        'is open',
+        'is open (options.architecture.ignore leaves tensors out)',
     );
   }
   const stack = stackOf(recurrent.map((module) => recurrentOf(module, state)));
