@@ -94,7 +94,7 @@ function shapesText({ shapes: [first, ...rest] }: InspectedLayer): string {
 
 /** `recurrent-project` of a recurrent layer is `project`. */
 const kernelsText = ({ kernels }: InspectedLayer): string =>
-  short(kernels.map((name) => name.replace(/^recurrent-/, '')).join(', '), 60);
+  short(kernels.map((name) => name.replace(/^recurrent-/, '')).join(', '), 64);
 
 /** `Recurrent` says little: which cell, how wide, which way. */
 function kindOf({ op, attributes }: InspectedLayer): string {
