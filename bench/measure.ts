@@ -20,6 +20,7 @@ export interface Timing {
 }
 
 const REST_MS = 5;
+const WARMUPS = 2;
 
 /** The value below which a share `p` of sorted samples lies. */
 export const quantile = (sorted: readonly number[], p: number): number =>
@@ -33,43 +34,73 @@ export interface Effort {
   readonly seconds: number;
 }
 
-/** Times engines in turn, in an order that changes from round to round. The first runs are apart. */
+/** What came of it, by the names of the engines: each is in one of the two. */
+export interface Measured {
+  readonly timings: ReadonlyMap<string, Timing>;
+  /** What an engine threw. */
+  readonly failures: ReadonlyMap<string, unknown>;
+}
+
+/**
+ * Times engines in turn, in an order that changes from round to round. The first runs are apart. An
+ * engine that throws is left out from then on; the others go on. @throws the reason of the signal
+ */
 export async function measure(
   engines: readonly Runnable[],
   { rounds: [least, most], seconds }: Effort,
   signal?: AbortSignal,
-): Promise<Map<string, Timing>> {
-  const first = new Map<string, number>();
+): Promise<Measured> {
+  const failures = new Map<string, unknown>();
   const samples = new Map(engines.map(({ name }) => [name, [] as number[]]));
-  const timed = async (engine: Runnable): Promise<number> => {
-    signal?.throwIfAborted();
-    // The threads of the engine before spin on for a while; nobody shall pay for another's.
-    await new Promise((resolve) => setTimeout(resolve, REST_MS));
-    const start = performance.now();
-    await engine.run();
-    return performance.now() - start;
+  const runInTurn = async (order: readonly Runnable[]): Promise<void> => {
+    for (const engine of order) {
+      if (failures.has(engine.name)) continue;
+      signal?.throwIfAborted();
+      // The threads of the engine before spin on for a while; nobody shall pay for another's.
+      await new Promise((resolve) => setTimeout(resolve, REST_MS));
+      const start = performance.now();
+      try {
+        await engine.run();
+        samples.get(engine.name)!.push(performance.now() - start);
+      } catch (error) {
+        failures.set(engine.name, error);
+      }
+    }
   };
-  for (const engine of engines) first.set(engine.name, await timed(engine));
-  for (const engine of engines) await timed(engine);
+  for (let warmup = 0; warmup < WARMUPS; warmup++) await runInTurn(engines);
   const end = performance.now() + seconds * 1000;
   for (let round = 0; round < most && (round < least || performance.now() < end); round++) {
-    const order = round % 2 === 0 ? engines : engines.toReversed();
-    for (const engine of order) samples.get(engine.name)!.push(await timed(engine));
+    if (failures.size === engines.length) break;
+    await runInTurn(round % 2 === 0 ? engines : engines.toReversed());
   }
-  return new Map(
-    [...samples].map(([name, times]) => {
-      const sorted = times.toSorted((a, b) => a - b);
-      const timing: Timing = {
-        median: quantile(sorted, 0.5),
-        p10: quantile(sorted, 0.1),
-        p95: quantile(sorted, 0.95),
-        rounds: sorted.length,
-        first: first.get(name)!,
-      };
-      return [name, timing];
-    }),
-  );
+  const timings = new Map<string, Timing>();
+  for (const [name, times] of samples) {
+    if (!failures.has(name)) timings.set(name, timingOf(times));
+  }
+  return { timings, failures };
 }
+
+function timingOf([first, ...others]: readonly number[]): Timing {
+  const sorted = others.slice(WARMUPS - 1).toSorted((a, b) => a - b);
+  return {
+    median: quantile(sorted, 0.5),
+    p10: quantile(sorted, 0.1),
+    p95: quantile(sorted, 0.95),
+    rounds: sorted.length,
+    first: first!,
+  };
+}
+
+/** The middle one of some numbers. */
+export const median = (values: readonly number[]): number =>
+  quantile(
+    values.toSorted((a, b) => a - b),
+    0.5,
+  );
+
+/** What was thrown, in a line. */
+export const wordsOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
 
 /** Largest difference of two results; infinite where one has no number. */
 export function worstDifference(a: Float32Array, b: ArrayLike<number>): number {

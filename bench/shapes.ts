@@ -108,6 +108,24 @@ export function workloadOf(shape: Shape, seed = 1): Workload {
   return { shape, file, X, weights: initializers, flops };
 }
 
+/**
+ * Bytes that one run touches at least where no kernel keeps weights on the chip: recurrent weights and
+ * state once a time step; inputs, their weights, gates written and read, and outputs once. A kernel
+ * that does keep weights may come out above the memory's bandwidth, which is the point of it.
+ */
+export function trafficOf({ cell, H, B, T, layers, bidirectional }: Shape): number {
+  const D = bidirectional ? 2 : 1;
+  const gateRows = D * H * (cell === 'lstm' ? 4 : 3);
+  const states = cell === 'lstm' ? 2 : 1;
+  let numbers = 0;
+  for (let layer = 0; layer < layers; layer++) {
+    const width = layer === 0 ? H : D * H;
+    const once = T * B * width + gateRows * width + 2 * T * B * gateRows + T * B * D * H;
+    numbers += once + T * (gateRows * H + 2 * states * B * D * H);
+  }
+  return 4 * numbers;
+}
+
 const HIDDEN = [32, 64, 128, 256, 512, 1024];
 const BATCH = [1, 4, 16, 64, 128];
 const STEPS = [1, 16, 64, 256, 1000];

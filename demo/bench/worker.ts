@@ -1,5 +1,5 @@
 // Measures. In a worker, so that an engine that computes on the CPU never holds up the page.
-import { measure, worstDifference } from '../../bench/measure.ts';
+import { measure, wordsOf, worstDifference } from '../../bench/measure.ts';
 import { nameOf, workloadOf } from '../../bench/shapes.ts';
 import type { Workload } from '../../bench/shapes.ts';
 import { clockStep } from './clock.ts';
@@ -25,8 +25,6 @@ const loaders: Readonly<Record<EngineName, () => Promise<Prepare>>> = {
 };
 
 const answer = (message: Answer): void => postMessage(message);
-const wordsOf = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
 
 /** Contenders of one shape, and what is known of each. */
 interface Field {
@@ -121,12 +119,28 @@ async function time({ rows, contenders }: Field, settings: Settings, signal: Abo
   );
   const { batch, steps, seconds } = settings;
   const step = clockStep();
-  const engines: Awaited<ReturnType<typeof repeated>>[] = [];
-  for (const [, contender] of fit) engines.push(await repeated(contender, step));
-  const timings = await measure(engines, { rounds: ROUNDS, seconds }, signal);
-  for (const [i, [engine]] of fit.entries()) {
-    const { name, repeats } = engines[i]!;
-    const timing = timings.get(name)!;
+  const failed = (engine: EngineName, error: unknown): void => {
+    rows.set(engine, { ...rows.get(engine)!, status: 'failed', reason: wordsOf(error) });
+  };
+  const ready = new Map<EngineName, Awaited<ReturnType<typeof repeated>>>();
+  for (const [engine, contender] of fit) {
+    try {
+      ready.set(engine, await repeated(contender, step));
+    } catch (error) {
+      failed(engine, error);
+    }
+  }
+  const { timings, failures } = await measure(
+    [...ready.values()],
+    { rounds: ROUNDS, seconds },
+    signal,
+  );
+  for (const [engine, { name, repeats }] of ready) {
+    const timing = timings.get(name);
+    if (!timing) {
+      failed(engine, failures.get(name));
+      continue;
+    }
     const [median, p10, p95] = (['median', 'p10', 'p95'] as const).map(
       (key) => timing[key] / repeats,
     ) as [number, number, number];
@@ -167,7 +181,13 @@ async function measureAll(settings: Settings, signal: AbortSignal): Promise<void
       await time(field, settings, signal);
     } finally {
       clearInterval(timer);
-      for (const contender of field.contenders.values()) await contender.dispose();
+      for (const contender of field.contenders.values()) {
+        try {
+          await contender.dispose();
+        } catch {
+          // one that failed before may fail again
+        }
+      }
     }
     for (const row of field.rows.values()) answer({ type: 'row', row });
   }

@@ -169,6 +169,42 @@ test('a wrong answer shows no time, nor does an engine that lacks the layer', as
   expect(await page.locator('#plot .engine').count()).toBe(1);
 });
 
+test('an opponent that throws while it is timed is told of, and the run goes on', async () => {
+  const page = await openPage();
+  await page.context().route('**/worker-*.js', async (route) => {
+    const response = await route.fetch();
+    // The second device is ONNX Runtime's. It runs once for its answer, and then reads nothing back.
+    const fail = `const devices = [];
+      let reads = 0;
+      const { createBuffer } = GPUDevice.prototype;
+      GPUDevice.prototype.createBuffer = function (...given) {
+        if (!devices.includes(this)) devices.push(this);
+        const buffer = createBuffer.apply(this, given);
+        if (devices.indexOf(this) === 1) {
+          const map = buffer.mapAsync;
+          buffer.mapAsync = (...how) =>
+            ++reads > 3 ? Promise.reject(new DOMException('planted', 'OperationError')) : map.apply(buffer, how);
+        }
+        return buffer;
+      };`;
+    await route.fulfill({ response, body: `${fail}${await response.text()}` });
+  });
+  await open(page, `${QUICK.replace('32', '32,64')}&opponents=ort-webgpu,ort-wasm&run=1`);
+  const { rows, failure, report } = await finished(page);
+  expect(failure).toBeUndefined();
+  expect(report!.complete).toBe(true);
+  expect(rows.map(({ hidden, engine, status }) => [hidden, engine, status])).toEqual([
+    [32, 'webgpu-rnn', 'right'],
+    [32, 'ort-webgpu', 'failed'],
+    [32, 'ort-wasm', 'right'],
+    [64, 'webgpu-rnn', 'right'],
+    [64, 'ort-webgpu', 'right'], // on a device of its own
+    [64, 'ort-wasm', 'right'],
+  ]);
+  const failed = rows.filter(({ times }) => !times);
+  expect(failed.map(({ reason }) => reason)).toEqual([expect.stringContaining('planted')]);
+});
+
 describe('by hand', () => {
   test('the keyboard starts and stops a run, and the URL keeps the settings', async () => {
     const page = await openPage();
