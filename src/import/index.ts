@@ -67,6 +67,10 @@ export async function importModel(files: ModelFiles, options: ImportOptions = {}
   const [main, found] = mainFile(files, format);
   const read = IMPORTERS[found];
   if (read === undefined) throw notAModel(main, `a file of format ${found}`);
+  if (options.architecture !== undefined && found !== 'safetensors') {
+    const what = `got one for ${main}, whose format, ${found}, says its own layers; expected none`;
+    throw new RnnError('INVALID_ARGUMENT', 'options.architecture', what);
+  }
   return read(files, main, options);
 }
 

@@ -221,7 +221,7 @@ export const BROKEN: readonly Broken[] = [
     bytes: () => archive({ 'config.json': { bytes: '{"class_name": "Sequential",' } }),
     code: 'INVALID_MODEL',
     path: 'model:config.json',
-    says: /no JSON/,
+    says: /damaged JSON \(Expected/,
   },
   {
     what: 'weights that are no HDF5 file',
@@ -235,7 +235,7 @@ export const BROKEN: readonly Broken[] = [
     bytes: async () => (await writeH5(legacy(NAMED))).subarray(0, 3000),
     code: 'INVALID_MODEL',
     path: 'model',
-    says: /damaged HDF5 file/,
+    says: /damaged HDF5 file \(it points beyond its end; is the file complete\?\)/,
   },
   {
     what: 'an .h5 file of weights alone',

@@ -90,6 +90,15 @@ describe('files that are no models', () => {
     );
   });
 
+  it('an architecture for a format that says its layers', async () => {
+    const architecture = { batchFirst: true };
+    await expect(importModel(files('m.onnx', ONNX), { architecture })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      path: 'options.architecture',
+      message: expect.stringContaining('m.onnx, whose format, onnx, says its own layers'),
+    });
+  });
+
   it('no files, an unknown format, a file of another format, too many bytes', async () => {
     await expect(importModel(new Map())).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     await expect(

@@ -223,7 +223,9 @@ describe('domains', () => {
       expect.objectContaining({
         code: 'UNSUPPORTED_OPERATOR',
         path: 'graph.nodes[1]',
-        message: expect.stringMatching(/com\.microsoft:Relu, my\.own:Relu$/),
+        message: expect.stringMatching(
+          /com\.microsoft:Relu at graph\.nodes\[1\], my\.own:Relu at graph\.nodes\[2\]$/,
+        ),
       }),
     );
   });

@@ -203,6 +203,54 @@ describe('attributes of recurrent layers', () => {
   });
 });
 
+describe('weights that do not fit', () => {
+  const H = 4;
+  const fits = { W: [1, 16, 3], R: [1, 16, H], B: [1, 32], P: [1, 12] };
+  const layer = (dims: object, attributes: Attributes = {}, inputs = 'X W R B    P'): Uint8Array =>
+    writeOnnx({
+      nodes: [
+        {
+          op: 'LSTM',
+          inputs: inputs.split(' '),
+          outputs: ['Y'],
+          attributes: { hidden_size: H, ...attributes },
+        },
+      ],
+      inputs: [{ name: 'X', type: 'float32', dims: ['T', 1, 3] }],
+      outputs: [{ name: 'Y', type: 'float32' }],
+      initializers: Object.fromEntries(
+        Object.entries({ ...fits, ...dims }).map(([name, size]) => [name, ones(size, 1)]),
+      ),
+    });
+
+  it('those that do are read', () => {
+    expect(importOnnx(layer({})).nodes).toHaveLength(1);
+  });
+
+  it.each<[number, string, object, Attributes?]>([
+    [1, "W 'W' of LSTM, got shape [1, 12, 3], expected [1, 16, I] for 4", { W: [1, 12, 3] }],
+    [1, 'got shape [16, 3], expected [1, 16, I]', { W: [16, 3] }],
+    [2, 'got shape [2, 16, 4], expected [1, 16, 4]', { R: [2, 16, H] }],
+    [3, 'got shape [1, 16], expected [1, 32]', { B: [1, 16] }],
+    [7, 'got shape [1, 4], expected [1, 12]', { P: [1, 4] }],
+    [1, 'expected [2, 16, I] for 4 units, bidirectional', {}, { direction: 'bidirectional' }],
+  ])('input %i: %s', (slot, says, dims, attributes) => {
+    expect(() => importOnnx(layer(dims, attributes))).toThrow(
+      expect.objectContaining({
+        code: 'SHAPE_MISMATCH',
+        path: `graph.nodes[0].inputs[${slot}]`,
+        message: expect.stringContaining(says),
+      }),
+    );
+  });
+
+  it('weights that are left out', () => {
+    expect(() => importOnnx(layer({}, {}, 'X  R'))).toThrow(
+      /nodes\[0\]\.inputs\[1\]: W of LSTM, got nothing/,
+    );
+  });
+});
+
 describe('random layers, written to a file and read again', () => {
   // One test, many layers: a failure names the seed and the layer.
   it('give what ONNX Runtime gives', async () => {

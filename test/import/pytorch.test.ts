@@ -148,6 +148,13 @@ describe('files that do not fit', () => {
       'options.architecture.layers[0].name',
     ],
     [
+      'the same where the layer was found out',
+      { weight_ih_l0: [5, 3], weight_hh_l0: [5, 5], bias_ih_l0: [5] },
+      {},
+      'INVALID_MODEL',
+      'state_dict.bias_hh_l0',
+    ],
+    [
       'another cell than the weights have',
       recurrent('', 4, 3, 5),
       { layers: [{ type: 'gru' }] },

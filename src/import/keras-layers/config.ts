@@ -121,8 +121,14 @@ export function layerConfig(data: unknown, path: string): LayerConfig {
   // Keras 1 and early tf.keras wrote the config of a Sequential as the bare list of its layers.
   return {
     className,
-    config: new Config(Array.isArray(config) ? { layers: config } : config, path),
+    config: configOf(Array.isArray(config) ? { layers: config } : config, path),
   };
+}
+
+/** The arguments of a layer; errors within call them by the path of the layer. */
+function configOf(config: unknown, path: string): Config {
+  if (!isObject(config)) throw invalid(`${path}.config`, config, 'an object');
+  return new Config(config, path);
 }
 
 /**
@@ -177,6 +183,6 @@ export function parseJson(text: string, budget: Budget, path: string): unknown {
     return JSON.parse(text);
   } catch (cause) {
     const what = cause instanceof Error ? cause.message : String(cause);
-    throw new RnnError('INVALID_MODEL', path, `no JSON, got ${what}`, { cause });
+    throw new RnnError('INVALID_MODEL', path, `damaged JSON (${what})`, { cause });
   }
 }

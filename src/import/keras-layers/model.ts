@@ -227,6 +227,13 @@ function siteOf(
   };
 }
 
+const circle = ({ name, config }: LayerSpec): RnnError =>
+  new RnnError(
+    'INVALID_MODEL',
+    config.path,
+    `'${name}' reads what depends on its own output, expected layers without a circle`,
+  );
+
 function runSequential(walk: Walk, site: Site, layers: readonly LayerSpec[]): KerasTensor {
   const [input] = site.inputs;
   if (input === undefined || site.inputs.length !== 1) {
@@ -252,38 +259,46 @@ function runFunctional(walk: Walk, site: Site, topology: Topology): readonly Ker
     throw invalid(path, `${site.inputs.length} inputs`, `${topology.inputs.length}`);
   }
   topology.inputs.forEach((ref, i) => made.set(key(ref), [site.inputs[i]!]));
-  const callOf = (ref: Ref): readonly [LayerSpec, CallSpec] => {
+  const callOf = (ref: Ref, from: string): readonly [LayerSpec, CallSpec] => {
     const layer = topology.layers.get(ref.layer);
     const call = layer?.calls[ref.node - layer.firstCall];
     if (layer && call) return [layer, call];
     throw invalid(
-      path,
+      from,
       [ref.layer, ref.node, ref.tensor],
       'the call of a layer that the model has',
     );
   };
-  const take = (ref: Ref): KerasTensor => {
-    const found = made.get(key(ref))?.[ref.tensor];
-    if (found) return found;
-    throw invalid(path, [ref.layer, ref.node, ref.tensor], 'an output that the layer has');
-  };
+  const taker =
+    (from: string) =>
+    (ref: Ref): KerasTensor => {
+      const found = made.get(key(ref))?.[ref.tensor];
+      if (found) return found;
+      throw invalid(from, [ref.layer, ref.node, ref.tensor], 'an output that the layer has');
+    };
+  const ends = `${path}.output_layers`;
   const open = new Set<string>();
   const seen = new Set<string>();
-  const stack = topology.outputs.toReversed().map((ref) => ({ ref, ready: false }));
+  const stack = topology.outputs.toReversed().map((ref) => ({ ref, ready: false, from: ends }));
   for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
-    const { ref, ready } = top;
+    const { ref, ready, from } = top;
     const tensor = `${ref.tensor}:${key(ref)}`;
     if (seen.has(tensor) || topology.inputs.some((own) => key(own) === key(ref))) continue;
-    const [layer, call] = callOf(ref);
+    const [layer, call] = callOf(ref, from);
     const needs = call.mask ? [...call.inputs, call.mask] : call.inputs;
     if (!ready) {
-      if (open.has(tensor)) throw invalid(layer.config.path, ref.layer, 'layers without a circle');
+      if (open.has(tensor)) throw circle(layer);
       open.add(tensor);
-      stack.push({ ref, ready: true }, ...needs.map((need) => ({ ref: need, ready: false })));
+      const path = `${layer.config.path}.inbound_nodes`;
+      stack.push(
+        { ref, ready: true, from },
+        ...needs.map((need) => ({ ref: need, ready: false, from: path })),
+      );
       continue;
     }
     seen.add(tensor);
     open.delete(tensor);
+    const take = taker(`${layer.config.path}.inbound_nodes`);
     const inputs = call.inputs.map(take);
     // TF.js runs a layer once for each output that is used; all that changes is what lingers.
     if (made.has(key(ref))) {
@@ -293,5 +308,5 @@ function runFunctional(walk: Walk, site: Site, topology: Topology): readonly Ker
     const mask = call.mask && take(call.mask);
     made.set(key(ref), runLayer(walk, siteOf(site, layer, inputs, call, mask)));
   }
-  return topology.outputs.map(take);
+  return topology.outputs.map(taker(ends));
 }

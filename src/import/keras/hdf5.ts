@@ -62,7 +62,10 @@ function guarded<T>(path: string, step: () => T): T {
     return step();
   } catch (cause) {
     if (cause instanceof RnnError) throw cause;
-    const what = cause instanceof Error ? cause.message : String(cause);
+    const text = cause instanceof Error ? cause.message : String(cause);
+    // What a DataView says of an address beyond the file tells nobody anything.
+    const isOutside = cause instanceof RangeError;
+    const what = isOutside ? 'it points beyond its end; is the file complete?' : text;
     throw new RnnError('INVALID_MODEL', path, `damaged HDF5 file (${what})`, { cause });
   }
 }

@@ -4,7 +4,7 @@ import { RnnError } from '../../errors.ts';
 import { validateGraph, type Graph } from '../../graph.ts';
 import { Budget, importLimits, type ImportLimits } from '../limits.ts';
 import { convertGraph, dimNames, valueNames } from './convert.ts';
-import { readModel, type GraphProto, type ModelProto } from './model.ts';
+import { readModel, type GraphProto, type ModelProto, type NodeProto } from './model.ts';
 import { UniqueNames } from './scope.ts';
 import { isPlainLocation } from './tensor.ts';
 
@@ -111,18 +111,20 @@ function refuseForeign(proto: GraphProto, { functions }: ModelProto): void {
     const what = `got '${redefined}', expected no function in the standard domain`;
     throw new RnnError('INVALID_MODEL', 'model.functions', what);
   }
-  const found = new Map<string, string>();
+  const found = new Map<string, NodeProto>();
   const visit = ({ nodes }: GraphProto): void => {
-    for (const { domain, op, path, attributes } of nodes) {
-      const name = `${domain}:${op}`;
-      if (!isStandard(domain) && !found.has(name)) found.set(name, path);
-      for (const { g } of attributes) if (g) visit(g);
+    for (const node of nodes) {
+      const name = `${node.domain}:${node.op}`;
+      if (!isStandard(node.domain) && !found.has(name)) found.set(name, node);
+      for (const { g } of node.attributes) if (g) visit(g);
     }
   };
   visit(proto);
   const [first] = found.values();
   if (first === undefined) return;
-  const names = [...found.keys()].join(', ');
-  const what = `operators outside of the standard domain are not supported, got ${names}`;
-  throw new RnnError('UNSUPPORTED_OPERATOR', first, what);
+  const list = [...found].map(([op, { name, path }]) =>
+    name === '' ? `${op} at ${path}` : `${op} '${name}' at ${path}`,
+  );
+  const what = `operators outside of the standard domain are not supported, got ${list.join(', ')}`;
+  throw new RnnError('UNSUPPORTED_OPERATOR', first.path, what);
 }

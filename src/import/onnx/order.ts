@@ -62,10 +62,8 @@ function depthFirst(sources: readonly (readonly number[])[], graph: GraphProto):
   return order;
 }
 
-function cycle({ path, op, name }: NodeProto): RnnError {
-  return new RnnError(
-    'INVALID_MODEL',
-    path,
-    `${op} '${name}' reads what depends on its own output: the graph has a cycle`,
-  );
+function cycle({ path, op, name, outputs }: NodeProto): RnnError {
+  const made = outputs.map((output) => `'${output}'`).join(' and ');
+  const what = `${op} ${name === '' ? '' : `'${name}' `}reads what depends on its own output ${made}`;
+  return new RnnError('INVALID_MODEL', path, `${what}: the graph has a cycle`);
 }

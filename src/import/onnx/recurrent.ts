@@ -50,7 +50,41 @@ export function toRecurrent(node: Node, scope: Scope, path: string): Node {
     const what = `inputs of ${node.op}, got ${node.inputs.length}, expected 3 to ${most}`;
     throw new RnnError('INVALID_MODEL', `${path}.inputs`, what);
   }
+  for (const [slot, name] of ['X', 'W', 'R'].entries()) {
+    if (node.inputs[slot] !== '') continue;
+    const what = `${name} of ${node.op}, got nothing, expected a value`;
+    throw new RnnError('INVALID_MODEL', `${path}.inputs[${slot}]`, what);
+  }
+  checkWeights(node, attributes, scope, path);
   return { ...node, op: 'Recurrent', attributes };
+}
+
+/** Holds the weights whose shapes are known against each other, long before there is an X. */
+function checkWeights(
+  { op, inputs }: Node,
+  { cell, hidden, direction }: RecurrentAttributes,
+  scope: Scope,
+  path: string,
+): void {
+  const rows = CELLS[cell].gates.length * hidden;
+  const D = direction === 'bidirectional' ? 2 : 1;
+  const shapes = new Map<number, readonly [string, ...(number | string)[]]>([
+    [1, ['W', D, rows, 'I']],
+    [2, ['R', D, rows, hidden]],
+    [3, ['B', D, 2 * rows]],
+    [7, ['P', D, 3 * hidden]],
+  ]);
+  for (const [slot, [what, ...wanted]] of shapes) {
+    const name = inputs[slot] ?? '';
+    const dims = scope.constant(name)?.dims ?? scope.input(name)?.dims;
+    if (dims === undefined) continue;
+    const agrees = (size: number | string, axis: number): boolean =>
+      typeof size === 'string' || typeof dims[axis] === 'string' || dims[axis] === size;
+    if (dims.length === wanted.length && wanted.every(agrees)) continue;
+    const got = `${what} '${name}' of ${op}, got shape [${dims.join(', ')}]`;
+    const expected = `[${wanted.join(', ')}] for ${hidden} units, ${direction}`;
+    throw new RnnError('SHAPE_MISMATCH', `${path}.inputs[${slot}]`, `${got}, expected ${expected}`);
+  }
 }
 
 const MAX_FLOAT32 = 3.4028234663852886e38;

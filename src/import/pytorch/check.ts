@@ -117,7 +117,8 @@ function check(value: unknown, rules: Rules, path: string): void {
 
 function show(value: unknown): string {
   if (typeof value === 'string') return `'${value.slice(0, 80)}'`;
-  return typeof value === 'object' && value !== null ? 'something else' : String(value);
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }
 
 /** @throws RnnError `INVALID_ARGUMENT` with a path such as `options.architecture.layers[1].name` */

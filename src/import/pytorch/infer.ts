@@ -59,7 +59,7 @@ function recurrentOf({ name, leaves }: Module, state: StateDict): Recurrent {
     );
   }
   const layer: PyTorchRecurrent = { type, name };
-  const { inputs, outputs, directions } = readRecurrent(layer, state, '');
+  const { inputs, outputs, directions } = readRecurrent(layer, state, undefined);
   return { layer, inputs, outputs: directions * outputs };
 }
 
@@ -103,8 +103,9 @@ export function inferLayers(state: StateDict): readonly PyTorchLayer[] {
   }
   if (rest.length > 0) {
     throw unclear(
-      `what ${listed(rest.map(({ name, leaves }) => `${name}.${[...leaves.keys()][0]}`))} belong to ` +
-        'is open (options.architecture.ignore leaves tensors out)',
+      'which layers take ' +
+        `${listed(rest.map(({ name, leaves }) => `${name}.${[...leaves.keys()][0]}`))} is open ` +
+        '(options.architecture.ignore leaves tensors out)',
     );
   }
   const stack = stackOf(recurrent.map((module) => recurrentOf(module, state)));

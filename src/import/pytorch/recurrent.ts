@@ -28,11 +28,14 @@ export interface RecurrentModule {
   readonly outputs: number;
 }
 
-/** Reads a module and checks its tensors against each other. */
+/**
+ * Reads a module and checks its tensors against each other. `path` is that of the layer in the
+ * architecture, undefined for one that was found out from the file.
+ */
 export function readRecurrent(
   layer: PyTorchRecurrent,
   state: StateDict,
-  path: string,
+  path: string | undefined,
 ): RecurrentModule {
   // nn.LSTMCell has the names of nn.LSTM without the number of the layer.
   const isCell = !state.find(layer, 'weight_ih_l0') && state.find(layer, 'weight_ih') !== undefined;
@@ -71,7 +74,12 @@ export function readRecurrent(
 }
 
 /** H and O, from the weights of the first layer, checked against the number of gates. */
-function sizesOf(layer: PyTorchRecurrent, state: StateDict, suffix: string, path: string) {
+function sizesOf(
+  layer: PyTorchRecurrent,
+  state: StateDict,
+  suffix: string,
+  path: string | undefined,
+) {
   const R = state.get(layer, `weight_hh${suffix}`, path);
   const projection = state.find(layer, `weight_hr${suffix}`);
   const [rows = 0, columns = 0] = R.dims;
@@ -84,7 +92,10 @@ function sizesOf(layer: PyTorchRecurrent, state: StateDict, suffix: string, path
   const kind = Object.entries(CELLS).find(([, cell]) => rows === cell.gates.length * hidden)?.[0];
   const expected = `${gates * hidden} rows, ${gates} gates × ${hidden}`;
   throw kind && kind !== layer.type
-    ? wrongArchitecture(`${path}.type`, `got '${layer.type}', the weights are those of '${kind}'`)
+    ? wrongArchitecture(
+        `${path ?? ''}.type`,
+        `got '${layer.type}', the weights are those of '${kind}'`,
+      )
     : R.fail(`${expected} of '${layer.type}'`);
 }
 

@@ -33,17 +33,22 @@ export class StateDict {
     return new StateTensor(name, found);
   }
 
-  /** Like {@link find}, where the layer cannot do without; `path` is that of the layer. */
-  get(layer: PyTorchModule, leaf: string, path: string): StateTensor {
+  /**
+   * Like {@link find}, where the layer cannot do without; `path` is that of the layer in the
+   * architecture, undefined for one that was found out from the file.
+   */
+  get(layer: PyTorchModule, leaf: string, path: string | undefined): StateTensor {
     const found = this.find(layer, leaf);
     if (found) return found;
     const own = layer.tensors?.[leaf];
     const where = own === undefined ? `${path}.name` : `${path}.tensors.${leaf}`;
     const wanted = own ?? (layer.name ? `${layer.name}.${leaf}` : leaf);
-    throw wrongArchitecture(
-      where,
-      `the file has no tensor '${wanted}', it has ${listed([...this.#tensors.keys()])}`,
-    );
+    const others = listed([...this.#tensors.keys()]);
+    if (path === undefined) {
+      const what = `the file has no such tensor, expected one beside ${others}`;
+      throw new RnnError('INVALID_MODEL', `state_dict.${wanted}`, what);
+    }
+    throw wrongArchitecture(where, `the file has no tensor '${wanted}', it has ${others}`);
   }
 }
 

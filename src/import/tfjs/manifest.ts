@@ -91,7 +91,7 @@ function readSpec(spec: Config, budget: Budget) {
     throw new RnnError(
       'INVALID_MODEL',
       `${path}.dtype`,
-      `got ${stored} for ${dtype}, expected ${known.join(', ')}`,
+      `got ${quantization ? `${stored} for ${dtype}` : dtype}, expected ${known.join(', ')}`,
     );
   }
   budget.spend('maxConstantBytes', count * 4, path, 'too many weights');
