@@ -107,7 +107,7 @@ export function elementCount(dims: readonly number[], limits: ImportLimits, path
       throw new RnnError(
         'INVALID_MODEL',
         `${path}.dims[${axis}]`,
-        `got ${dim}, expected a whole number that is not negative`,
+        `got ${JSON.stringify(dim)}, expected a whole number from 0 to 2^53 - 1`,
       );
     }
   });
