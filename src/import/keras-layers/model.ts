@@ -289,10 +289,10 @@ function runFunctional(walk: Walk, site: Site, topology: Topology): readonly Ker
     if (!ready) {
       if (open.has(tensor)) throw circle(layer);
       open.add(tensor);
-      const path = `${layer.config.path}.inbound_nodes`;
+      const asks = `${layer.config.path}.inbound_nodes`;
       stack.push(
         { ref, ready: true, from },
-        ...needs.map((need) => ({ ref: need, ready: false, from: path })),
+        ...needs.map((need) => ({ ref: need, ready: false, from: asks })),
       );
       continue;
     }
