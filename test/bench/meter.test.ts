@@ -3,6 +3,7 @@ import { loadModel } from 'webgpu-rnn/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { measure } from '../../bench/measure.ts';
 import { Meter } from '../../bench/meter.ts';
+import { slopeOf, svgOf } from '../../bench/plot.ts';
 import { probePeaks } from '../../bench/probes.ts';
 import { nameOf, shapeOf, trafficOf, workloadOf } from '../../bench/shapes.ts';
 import { getAdapter } from '../setup/gpu.ts';
@@ -99,5 +100,21 @@ describe('shapes', () => {
     // x 2·3·4, W 16·4, gates 2·2·3·16, Y 2·3·4; each step R 16·4, h and c read and written 2·2·3·4.
     const once = 24 + 64 + 192 + 24;
     expect(trafficOf(shapeOf('lstm-h4-b3-t2'))).toBe(4 * (once + 2 * (64 + 48)));
+  });
+});
+
+describe('plot', () => {
+  test('the slope of y = x² over logarithms is 2', () => {
+    const points = [1, 2, 4, 8].map((x) => [x, x * x] as const);
+    expect(slopeOf(points)).toBeCloseTo(2, 12);
+    expect(slopeOf(points.map(([x]) => [x, 7] as const))).toBeCloseTo(0, 12);
+  });
+
+  test('every point is in the file, and words are words', () => {
+    const lines = [{ name: 'a < b', points: [[1, 3] as const, [10, 300] as const] }];
+    const svg = svgOf({ title: 't & t', x: 'x', y: 'ms', lines });
+    expect(svg.match(/<circle/g)).toHaveLength(2);
+    expect(svg).toContain('a &lt; b');
+    expect(svg).not.toContain('NaN');
   });
 });
