@@ -14,6 +14,11 @@ export interface Shape {
   readonly T: number;
   readonly layers: number;
   readonly bidirectional: boolean;
+  /**
+   * A GRU that resets the state before the product with its weights, as TensorFlow.js does it; PyTorch,
+   * Keras and this benchmark otherwise reset the product.
+   */
+  readonly resetBefore?: boolean;
 }
 
 /** A shape made real: the file and one input, X [T, B, H] → Y [T, B, D·H]. */
@@ -27,17 +32,18 @@ export interface Workload {
   readonly flops: number;
 }
 
-/** `lstm-h128-b16-t64`, with `-l3` and `-bi` where they apply. */
-export function nameOf({ cell, H, B, T, layers, bidirectional }: Shape): string {
-  const more = `${layers > 1 ? `-l${layers}` : ''}${bidirectional ? '-bi' : ''}`;
+/** `lstm-h128-b16-t64`, with `-l3`, `-bi` and `-before` where they apply. */
+export function nameOf({ cell, H, B, T, layers, bidirectional, resetBefore }: Shape): string {
+  const bi = bidirectional ? '-bi' : '';
+  const more = `${layers > 1 ? `-l${layers}` : ''}${bi}${resetBefore ? '-before' : ''}`;
   return `${cell}-h${H}-b${B}-t${T}${more}`;
 }
 
 /** The shape that a name says. @throws Error when it says none */
 export function shapeOf(name: string): Shape {
-  const found = /^(lstm|gru)-h(\d+)-b(\d+)-t(\d+)(?:-l(\d+))?(-bi)?$/.exec(name);
+  const found = /^(lstm|gru)-h(\d+)-b(\d+)-t(\d+)(?:-l(\d+))?(-bi)?(-before)?$/.exec(name);
   if (!found) throw new Error(`no shape: ${name}; for example lstm-h128-b16-t64-l3-bi`);
-  const [, cell, H, B, T, layers, bi] = found;
+  const [, cell, H, B, T, layers, bi, before] = found;
   return {
     cell: cell as Shape['cell'],
     H: Number(H),
@@ -45,12 +51,13 @@ export function shapeOf(name: string): Shape {
     T: Number(T),
     layers: Number(layers ?? 1),
     bidirectional: bi !== undefined,
+    ...(before !== undefined && { resetBefore: true }),
   };
 }
 
 /** Random weights of a size that keeps gates at order one, and a random input. */
 export function workloadOf(shape: Shape, seed = 1): Workload {
-  const { cell, H, B, T, layers, bidirectional } = shape;
+  const { cell, H, B, T, layers, bidirectional, resetBefore } = shape;
   const random = randomOf(seed);
   const D = bidirectional ? 2 : 1;
   const G = cell === 'lstm' ? 4 : 3;
@@ -73,7 +80,7 @@ export function workloadOf(shape: Shape, seed = 1): Workload {
     const attributes = {
       hidden_size: H,
       direction: bidirectional ? 'bidirectional' : 'forward',
-      ...(cell === 'gru' && { linear_before_reset: 1 }),
+      ...(cell === 'gru' && !resetBefore && { linear_before_reset: 1 }),
     };
     const y = `Y${layer}`;
     nodes.push({ op: cell.toUpperCase(), name: `layer${layer}`, inputs, outputs: [y], attributes });

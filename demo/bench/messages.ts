@@ -1,9 +1,8 @@
 // What the page and its worker say to each other, and what a measurement is.
+import { ENGINES, type EngineName } from '../../bench/engines/engine.ts';
 import type { Shape } from '../../bench/shapes.ts';
 
-/** Everything that can be measured. The first is always there. */
-export const ENGINES = ['webgpu-rnn', 'ort-webgpu', 'ort-wasm', 'tfjs'] as const;
-export type EngineName = (typeof ENGINES)[number];
+export { ENGINES, type EngineName };
 
 /** Engines that are loaded only when somebody asks for them. */
 export type Opponent = Exclude<EngineName, 'webgpu-rnn'>;

@@ -3,9 +3,9 @@ import { measure, wordsOf, worstDifference } from '../../bench/measure.ts';
 import { nameOf, workloadOf } from '../../bench/shapes.ts';
 import type { Workload } from '../../bench/shapes.ts';
 import { clockStep } from './clock.ts';
-import type { Contender, Prepare } from './engines/engine.ts';
-import { Incapable } from './engines/engine.ts';
-import { prepareOurs } from './engines/ours.ts';
+import type { Contender } from '../../bench/engines/engine.ts';
+import { Incapable } from '../../bench/engines/engine.ts';
+import { LOADERS } from '../../bench/engines/index.ts';
 import type { Answer, EngineName, Request, Row, Settings } from './messages.ts';
 import { TITLES } from './messages.ts';
 
@@ -15,14 +15,6 @@ const ROUNDS = [5, 200] as const;
 const CLOCK_STEPS = 20; // that a time shall last at least, for an error of 5 % at most
 const MOST_REPEATS = 100;
 const REPORT_MS = 250;
-
-// Each is a chunk of its own that only comes when it is asked for.
-const loaders: Readonly<Record<EngineName, () => Promise<Prepare>>> = {
-  'webgpu-rnn': async () => prepareOurs,
-  'ort-webgpu': async () => (await import('./engines/ort-webgpu.ts')).prepare,
-  'ort-wasm': async () => (await import('./engines/ort-wasm.ts')).prepare,
-  tfjs: async () => (await import('./engines/tfjs.ts')).prepare,
-};
 
 const answer = (message: Answer): void => postMessage(message);
 
@@ -50,7 +42,7 @@ async function line(
     signal.throwIfAborted();
     const known = { shape: nameOf(shape), engine, hidden: shape.H, flops };
     try {
-      const prepare = await loaders[engine]();
+      const prepare = await LOADERS[engine]();
       const start = performance.now();
       const contender = await prepare(workload);
       contenders.set(engine, contender);
@@ -72,7 +64,8 @@ async function check({ rows, results }: Field, workload: Workload): Promise<void
   let truth: Float32Array | undefined;
   let arbiter: Row['arbiter'];
   if (workload.flops <= REFERENCE_FLOPS) {
-    const reference = await prepareOurs(workload, 'reference');
+    const prepare = await LOADERS['webgpu-rnn']();
+    const reference = await prepare(workload, 'reference');
     truth = await reference.run();
     await reference.dispose();
     arbiter = 'float64';

@@ -1,38 +1,45 @@
 // TensorFlow.js with the same weights, in the layout of Keras.
 import * as tf from '@tensorflow/tfjs';
-import type { Workload } from '../../../bench/shapes.ts';
+import '@tensorflow/tfjs-backend-webgpu'; // registers itself
+import type { Workload } from '../shapes.ts';
 import { Incapable } from './engine.ts';
 import type { Prepare } from './engine.ts';
 
-// ONNX orders the gates of an LSTM i, o, f, c; Keras i, f, c, o.
-const GATES = [0, 2, 3, 1] as const;
+// Where Keras finds its gates in ONNX: i, f, c, o among i, o, f, c; z, r, h are the same.
+const ORDERS = { lstm: [0, 2, 3, 1], gru: [0, 1, 2] } as const;
+type Order = (typeof ORDERS)[keyof typeof ORDERS];
 
-/** Rows [4·H, width] of ONNX as columns [width, 4·H] of Keras. */
-function columns(rows: Float32Array, H: number, width: number): tf.Tensor2D {
+/** Rows [G·H, width] of ONNX as columns [width, G·H] of Keras. */
+function columns(rows: Float32Array, order: Order, H: number, width: number): tf.Tensor2D {
   const out = new Float32Array(rows.length);
-  GATES.forEach((gate, k) => {
+  const G = order.length;
+  order.forEach((gate, k) => {
     for (let unit = 0; unit < H; unit++) {
       for (let i = 0; i < width; i++) {
-        out[i * 4 * H + k * H + unit] = rows[(gate * H + unit) * width + i]!;
+        out[i * G * H + k * H + unit] = rows[(gate * H + unit) * width + i]!;
       }
     }
   });
-  return tf.tensor2d(out, [width, 4 * H]);
+  return tf.tensor2d(out, [width, G * H]);
 }
 
 /** The two biases of ONNX as the one of Keras, which is their sum. */
-function biasOf(both: Float32Array, H: number): tf.Tensor1D {
-  const out = new Float32Array(4 * H);
-  GATES.forEach((gate, k) => {
+function biasOf(both: Float32Array, order: Order, H: number): tf.Tensor1D {
+  const G = order.length;
+  const out = new Float32Array(G * H);
+  order.forEach((gate, k) => {
     for (let unit = 0; unit < H; unit++) {
       const at = gate * H + unit;
-      out[k * H + unit] = both[at]! + both[4 * H + at]!;
+      out[k * H + unit] = both[at]! + both[G * H + at]!;
     }
   });
   return tf.tensor1d(out);
 }
 
-function weightsOf({ shape: { H, bidirectional }, weights }: Workload, layer: number): tf.Tensor[] {
+function weightsOf({ shape, weights }: Workload, layer: number): tf.Tensor[] {
+  const { cell, H, bidirectional } = shape;
+  const order = ORDERS[cell];
+  const G = order.length;
   return (bidirectional ? [0, 1] : [0]).flatMap((direction) => {
     const part = (name: string, size: number): Float32Array =>
       (weights[`${name}${layer}`]!.data as Float32Array).subarray(
@@ -41,9 +48,9 @@ function weightsOf({ shape: { H, bidirectional }, weights }: Workload, layer: nu
       );
     const width = weights[`W${layer}`]!.dims[2]!;
     return [
-      columns(part('W', 4 * H * width), H, width),
-      columns(part('R', 4 * H * H), H, H),
-      biasOf(part('B', 8 * H), H),
+      columns(part('W', G * H * width), order, H, width),
+      columns(part('R', G * H * H), order, H, H),
+      biasOf(part('B', 2 * G * H), order, H),
     ];
   });
 }
@@ -62,14 +69,13 @@ function swap(data: Float32Array, a: number, b: number, c: number): Float32Array
 
 /** TensorFlow.js on its WebGPU backend. */
 export const prepare: Prepare = async (workload) => {
-  const { cell, H, B, T, layers, bidirectional } = workload.shape;
-  if (cell === 'gru') throw new Incapable('cannot: reset after the product');
-  await import('@tensorflow/tfjs-backend-webgpu'); // which registers itself
+  const { cell, H, B, T, layers, bidirectional, resetBefore } = workload.shape;
+  if (cell === 'gru' && !resetBefore) throw new Incapable('cannot: reset after the product');
   if (!(await tf.setBackend('webgpu'))) throw new Error('its WebGPU backend does not start');
   const model = tf.sequential();
   for (let layer = 0; layer < layers; layer++) {
     const width = bidirectional && layer > 0 ? 2 * H : H;
-    const lstm = tf.layers.lstm({
+    const single = tf.layers[cell]({
       units: H,
       returnSequences: true,
       recurrentActivation: 'sigmoid',
@@ -78,8 +84,8 @@ export const prepare: Prepare = async (workload) => {
       inputShape: [T, width],
     });
     const made = bidirectional
-      ? tf.layers.bidirectional({ layer: lstm, mergeMode: 'concat', inputShape: [T, width] })
-      : lstm;
+      ? tf.layers.bidirectional({ layer: single, mergeMode: 'concat', inputShape: [T, width] })
+      : single;
     model.add(made);
     const weights = weightsOf(workload, layer);
     made.setWeights(weights);

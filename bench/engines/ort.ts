@@ -1,6 +1,6 @@
 // ONNX Runtime Web. Its two builds differ in nothing that is seen from here.
 import type { InferenceSession, Tensor } from 'onnxruntime-web';
-import type { Workload } from '../../../bench/shapes.ts';
+import type { Workload } from '../shapes.ts';
 import type { Contender } from './engine.ts';
 
 /** What either build exports, as far as it is used. */

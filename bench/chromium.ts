@@ -1,0 +1,178 @@
+// `npm run bench:chromium`: the engines of the web in headless Chromium: ours, ONNX Runtime's WebGPU and
+// WebAssembly, and TensorFlow.js on WebGPU. Answers first, then engines in turn within one page; and how
+// long the first result takes in a browser where nothing is warm.
+//
+//   npm run bench:chromium
+//   npm run bench:chromium -- --shape gru-h64-b16-t64 --seconds 2
+//   npm run bench:chromium -- --limit 30    seconds for TensorFlow.js on one shape, its compiling included
+//   npm run bench:chromium -- --no-tfjs --no-cold
+//
+// TensorFlow.js is measured beside ours in a page apart, for few rounds: on a CPU its first run takes
+// minutes. Its GRU resets the state before the product, so both get such a model.
+import { parseArgs } from 'node:util';
+import { ENGINES, type EngineName } from './engines/engine.ts';
+import { geometricMean, median, wordsOf } from './measure.ts';
+import type { BrowserRow, ColdStart, Task } from './page/main.ts';
+import { inFreshPage, openSite, type Site } from './page/site.ts';
+import { Progress } from './progress.ts';
+import { dateOf, machineOf, resultFile, versionsOf, writeJson } from './record.ts';
+import { nameOf, shapeOf } from './shapes.ts';
+
+const { values: args } = parseArgs({
+  options: {
+    shape: { type: 'string', multiple: true },
+    seconds: { type: 'string', default: '1' },
+    limit: { type: 'string', default: '150' },
+    samples: { type: 'string', default: '5' },
+    tfjs: { type: 'boolean', default: true },
+    cold: { type: 'boolean', default: true },
+    json: { type: 'string' },
+  },
+  allowNegative: true,
+});
+
+const SHAPES = ['lstm', 'gru'].flatMap((cell) =>
+  [1, 16].flatMap((B) => [64, 128, 256].map((H) => `${cell}-h${H}-b${B}-t64`)),
+);
+const COLD_SHAPE = 'lstm-h128-b1-t64';
+const PATIENCE = 600; // seconds for everything that is not known to be slow
+
+const [seconds, limit, samples] = [args.seconds, args.limit, args.samples].map(Number) as [
+  number,
+  number,
+  number,
+];
+const shapes = (args.shape ?? SHAPES).map((name) => nameOf(shapeOf(name)));
+
+/** All engines of a task, whatever happens. */
+async function run(site: Site, task: Task, patience: number): Promise<BrowserRow[]> {
+  const all = (status: 'failed' | 'cut', reason: string): BrowserRow[] =>
+    task.engines.map((engine) => ({ shape: task.shape, engine, status, reason }));
+  try {
+    const rows = await inFreshPage(site, patience, (page) =>
+      page.evaluate((given) => window.enginePage!.measureShape(given), task),
+    );
+    return rows === 'cut' ? all('cut', `not done after ${patience} s`) : rows;
+  } catch (error) {
+    return all('failed', wordsOf(error));
+  }
+}
+
+const cellOf = ({ timing, status, reason }: BrowserRow): string =>
+  timing
+    ? timing.median.toPrecision(3)
+    : status === 'failed'
+      ? `failed: ${reason}`
+      : (reason ?? '');
+
+function print(rows: readonly BrowserRow[]): void {
+  for (const row of rows) {
+    const own = rows.find(({ engine }) => engine === 'webgpu-rnn')?.timing;
+    const ratio =
+      own && row.timing && row.engine !== 'webgpu-rnn'
+        ? `${(row.timing.median / own.median).toPrecision(3)}x`
+        : '';
+    const first = row.firstMs === undefined ? '' : ((row.loadMs ?? 0) + row.firstMs).toFixed(0);
+    console.log(
+      `${row.shape.padEnd(24)} ${row.engine.padEnd(11)} ${cellOf(row).padStart(9)} ` +
+        `${ratio.padStart(8)} ${first.padStart(9)} ${(row.error?.toExponential(1) ?? '').padStart(9)}`,
+    );
+  }
+}
+
+async function coldStarts(site: Site, engine: EngineName) {
+  const times: ColdStart[] = [];
+  for (let i = 0; i < samples; i++) {
+    try {
+      const time = await inFreshPage(site, limit, (page) =>
+        page.evaluate(([name, shape]) => window.enginePage!.measureColdStart(name, shape), [
+          engine,
+          COLD_SHAPE,
+        ] as const),
+      );
+      if (time === 'cut') return { engine, reason: `not done after ${limit} s` };
+      times.push(time);
+    } catch (error) {
+      return { engine, reason: wordsOf(error) };
+    }
+  }
+  const of = (key: keyof ColdStart): number => median(times.map((time) => time[key]));
+  return { engine, importMs: of('importMs'), firstResultMs: of('firstResultMs'), times };
+}
+
+const site = await openSite();
+const facts = await inFreshPage(site, 60, async (page) => ({
+  adapter: await page.evaluate(() => window.enginePage!.adapterName()),
+  browser: page.context().browser()!.version(),
+  isolated: await page.evaluate(() => crossOriginIsolated),
+}));
+if (facts === 'cut') throw new Error('the page does not answer');
+const file = args.json ?? resultFile(['chromium', facts.adapter.split(' ').slice(0, 2).join(' ')]);
+const results = {
+  date: dateOf(),
+  ...facts,
+  machine: machineOf(),
+  versions: versionsOf(['onnxruntime-web', '@tensorflow/tfjs', '@tensorflow/tfjs-backend-webgpu']),
+  limit,
+  rows: [] as BrowserRow[],
+  ratios: {} as Record<string, { mean: number; worst: number; shapes: number }>,
+  coldShape: COLD_SHAPE,
+  cold: [] as Awaited<ReturnType<typeof coldStarts>>[],
+};
+console.log(`Chromium ${facts.browser} on ${facts.adapter}`);
+console.log('shape                    engine             ms    ratio  first ms     error');
+const engines = ENGINES.filter((engine) => args.tfjs || engine !== 'tfjs');
+const progress = new Progress(
+  shapes.length * (args.tfjs ? 2 : 1) + (args.cold ? engines.length : 0),
+);
+const ratios: Partial<Record<EngineName, number[]>> = {};
+
+/** Keeps, shows and counts what one page measured. */
+function take(rows: readonly BrowserRow[]): void {
+  const own = rows.find(({ engine }) => engine === 'webgpu-rnn')?.timing;
+  for (const { engine, timing } of rows) {
+    if (own && timing && engine !== 'webgpu-rnn') {
+      (ratios[engine] ??= []).push(timing.median / own.median);
+    }
+  }
+  progress.step();
+  print(rows);
+  results.rows.push(...rows);
+  writeJson(file, results);
+}
+
+for (const shape of shapes) {
+  progress.show(shape);
+  const fast = ENGINES.filter((engine) => engine !== 'tfjs');
+  take(await run(site, { shape, engines: fast, rounds: [5, 200], seconds }, PATIENCE));
+  if (!args.tfjs) continue;
+  const theirs = nameOf({
+    ...shapeOf(shape),
+    ...(shape.startsWith('gru') && { resetBefore: true }),
+  });
+  progress.show(`${theirs} with TensorFlow.js`);
+  const pair: EngineName[] = ['webgpu-rnn', 'tfjs'];
+  take(await run(site, { shape: theirs, engines: pair, rounds: [3, 20], seconds }, limit));
+}
+for (const [engine, values] of Object.entries(ratios)) {
+  const [mean, worst] = [geometricMean(values), Math.min(...values)];
+  results.ratios[engine] = { mean, worst, shapes: values.length };
+  console.log(
+    `${mean.toPrecision(3)}x ${engine}, geometric mean of ${values.length}, worst ${worst.toPrecision(3)}x`,
+  );
+}
+for (const engine of args.cold ? engines : []) {
+  progress.show(`${engine} cold`);
+  const start = await coldStarts(site, engine);
+  progress.step();
+  results.cold.push(start);
+  console.log(
+    `${COLD_SHAPE}, from bytes to the first result, ${engine}: ` +
+      ('reason' in start
+        ? start.reason
+        : `${start.firstResultMs.toFixed(0)} ms, and ${start.importMs.toFixed(0)} ms to fetch its code`),
+  );
+}
+writeJson(file, results);
+console.log(`written to ${file}`);
+await site.close();

@@ -1,0 +1,10 @@
+// Engines by name. Each is a chunk of its own that only comes when it is asked for.
+import type { EngineName, Prepare } from './engine.ts';
+
+/** Brings an engine. */
+export const LOADERS: Readonly<Record<EngineName, () => Promise<Prepare>>> = {
+  'webgpu-rnn': async () => (await import('./ours.ts')).prepareOurs,
+  'ort-webgpu': async () => (await import('./ort-webgpu.ts')).prepare,
+  'ort-wasm': async () => (await import('./ort-wasm.ts')).prepare,
+  tfjs: async () => (await import('./tfjs.ts')).prepare,
+};

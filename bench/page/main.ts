@@ -1,0 +1,127 @@
+// The page that `npm run bench:chromium` drives: what it is told to measure, it measures.
+import { Incapable, type Contender, type EngineName } from '../engines/engine.ts';
+import { LOADERS } from '../engines/index.ts';
+import { measure, wordsOf, worstDifference, type Timing } from '../measure.ts';
+import { nameOf, shapeOf, workloadOf, type Workload } from '../shapes.ts';
+
+const REFERENCE_FLOPS = 1e8; // beyond this ONNX Runtime's CPU provider judges
+const TOLERANCE = 1e-4; // float32 over long sums and many steps, values of order one
+
+/** One engine on one shape. */
+export interface BrowserRow {
+  readonly shape: string;
+  readonly engine: EngineName;
+  /** `cut`: it took longer than it was given. */
+  readonly status: 'right' | 'wrong' | 'cannot' | 'failed' | 'cut';
+  /** Why there are no times. */
+  readonly reason?: string;
+  /** Largest difference from the right answer; null where it is no number. */
+  readonly error?: number | null;
+  readonly flops?: number;
+  /** Milliseconds to make a session, and of the first run. */
+  readonly loadMs?: number;
+  readonly firstMs?: number;
+  readonly timing?: Timing;
+}
+
+/** What to measure. */
+export interface Task {
+  readonly shape: string;
+  readonly engines: readonly EngineName[];
+  readonly rounds: readonly [number, number];
+  readonly seconds: number;
+}
+
+/** Milliseconds of an engine's first result in this page. */
+export interface ColdStart {
+  /** To fetch and start the engine's code. */
+  readonly importMs: number;
+  /** From the model's bytes to the first result: session, shaders, run, read-back. */
+  readonly firstResultMs: number;
+}
+
+interface Entrant {
+  readonly contender: Contender;
+  readonly answer: Float32Array;
+}
+
+/** Right answers for a shape. */
+async function judge(workload: Workload): Promise<Float32Array> {
+  const small = workload.flops <= REFERENCE_FLOPS;
+  const prepare = await LOADERS[small ? 'webgpu-rnn' : 'ort-wasm']();
+  const judging = await prepare(workload, small ? 'reference' : undefined);
+  const truth = (await judging.run()).slice();
+  await judging.dispose();
+  return truth;
+}
+
+async function measureShape({ shape, engines, rounds, seconds }: Task): Promise<BrowserRow[]> {
+  const workload = workloadOf(shapeOf(shape));
+  const known = { shape: nameOf(workload.shape), flops: workload.flops };
+  const rows = new Map<EngineName, BrowserRow>();
+  const entrants = new Map<EngineName, Entrant>();
+  for (const engine of engines) {
+    try {
+      const prepare = await LOADERS[engine]();
+      const start = performance.now();
+      const contender = await prepare(workload);
+      const ready = performance.now();
+      const result = await contender.run();
+      const times = { loadMs: ready - start, firstMs: performance.now() - ready };
+      const answer = contender.arrange?.(result) ?? result.slice();
+      entrants.set(engine, { contender, answer });
+      rows.set(engine, { ...known, engine, status: 'right', ...times });
+    } catch (error) {
+      const status = error instanceof Incapable ? 'cannot' : 'failed';
+      rows.set(engine, { ...known, engine, status, reason: wordsOf(error) });
+    }
+  }
+  const truth = await judge(workload);
+  for (const [engine, { answer }] of entrants) {
+    const error = worstDifference(answer, truth);
+    rows.set(engine, {
+      ...rows.get(engine)!,
+      error: Number.isFinite(error) ? error : null,
+      ...(!(error <= TOLERANCE) && { status: 'wrong', reason: `wrong by ${error}` }),
+    });
+  }
+  const fit = [...entrants].filter(([engine]) => rows.get(engine)!.status === 'right');
+  const contenders = fit.map(([name, { contender }]) => ({
+    name,
+    run: () => contender.run(),
+    dispose: () => contender.dispose(),
+  }));
+  const { timings, failures } = await measure(contenders, { rounds, seconds });
+  for (const [engine] of fit) {
+    const timing = timings.get(engine);
+    rows.set(engine, {
+      ...rows.get(engine)!,
+      ...(timing ? { timing } : { status: 'failed', reason: wordsOf(failures.get(engine)) }),
+    });
+  }
+  return [...rows.values()];
+}
+
+async function measureColdStart(engine: EngineName, shape: string): Promise<ColdStart> {
+  const workload = workloadOf(shapeOf(shape));
+  const start = performance.now();
+  const prepare = await LOADERS[engine]();
+  const there = performance.now();
+  const contender = await prepare(workload);
+  await contender.run();
+  return { importMs: there - start, firstResultMs: performance.now() - there };
+}
+
+async function adapterName(): Promise<string> {
+  const info = (await navigator.gpu?.requestAdapter())?.info;
+  if (!info) return 'none';
+  return [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(' ');
+}
+
+const page = { measureShape, measureColdStart, adapterName };
+declare global {
+  interface Window {
+    enginePage?: typeof page;
+  }
+}
+window.enginePage = page;
