@@ -44,10 +44,23 @@ fn intPower(x: i32, y: i32) -> i32 {
   return p;
 }`;
 
+// By hand: which way pack2x16float rounds, and what it makes of numbers beyond its range, is left open.
+const HALVES = wgsl`
+fn toHalf(x: f32) -> f32 {
+  let bits = bitcast<u32>(x);
+  let sign = bits & 0x80000000u;
+  let size = bits & 0x7fffffffu;
+  if (size > 0x7f800000u) { return x; } // NaN
+  if (size >= 0x477ff000u) { return bitcast<f32>(sign | 0x7f800000u); } // 65520 and beyond
+  if (size < 0x38800000u) { return round(x * 16777216.0) * 5.9604644775390625e-8; } // steps of 2^-24
+  return bitcast<f32>(sign | ((size + 0xfffu + ((size >> 13u) & 1u)) & 0xffffe000u));
+}`;
+
 const MODULES: readonly (readonly [needs: RegExp, text: string])[] = [
   [/\b(sigmoid|safeTanh|softplus|erf)\(/, MATH],
   [/\b(sine|cosine)\(/, TRIGONOMETRY],
   [/\b(power|intPower)\(/, POWERS],
+  [/\btoHalf\(/, HALVES],
 ];
 
 /** WGSL of the functions that an expression calls. */

@@ -55,6 +55,43 @@ const MEETINGS: Readonly<Record<string, string>> = {
   max: 'max(x, y)',
 };
 
+const meeting = (reduction: string): string => MEETINGS[reduction] ?? 'y';
+
+/**
+ * out [data, filled before] at indices along one axis meets updates of their shape; an item is a
+ * line along that axis, at `s` in out and at `u` in indices and updates.
+ */
+export const scatterElementsKernel = (
+  rank: number,
+  type: 'f32' | 'i32',
+  reduction: string,
+): Kernel =>
+  defineKernel<string, string>({
+    name: 'scatter-elements',
+    bindings: { indices: 'read i32', updates: `read ${type}`, out: `write ${type}` },
+    uniforms: {
+      count: 'u32',
+      n: 'u32',
+      size: 'u32',
+      step: 'u32',
+      updateStep: 'u32',
+      ...walkUniforms(rank, ['s', 'u']),
+    },
+    // Updates that may meet are on one line, and applied in order: see below.
+    body: perItem(
+      wgsl`
+${walk('i', rank, ['s', 'u'])}
+for (var k = 0u; k < params.n; k++) {
+  let place = u + k * params.updateStep;
+  let at = s + wrap(indices[place], params.size) * params.step;
+  let x = out[at];
+  let y = updates[place];
+  out[at] = ${meeting(reduction)};
+}`,
+      WRAP,
+    ),
+  });
+
 /** out [data, filled before] at index tuples [n, depth] meets updates [n, inner]; count = inner. */
 export function scatterKernel(depth: number, type: 'f32' | 'i32', reduction: string): Kernel {
   const axes = Array.from({ length: depth }, (_, k) => k);
@@ -73,7 +110,7 @@ for (var tuple = 0u; tuple < params.n; tuple++) {
   ${axes.map((k) => `at += wrap(indices[tuple * ${depth}u + ${k}u], params.size${k}) * params.step${k};`).join('\n')}
   let x = out[at];
   let y = updates[tuple * params.count + i];
-  out[at] = ${MEETINGS[reduction] ?? 'y'};
+  out[at] = ${meeting(reduction)};
 }`,
       WRAP,
     ),

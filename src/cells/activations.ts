@@ -76,7 +76,11 @@ export const ACTIVATIONS = {
     f: (x) => Math.min(Math.max(x, 0), 6),
     wgsl: (x) => `clamp(${x}, 0.0, 6.0)`,
   },
-  Swish: { f: (x) => x * sigmoid(x), wgsl: (x) => `(${x} * sigmoid(${x}))` },
+  Swish: {
+    alpha: 1,
+    f: (x, alpha) => x * sigmoid(alpha * x),
+    wgsl: (x, alpha) => `(${x} * sigmoid(${alpha} * ${x}))`,
+  },
   HardSwish: {
     f: (x) => x * Math.min(Math.max(x / 6 + 0.5, 0), 1),
     wgsl: (x) => `(${x} * clamp(${x} / 6.0 + 0.5, 0.0, 1.0))`,

@@ -1,6 +1,7 @@
 // Operators that read or write at positions that other values tell.
 import { sizeOf } from '../tensor.ts';
 import { define, mismatch } from './define.ts';
+import { sameType } from './elementwise.ts';
 import type { Operator } from './operator.ts';
 import { around, axisOf, forEachIndex, offsetOf, show, stridesOf } from './shapes.ts';
 
@@ -55,12 +56,38 @@ const UPDATES = {
   min: Math.min,
 };
 
+const UPDATE_NAMES = Object.keys(UPDATES) as (keyof typeof UPDATES)[];
+
+const scatterElements = define('ScatterElements', [3, 3], (call) => {
+  const type = sameType(call, [0, 2], 'any');
+  const { dims } = call.input(0);
+  const indices = call.input(1, 'integer').dims;
+  const updates = call.input(2).dims;
+  const combine = UPDATES[call.text('reduction', UPDATE_NAMES)];
+  const axis = axisOf(call.int('axis', 0), dims.length, `${call.path}.axis`);
+  if (indices.length !== dims.length || indices.some((dim, k) => k !== axis && dim > dims[k]!)) {
+    throw mismatch(call.at(1), 'shape', show(indices), `one within ${show(dims)}`);
+  }
+  if (show(updates) !== show(indices)) {
+    throw mismatch(call.at(2), 'shape', show(updates), show(indices));
+  }
+  const fill = (out: Float64Array): void => {
+    const [at, values, strides] = [call.data(1), call.data(2), stridesOf(dims)];
+    out.set(call.data(0));
+    forEachIndex(indices, (index, flat) => {
+      const k = position(at[flat]!, dims[axis]!, `${call.at(1)}[${flat}]`);
+      const to = offsetOf(index.with(axis, k), strides);
+      out[to] = combine(out[to]!, values[flat]!);
+    });
+  };
+  return [{ type, dims, fill }];
+});
+
 const scatterND = define('ScatterND', [3, 3], (call) => {
   const { type, dims } = call.input(0);
   const indices = call.input(1, 'integer').dims;
   const updates = call.input(2).dims;
-  const modes = Object.keys(UPDATES) as (keyof typeof UPDATES)[];
-  const combine = UPDATES[call.text('reduction', modes)];
+  const combine = UPDATES[call.text('reduction', UPDATE_NAMES)];
   const depth = indices.at(-1) ?? 0;
   if (indices.length === 0 || depth > dims.length) {
     throw mismatch(call.at(1), 'shape', show(indices), `at most ${dims.length} indices at the end`);
@@ -83,5 +110,5 @@ const scatterND = define('ScatterND', [3, 3], (call) => {
   return [{ type, dims, fill }];
 });
 
-/** Gather, GatherElements and ScatterND. */
-export const gathers: readonly Operator[] = [gather, gatherElements, scatterND];
+/** Gather, GatherElements, ScatterElements and ScatterND. */
+export const gathers: readonly Operator[] = [gather, gatherElements, scatterElements, scatterND];

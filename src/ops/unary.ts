@@ -28,6 +28,14 @@ export function erf(x: number): number {
   return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
 }
 
+/** The nearest number that half precision holds, ties to even; infinite beyond its range. */
+export function toHalf(x: number): number {
+  const size = Math.abs(x);
+  if (!(size < 65520)) return Math.sign(x) * (Number.isNaN(x) ? x : Infinity);
+  const step = 2 ** (Math.max(Math.floor(Math.log2(size)), -14) - 10);
+  return Math.sign(x) * roundHalfToEven(size / step) * step;
+}
+
 function roundHalfToEven(x: number): number {
   const floor = Math.floor(x);
   const rest = x - floor;
@@ -92,9 +100,11 @@ export function castType(to: unknown, path: string): DataType {
 export const unaries: readonly Operator[] = [
   ...unary,
   ...activations,
-  define('Cast', [1, 1], (call) => [
-    mapping(call, 'any', (x) => x, castType(call.node.attributes['to'], `${call.path}.to`)),
-  ]),
+  // The only operator that rounds to half precision: all others compute float16 as float32.
+  define('Cast', [1, 1], (call) => {
+    const to = castType(call.node.attributes['to'], `${call.path}.to`);
+    return [mapping(call, 'any', to === 'float16' ? toHalf : (x) => x, to)];
+  }),
   define('Gelu', [1, 1], (call) => {
     const exact = call.text('approximate', ['none', 'tanh']) === 'none';
     const inner = (x: number): number =>

@@ -146,6 +146,26 @@ describe(`operators that move numbers agree with ONNX Runtime, seed ${SEED}`, ()
       };
     }));
 
+  it.each(['none', 'add', 'mul', 'max', 'min'])('ScatterElements, reduction %s', (reduction) =>
+    expectManyLikeOnnxRuntime(CASES, () => {
+      const dims = randomDims(random, 1);
+      const axis = random.int(0, dims.length - 1);
+      const size = dims[axis]!;
+      // Without a reduction the order of updates to one place is left open: use each place once.
+      const most = reduction === 'none' ? 1 : 5;
+      const shape = dims.map((dim, k) => random.int(1, k === axis ? most : dim));
+      return {
+        op: 'ScatterElements',
+        inputs: [
+          floats(random, dims),
+          integers(random, shape, -size, size - 1),
+          floats(random, shape),
+        ],
+        attributes: { axis: random.chance(0.5) ? axis : axis - dims.length, reduction },
+      };
+    }),
+  );
+
   it.each(['none', 'add', 'mul', 'max', 'min'])('ScatterND, reduction %s', (reduction) =>
     expectManyLikeOnnxRuntime(CASES, () => {
       const dims = randomDims(random, 1);
@@ -308,6 +328,18 @@ describe('operators that move numbers refuse what does not fit', () => {
     ['ConstantOfShape', [list([-1])], {}, /inputs\[0\]\[0\]: size, got -1, expected 0 or more/],
     ['Range', [scalar(0), scalar(9), scalar(0)], {}, /inputs\[2\]: step, got 0/],
     ['Gather', [x, list([0])], { axis: 5 }, /axis: axis out of range, got 5/],
+    [
+      'ScatterElements',
+      [x, tensor([0, 0, 0, 0], [1, 4], 'int64'), tensor([1, 2, 3, 4], [1, 4])],
+      {},
+      /inputs\[1\]: shape, got \[1, 4\], expected one within \[2, 3\]/,
+    ],
+    [
+      'ScatterElements',
+      [x, tensor([0, 0], [1, 2], 'int64'), tensor([1], [1, 1])],
+      {},
+      /inputs\[2\]: shape, got \[1, 1\], expected \[1, 2\]/,
+    ],
   ] as const)('%s %#', (op, inputs, attributes, message) => {
     expect(() => inferCase({ op, inputs, attributes })).toThrow(message);
   });
@@ -317,6 +349,9 @@ describe('operators that move numbers refuse what does not fit', () => {
     expect(() => evaluateCase({ op: 'Gather', inputs: [x, list([2])] })).toThrow(message);
     const indices = tensor([2], [1, 1], 'int64');
     expect(() => evaluateCase({ op: 'GatherElements', inputs: [x, indices] })).toThrow(message);
+    expect(() =>
+      evaluateCase({ op: 'ScatterElements', inputs: [x, indices, tensor([1], [1, 1])] }),
+    ).toThrow(message);
     expect(() =>
       evaluateCase({ op: 'ScatterND', inputs: [x, indices, tensor([1, 2, 3], [1, 3])] }),
     ).toThrow(message);

@@ -156,6 +156,23 @@ export const moveCases: Readonly<Record<string, MakeCase>> = {
       attributes: { axis },
     };
   },
+  ScatterElements: (random, i) => {
+    const dims = randomShape(random, 1, 4);
+    const axis = random.int(0, dims.length - 1);
+    const shape = dims.map((dim, k) => (k === axis ? random.int(1, 9) : random.int(1, dim)));
+    const make = random.chance(0.5) ? floats : integersOf('int64');
+    return {
+      inputs: [
+        make(random, dims),
+        integers(random, shape, -dims[axis]!, dims[axis]! - 1),
+        make(random, shape),
+      ],
+      attributes: {
+        axis: random.chance(0.5) ? axis : axis - dims.length,
+        reduction: ['none', 'add', 'mul', 'min', 'max'][i % 5]!,
+      },
+    };
+  },
   ScatterND: (random, i) => {
     const dims = randomShape(random, 1, 4);
     const depth = random.int(1, dims.length);

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { FAMILIES } from '../../src/ops/index.ts';
 import { LOWERING_FAMILIES } from '../../src/plan/lower/index.ts';
-import { tensor } from '../../src/tensor.ts';
+import { tensor, type Tensor } from '../../src/tensor.ts';
 import { floats, integers, list, type OperatorCase } from '../support/operator-case.ts';
 import { SEED, randomOf } from '../support/random.ts';
 import { elementwiseCases } from './elementwise-cases.ts';
@@ -70,6 +70,31 @@ describe('sizes at the ends of what there is', () => {
     ];
     await expectLikeReference(cases, CLOSENESS);
     await expectLikeReference(cases, CLOSENESS, () => true);
+  });
+
+  it('extremes of nothing and of infinities alone', async () => {
+    const row = (...values: number[]) => tensor(values, [1, values.length]);
+    const last = { attributes: { axis: -1 } };
+    const nothing = floats(random, [2, 0]);
+    const cases = [row(-Infinity, -Infinity), row(Infinity, Infinity), row(-Infinity, 1, Infinity)]
+      .flatMap((x): OperatorCase[] => [
+        ...['Max', 'Min', 'LogSumExp'].map((name) => ({
+          op: `Reduce${name}`,
+          inputs: [x, list([1])],
+        })),
+        { op: 'ArgMax', inputs: [x], ...last },
+        { op: 'ArgMin', inputs: [x], ...last },
+        { op: 'GlobalMaxPool', inputs: [{ ...x, dims: [1, 1, x.data.length] } as Tensor] },
+      ])
+      .concat(
+        ['Max', 'Min', 'LogSumExp'].map((name) => ({
+          op: `Reduce${name}`,
+          inputs: [nothing, list([1])],
+        })),
+      );
+    for (const target of ['software', 'gpu'] as const) {
+      await expectLikeReference(cases, CLOSENESS, undefined, target);
+    }
   });
 
   // One dimension of a grid ends at 65535 workgroups.

@@ -129,14 +129,16 @@ const variadic =
     }
   };
 
-/** Casts are free where both types look the same on the device. */
+/** Casts are free where both types look the same on the device; to float16 they round. */
 const cast: Lower = (l) => {
   const from = input(l, 0).type;
   const to = castType(l.node.attributes['to'], l.path);
   const wide = (type: DataType): boolean => /^(u?int(32|64)|bool)$/.test(type);
+  const rounds = to === 'float16' && from !== 'float16';
   const same = isFloat(from) ? isFloat(to) : wide(to) && (to !== 'bool' || from === 'bool');
-  if (same) return yieldSame(l);
-  const value = to === 'bool' ? `a != ${scalarOf(from)}(0)` : narrow(to, `${scalarOf(to)}(a)`);
+  if (same && !rounds) return yieldSame(l);
+  const cut = narrow(to, `${scalarOf(to)}(a)`);
+  const value = to === 'bool' ? `a != ${scalarOf(from)}(0)` : rounds ? `toHalf(${cut})` : cut;
   yieldTerm(l, [argument(l, 0)], value);
 };
 

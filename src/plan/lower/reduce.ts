@@ -8,8 +8,11 @@ import type { Lower, Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
 import { axisOf, collapse, hostOf, input, numberOf, runItems, scalarOf } from './strides.ts';
 
-const LOWEST = { f32: '-3.4028234e38', i32: '-2147483647 - 1' };
-const HIGHEST = { f32: '3.4028234e38', i32: '2147483647' };
+// What every number is above or below. WGSL has no infinity, not even by bitcast of a constant, but
+// bits that only a run knows may be one: a row of that many elements is none.
+const bitsAtRun = (bits: string): string => `bitcast<f32>(${bits} | (params.size >> 31u))`;
+const LOWEST = { f32: bitsAtRun('0xff800000u'), i32: '-2147483647 - 1' };
+const HIGHEST = { f32: bitsAtRun('0x7f800000u'), i32: '2147483647' };
 
 /** Folds that need names in more than one place. */
 export const FOLDS = {
@@ -113,6 +116,9 @@ export function fold(
 type Scalar = 'f32' | 'i32';
 type Reduction = (type: Scalar) => { readonly folds: readonly Fold[]; readonly result: string };
 
+/** Sums of exponentials are of what is below the largest; it stays finite, for ∞ - ∞ is no number. */
+const MOST: Fold = { ...FOLDS.max('most'), initial: '-3.4028234e38' };
+
 const one = (folded: Fold, result = 'm') => ({ folds: [folded], result });
 const { sum, max, min } = FOLDS;
 
@@ -127,8 +133,13 @@ const REDUCTIONS: Readonly<Record<string, Reduction>> = {
   ReduceL2: (type) => one(sum('m', 'f32(x) * f32(x)'), `${type}(sqrt(m))`),
   ReduceLogSum: (type) => one(sum('m', 'f32(x)'), `${type}(log(m))`),
   ReduceLogSumExp: (type) => ({
-    folds: [max('most', 'f32(x)'), sum('m', 'exp(max(f32(x) - most, -87.0))')],
-    result: `${type}(most + log(m))`,
+    folds: [
+      { ...MOST, map: 'f32(x)' },
+      { ...max('bound', 'f32(x)') },
+      sum('m', 'exp(max(f32(x) - most, -87.0))'),
+    ],
+    // Of nothing, or of infinities alone, it is what is the largest.
+    result: `${type}(select(most + log(m), bound, (bitcast<u32>(bound) & 0x7fffffffu) == 0x7f800000u))`,
   }),
 };
 
@@ -154,7 +165,7 @@ const softmax =
   (l) => {
     const { dims } = input(l, 0);
     const exponential = 'exp(max(x - most, -87.0))'; // beyond that exp may be NaN on some drivers
-    const folds = [max('most'), sum('total', exponential)];
+    const folds = [MOST, sum('total', exponential)];
     fold(l, [axisOf(l, -1, dims.length)], {
       folds,
       each: true,
