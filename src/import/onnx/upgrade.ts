@@ -122,7 +122,6 @@ const CHANGES: Readonly<Record<string, Change>> = {
   Cast: { until: ALWAYS, apply: castByName },
   BatchNormalization: { until: 9, apply: withoutSpatial },
   GroupNormalization: { until: 21, apply: refusedGroups },
-  Swish: { until: ALWAYS, apply: scaledSwish },
 };
 
 /**
@@ -163,11 +162,20 @@ function splitEvenly(node: Node): readonly Node[] {
   return [{ ...node, attributes: { ...node.attributes, num_outputs: node.outputs.length } }];
 }
 
-/** The type by our name, so that the 16-bit floats are what they became: float32. */
-function castByName(node: Node, { path }: UpgradeContext): readonly Node[] {
+const FLOAT16 = 10; // TensorProto.DataType
+
+/**
+ * The type by our name, so that the 16-bit floats are what they became: float32. The numbers are
+ * rounded to half precision all the same.
+ */
+function castByName(node: Node, { path, value }: UpgradeContext): readonly Node[] {
   const to = node.attributes['to'];
   const { type } = elementType(typeof to === 'number' ? to : 0, `${path}.to`);
-  return [{ ...node, attributes: { to: type } }];
+  const cast = { ...node, attributes: { to: type } };
+  if (to !== FLOAT16) return [cast];
+  const half = value(`${node.name}/half`);
+  const round = { ...node, name: half, outputs: [half], attributes: { to: 'float16' } };
+  return [round, { ...cast, inputs: [half] }];
 }
 
 function withoutSpatial(node: Node, { path }: UpgradeContext): readonly Node[] {
@@ -181,30 +189,4 @@ function withoutSpatial(node: Node, { path }: UpgradeContext): readonly Node[] {
 function refusedGroups(node: Node, { path, opset }: UpgradeContext): never {
   const what = `GroupNormalization '${node.name}' of opset ${opset} was withdrawn, expected opset 21`;
   throw new RnnError('UNSUPPORTED_OPERATOR', path, what);
-}
-
-/** Opset 24 gives Swish an alpha, x · sigmoid(alpha · x), which ours lacks. */
-function scaledSwish(node: Node, { constant, value }: UpgradeContext): readonly Node[] {
-  const { alpha = 1 } = node.attributes;
-  if (alpha === 1) return [{ ...node, attributes: {} }];
-  const [x = ''] = node.inputs;
-  const factor = constant(`${node.name}/alpha`, toInput(alpha, 'float', `${node.name}.alpha`));
-  const [scaled, gate] = [value(`${node.name}/scaled`), value(`${node.name}/gate`)];
-  return [
-    {
-      op: 'Mul',
-      name: `${node.name}/scale`,
-      inputs: [x, factor],
-      outputs: [scaled],
-      attributes: {},
-    },
-    {
-      op: 'Sigmoid',
-      name: `${node.name}/sigmoid`,
-      inputs: [scaled],
-      outputs: [gate],
-      attributes: {},
-    },
-    { ...node, op: 'Mul', inputs: [x, gate], attributes: {} },
-  ];
 }
