@@ -15,7 +15,10 @@ export interface ValueInfo {
   readonly dims: readonly (number | string)[];
 }
 
-/** What an attribute of a node may hold. `Graph` occurs in `If` only. */
+/** Nodes that the loops of a graph may come to, all their turns counted, where nobody says else. */
+export const MAX_UNROLLED_NODES = 100_000;
+
+/** What an attribute of a node may hold. `Graph` occurs in `If`, `Loop` and `Scan`. */
 export type Attribute =
   | number
   | string

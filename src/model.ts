@@ -155,19 +155,23 @@ async function webgpuSession(graph: Graph, plan: PlanOptions, own?: GPUDevice): 
   return WebGpuSession.create(graph, plan, own);
 }
 
-async function referenceSession(graph: Graph): Promise<Session> {
+async function referenceSession(graph: Graph, maxUnrolled?: number): Promise<Session> {
   const { ReferenceSession } = await import('./session/reference.ts');
-  return new ReferenceSession(graph);
+  return new ReferenceSession(graph, maxUnrolled);
 }
 
 async function makeSession(
   graph: Graph,
   options: LoadOptions,
 ): Promise<{ session: Session; reason: string }> {
-  const { device = 'auto', recurrentKernel } = options;
-  const plan: PlanOptions = recurrentKernel === undefined ? {} : { recurrentKernel };
+  const { device = 'auto', recurrentKernel, limits } = options;
+  const maxUnrolled = limits?.maxUnrolled;
+  const plan: PlanOptions = {
+    ...(recurrentKernel !== undefined && { recurrentKernel }),
+    ...(maxUnrolled !== undefined && { maxUnrolled }),
+  };
   if (device === 'reference')
-    return { session: await referenceSession(graph), reason: 'asked for' };
+    return { session: await referenceSession(graph, maxUnrolled), reason: 'asked for' };
   if (typeof device !== 'string') {
     const session = await webgpuSession(graph, plan, device);
     return { session, reason: 'the app brought its device' };
@@ -183,7 +187,7 @@ async function makeSession(
     const missing =
       error instanceof RnnError && (error.code === 'NO_WEBGPU' || error.code === 'NO_ADAPTER');
     if (device === 'webgpu' || !missing) throw error;
-    return { session: await referenceSession(graph), reason: error.message };
+    return { session: await referenceSession(graph, maxUnrolled), reason: error.message };
   }
 }
 

@@ -3,28 +3,40 @@
 import { RnnError } from './errors.ts';
 import { checkFeeds } from './feeds.ts';
 import { isGraph, type Graph, type Node } from './graph.ts';
+import {
+  Scope,
+  Sequence,
+  sequenceOutput,
+  tensorsOf,
+  Unrolling,
+  type Flow,
+  type Item,
+} from './ops/control.ts';
 import type { HostValue } from './ops/operator.ts';
-import { operatorOf } from './ops/registry.ts';
+import { CONTROL, operatorOf } from './ops/registry.ts';
 import { toHost } from './ops/value.ts';
 import type { Tensor } from './tensor.ts';
 
-type Scope = Map<string, HostValue>;
+type Values = Scope<Item<HostValue>>;
 
 /**
  * Runs a graph in float64.
  *
  * @param outputs names of the values wanted, inner ones too; the outputs of the graph when left out
+ * @param maxUnrolled nodes that loops may come to
  * @throws RnnError for feeds or a model that do not fit
  */
 export function runReference(
   graph: Graph,
   feeds: Readonly<Record<string, Tensor>>,
   outputs: readonly string[] = graph.outputs.map((output) => output.name),
+  maxUnrolled?: number,
 ): Map<string, HostValue> {
   checkFeeds(graph.inputs, feeds);
-  const scope: Scope = new Map();
+  const scope: Values = new Scope();
   for (const { name } of graph.inputs) scope.set(name, toHost(feeds[name]!, `feeds.${name}`));
-  runGraph(graph, scope, new Set(outputs), 'graph');
+  const run = prepared(graph, scope, new Set(outputs), 'graph', new Unrolling(maxUnrolled));
+  run(scope);
   return new Map(
     outputs.map((name, i) => {
       const value = scope.get(name);
@@ -32,28 +44,39 @@ export function runReference(
         const what = `unknown value, got '${name}', expected one that the model makes`;
         throw new RnnError('INVALID_ARGUMENT', `outputs[${i}]`, what);
       }
+      if (value instanceof Sequence) throw sequenceOutput(name);
       return [name, value];
     }),
   );
 }
 
-/** Adds to the scope the wanted values that the graph makes, and what they need. */
-function runGraph(graph: Graph, scope: Scope, wanted: Set<string>, path: string): void {
+/**
+ * Adds the constants of a graph to the scope around it. The function that it returns adds to a scope
+ * the wanted values that the graph makes, and what they need.
+ */
+function prepared(
+  graph: Graph,
+  around: Values,
+  wanted: Set<string>,
+  path: string,
+  unrolling: Unrolling,
+): (scope: Values) => void {
   const needed = graph.nodes.map(() => false);
   for (const [i, node] of [...graph.nodes.entries()].toReversed()) {
     needed[i] = node.outputs.some((name) => name !== '' && wanted.has(name));
     if (needed[i]) for (const name of valuesRead(node)) wanted.add(name);
   }
   for (const [name, constant] of graph.constants) {
-    if (wanted.has(name)) scope.set(name, toHost(constant, `${path}.constants['${name}']`));
+    if (wanted.has(name)) around.set(name, toHost(constant, `${path}.constants['${name}']`));
   }
-  graph.nodes.forEach((node, i) => {
-    if (!needed[i]) return;
-    const results = runNode(node, scope, `${path}.nodes[${i}]`);
-    node.outputs.forEach((name, slot) => {
-      if (name !== '') scope.set(name, results[slot]!);
+  return (scope) =>
+    graph.nodes.forEach((node, i) => {
+      if (!needed[i]) return;
+      const results = runNode(node, scope, `${path}.nodes[${i}]`, unrolling);
+      node.outputs.forEach((name, slot) => {
+        if (name !== '') scope.set(name, results[slot]!);
+      });
     });
-  });
 }
 
 /** Names that a node reads, also from inside its branches. */
@@ -67,32 +90,34 @@ function valuesRead(node: Node): string[] {
   return [...node.inputs.filter((name) => name !== ''), ...inside];
 }
 
-function runNode(node: Node, scope: Scope, path: string): readonly HostValue[] {
-  if (node.op === 'If') return runIf(node, scope, path);
+function runNode(
+  node: Node,
+  scope: Values,
+  path: string,
+  unrolling: Unrolling,
+): readonly (Item<HostValue> | undefined)[] {
   const inputs = node.inputs.map((name) => (name === '' ? undefined : scope.get(name)));
-  return operatorOf(node, path).evaluate(node, inputs, path);
-}
-
-// https://onnx.ai/onnx/operators/onnx__If.html
-function runIf(node: Node, scope: Scope, path: string): readonly HostValue[] {
-  const condition = scope.get(node.inputs[0] ?? '')?.data;
-  if (condition?.length !== 1) {
-    const got = `${condition?.length ?? 'no'} elements`;
-    throw new RnnError(
-      'SHAPE_MISMATCH',
-      `${path}.inputs[0]`,
-      `condition, got ${got}, expected one`,
-    );
-  }
-  const name = condition[0] === 0 ? 'else_branch' : 'then_branch';
-  const branch = node.attributes[name];
-  const count = isGraph(branch) ? branch.outputs.length : 0;
-  if (!isGraph(branch) || count < node.outputs.length) {
-    const what = `outputs of a graph, got ${count}, expected ${node.outputs.length}`;
-    throw new RnnError('INVALID_MODEL', `${path}.${name}`, what);
-  }
-  const inner: Scope = new Map(scope);
-  const names = branch.outputs.map((output) => output.name);
-  runGraph(branch, inner, new Set(names), `${path}.${name}`);
-  return names.map((output) => inner.get(output)!);
+  const control = CONTROL.get(node.op);
+  if (!control) return operatorOf(node, path).evaluate(node, tensorsOf(node, inputs, path), path);
+  const flow: Flow<HostValue> = {
+    unrolling,
+    numbers: (value) => value,
+    literal: (value) => value,
+    apply: (op, values, attributes = {}) => {
+      const made = { op, name: node.name, inputs: values.map(() => op), outputs: [op], attributes };
+      return operatorOf(made, path).evaluate(made, values, path)[0]!;
+    },
+    enter: (graph, key) => {
+      const names = graph.outputs.map((output) => output.name);
+      const around: Values = new Scope(scope);
+      const run = prepared(graph, around, new Set(names), `${path}.${key}`, unrolling);
+      return (given) => {
+        const inner: Values = new Scope(around);
+        graph.inputs.forEach(({ name }, k) => inner.set(name, given[k]!));
+        run(inner);
+        return names.map((name) => inner.get(name)!);
+      };
+    },
+  };
+  return control.run({ node, path, inputs, flow });
 }

@@ -1,6 +1,7 @@
 // What a model file may cost before anything of it is believed. Every cap is far above any recurrent
 // model that is known and far below what would hurt a browser tab.
 import { RnnError } from '../errors.ts';
+import { MAX_UNROLLED_NODES } from '../graph.ts';
 
 /** Caps of the importers; a file beyond one of them ends with `LIMIT_EXCEEDED`. */
 export interface ImportLimits {
@@ -14,6 +15,8 @@ export interface ImportLimits {
   readonly maxTensors: number;
   /** Nodes, counted through every sub-graph. */
   readonly maxNodes: number;
+  /** Nodes that all loops come to when they are unrolled at the shapes of a call, turns included. */
+  readonly maxUnrolled: number;
   /** Names, attributes and list entries outside of tensors. */
   readonly maxEntries: number;
   /** Graphs within graphs, or objects within objects. */
@@ -31,6 +34,7 @@ export const DEFAULT_IMPORT_LIMITS: ImportLimits = {
   maxConstantBytes: 2 ** 32, // twice maxBytes, which is what float16 weights become
   maxTensors: 100_000, // real models: 10^3
   maxNodes: 100_000, // real models: 10^3, unrolled loops: 10^4
+  maxUnrolled: MAX_UNROLLED_NODES,
   maxEntries: 2_000_000, // real models: 10^4
   maxDepth: 32, // a voice detector has an If within an If within an If
   maxRank: 16, // real models: 5

@@ -8,7 +8,7 @@ import { registerKernels } from '../kernels.ts';
 import { registerOperators, simplify } from '../operators.ts';
 import { missingOperators } from '../ops/missing.ts';
 import { DEFAULT_PROFILE } from '../plan/choose.ts';
-import { hostInputsOf } from '../plan/dependence.ts';
+import { hostInputsOf, refuseFloatDeciders } from '../plan/dependence.ts';
 import { makePlan, type PlanRequest } from '../plan/index.ts';
 import { learnGraph, type PlannedNode } from '../plan/infer.ts';
 import type { Dispatch, Plan } from '../plan/types.ts';
@@ -91,20 +91,25 @@ function planOf(
   const dims = shapesOf(graph.inputs, options.dims ?? {});
   const values = valuesOf(graph.inputs, dims, options.values ?? {});
   if (isMissing) return 'operators are missing';
-  const open = hostInputs.filter((name) => !values.has(name));
-  if (open.length > 0) return `what runs depends on the numbers of ${open.join(', ')}`;
-  const { recurrentKernel } = options;
+  const { recurrentKernel, limits } = options;
+  const maxUnrolled = limits?.maxUnrolled;
   const request: PlanRequest = {
     dims,
     host: new Map([...values].filter(([name]) => hostInputs.includes(name))),
     outputs: graph.outputs.map(({ name }) => name),
     feedback: new Map(),
     device: DEFAULT_PROFILE,
-    options: recurrentKernel === undefined ? {} : { recurrentKernel },
+    options: {
+      ...(recurrentKernel !== undefined && { recurrentKernel }),
+      ...(maxUnrolled !== undefined && { maxUnrolled }),
+    },
   };
   try {
+    refuseFloatDeciders(graph);
+    const open = hostInputs.filter((name) => !values.has(name));
+    if (open.length > 0) return `what runs depends on the numbers of ${open.join(', ')}`;
     const plan = makePlan(graph, request);
-    const { list } = learnGraph(graph, request);
+    const { list } = learnGraph(graph, request, maxUnrolled);
     return { plan: summary(plan, dims), layers: layersOf(plan, list) };
   } catch (error) {
     if (error instanceof RnnError) return error.message; // these sizes do not fit; others may
@@ -145,16 +150,21 @@ function summary(plan: Plan, dims: ReadonlyMap<string, readonly number[]>): Insp
 }
 
 function layersOf(plan: Plan, list: readonly PlannedNode[]): InspectedLayer[] {
-  // Labels are a path, then the operator and its name.
+  // Labels are a path, then the operator and its name. A loop runs a node again in every turn, and
+  // makes nodes of its own.
   const runs = new Map<string, ReturnType<typeof runsOf>>();
   for (const run of runsOf(plan)) {
-    const path = run.dispatch.label.split(' ', 1)[0]!;
-    const own = runs.get(path);
+    const key = run.dispatch.label.split(' ', 2).join(' ');
+    const own = runs.get(key);
     if (own) own.push(run);
-    else runs.set(path, [run]);
+    else runs.set(key, [run]);
   }
-  return list.map(({ node, path, inputs, outputs }) => {
-    const own = runs.get(path) ?? [];
+  const keyOf = ({ path, node }: PlannedNode): string => `${path} ${node.op}`;
+  const first = new Map(list.toReversed().map((item) => [keyOf(item), item]));
+  const layers = list.filter((item) => first.get(keyOf(item)) === item);
+  return layers.map((item) => {
+    const { node, path, inputs, outputs } = item;
+    const own = runs.get(keyOf(item)) ?? [];
     return {
       ...head(node, path),
       shapes: outputs.flatMap((output) => (output ? [output.dims] : [])),

@@ -22,8 +22,11 @@ const KINDS: Readonly<Record<Kind, (type: DataType) => boolean>> = {
   bool: (type) => type === 'bool',
 };
 
-// 2 GiB of float64: far beyond any activation of a recurrent model, within what engines allocate.
-const MAX_ELEMENTS = 2 ** 28;
+/**
+ * Most elements that the reference computes at a time: 2 GiB of float64, far beyond any activation
+ * of a recurrent model, within what engines allocate.
+ */
+export const MAX_ELEMENTS = 2 ** 28;
 
 /** What an operator sees of its node. */
 export interface Call {
@@ -79,7 +82,8 @@ export function expectDims(path: string, got: Dims, dims: Dims, meaning: string)
   }
 }
 
-function makeCall(
+/** What an operator sees of a node, for those that are not made by {@link define}. */
+export function callOf(
   node: Node,
   inputs: Inputs<ValueType>,
   host: Call['host'],
@@ -189,7 +193,7 @@ export function define(
       const expected = fewest === most ? fewest : `${fewest} to ${most}`;
       throw invalid(`${path}.inputs`, `number of inputs of ${name}`, inputs.length, expected);
     }
-    const found = describe(makeCall(node, inputs, host, path, inputNames));
+    const found = describe(callOf(node, inputs, host, path, inputNames));
     node.outputs.forEach((output, slot) => {
       if (output !== '' && slot >= found.length) {
         const what = `number of outputs of ${name}`;

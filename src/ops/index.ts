@@ -1,7 +1,10 @@
 // The operators beside recurrence. A new one is one file, or one line of a family, and one line here.
+import { branch } from './branch.ts';
+import type { ControlOperator } from './control.ts';
 import { convolutions } from './conv.ts';
 import { elementwise } from './elementwise.ts';
 import { gathers } from './gather.ts';
+import { loop } from './loop.ts';
 import { products } from './matmul.ts';
 import { movers } from './move.ts';
 import { normalizations } from './normalize.ts';
@@ -9,6 +12,8 @@ import type { Operator } from './operator.ts';
 import { pools } from './pool.ts';
 import { reducers } from './reduce.ts';
 import { shapers } from './reshape.ts';
+import { scan } from './scan.ts';
+import { sequences } from './sequence.ts';
 import { softmaxes } from './softmax.ts';
 import { unaries } from './unary.ts';
 
@@ -26,6 +31,9 @@ export const FAMILIES: readonly Operator[] = [
   ...pools,
   ...normalizations,
 ];
+
+/** Those of control flow, for `addControl`. */
+export const CONTROL_FLOW: readonly ControlOperator[] = [branch, loop, scan, ...sequences];
 
 export { operatorOf, OPERATORS } from './registry.ts';
 export type { HostValue, Inputs, Operator, ValueType } from './operator.ts';

@@ -2,7 +2,7 @@
 import { RnnError } from '../errors.ts';
 import type { Graph } from '../graph.ts';
 import { isGraph } from '../graph.ts';
-import { OPERATORS } from './registry.ts';
+import { CONTROL, operatorNames, OPERATORS } from './registry.ts';
 
 /** A node whose operator the engine does not have. */
 export interface Missing {
@@ -12,16 +12,23 @@ export interface Missing {
 }
 
 function find(graph: Graph, path: string): Missing[] {
-  return graph.nodes.flatMap(({ op, name, attributes }, i) => {
+  return graph.nodes.flatMap((node, i) => {
+    const { op, name, attributes } = node;
     const where = `${path}.nodes[${i}]`;
+    CONTROL.get(op)?.wire?.(node, where);
     const inside = Object.entries(attributes).flatMap(([key, value]) =>
       isGraph(value) ? find(value, `${where}.${key}`) : [],
     );
-    return op === 'If' || OPERATORS.has(op) ? inside : [{ op, name, path: where }, ...inside];
+    const isThere = CONTROL.has(op) || OPERATORS.has(op);
+    return isThere ? inside : [{ op, name, path: where }, ...inside];
   });
 }
 
-/** The nodes of a graph, inside branches too, whose operators the engine does not have. */
+/**
+ * The nodes of a graph, inside branches too, whose operators the engine does not have.
+ *
+ * @throws RnnError `INVALID_MODEL` for a node of control flow that does not fit the graphs inside
+ */
 export function missingOperators(graph: Graph): readonly Missing[] {
   return find(graph, 'graph');
 }
@@ -35,7 +42,7 @@ export function usesOnlyRecurrence(graph: Graph): boolean {
  * Refuses a graph with operators that the engine lacks, all of them at once.
  *
  * @throws RnnError `UNSUPPORTED_OPERATOR` with the path of the first, every missing operator with
- *   its nodes, and the list of what there is
+ *   its nodes, and the list of what there is; `INVALID_MODEL` as {@link missingOperators}
  */
 export function refuseMissingOperators(graph: Graph): void {
   const missing = missingOperators(graph);
@@ -49,6 +56,6 @@ export function refuseMissingOperators(graph: Graph): void {
   throw new RnnError(
     'UNSUPPORTED_OPERATOR',
     missing[0]!.path,
-    `no ${list.join('; no ')}. There are: If, ${[...OPERATORS.keys()].toSorted().join(', ')}`,
+    `no ${list.join('; no ')}. There are: ${operatorNames().join(', ')}`,
   );
 }

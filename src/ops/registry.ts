@@ -1,17 +1,31 @@
 // The operators that are there. Recurrence always is; the others come with a chunk of their own.
 import { RnnError } from '../errors.ts';
 import type { Node } from '../graph.ts';
+import type { ControlOperator } from './control.ts';
 import type { Operator } from './operator.ts';
 import { recurrent } from './recurrent.ts';
 
 const table = new Map<string, Operator>([[recurrent.name, recurrent]]);
 
-/** Every operator but `If`, which is control flow: the interpreter and the planner take it apart. */
+const controls = new Map<string, ControlOperator>();
+
+/** Every operator that computes. */
 export const OPERATORS: ReadonlyMap<string, Operator> = table;
+
+/** Every operator of control flow: the interpreter and the planner take their nodes apart. */
+export const CONTROL: ReadonlyMap<string, ControlOperator> = controls;
+
+/** Names of all operators, in order. */
+export const operatorNames = (): string[] => [...table.keys(), ...controls.keys()].toSorted();
 
 /** Adds operators; adding one again changes nothing. */
 export function addOperators(operators: readonly Operator[]): void {
   for (const operator of operators) table.set(operator.name, operator);
+}
+
+/** Adds operators of control flow. */
+export function addControl(operators: readonly ControlOperator[]): void {
+  for (const operator of operators) controls.set(operator.name, operator);
 }
 
 /**
@@ -22,7 +36,7 @@ export function addOperators(operators: readonly Operator[]): void {
 export function operatorOf(node: Node, path: string): Operator {
   const operator = OPERATORS.get(node.op);
   if (operator === undefined) {
-    const known = ['If', ...OPERATORS.keys()].toSorted().join(', ');
+    const known = operatorNames().join(', ');
     const what = `operator of node '${node.name}' is not supported, got ${node.op}`;
     throw new RnnError('UNSUPPORTED_OPERATOR', path, `${what}, expected one of ${known}`);
   }

@@ -1,58 +1,101 @@
 // Which inputs of a graph must be known as numbers before a plan can be made: those that decide
-// shapes or branches. And which values depend on inputs at all.
+// shapes, branches or loops. And which values depend on inputs at all.
+import { RnnError } from '../errors.ts';
 import type { Graph, Node } from '../graph.ts';
 import { isGraph } from '../graph.ts';
-import { OPERATORS } from '../ops/registry.ts';
+import { CONTROL, OPERATORS } from '../ops/registry.ts';
+import { isFloat } from '../tensor.ts';
 
-const branchesOf = (node: Node): Graph[] => Object.values(node.attributes).filter(isGraph);
+const graphsIn = (node: Node): Graph[] => Object.values(node.attributes).filter(isGraph);
 
-/** Values that a node reads, its branches included. */
-function reads(node: Node): string[] {
+/** Values that a node reads, also from inside its graphs. */
+export function valuesRead(node: Node): string[] {
   return [
     ...node.inputs,
-    ...branchesOf(node).flatMap((branch) => [
-      ...branch.nodes.flatMap(reads),
-      ...branch.outputs.map((output) => output.name),
+    ...graphsIn(node).flatMap((graph) => [
+      ...graph.nodes.flatMap(valuesRead),
+      ...graph.outputs.map((output) => output.name),
     ]),
   ].filter((name) => name !== '');
 }
 
-/** Names of the inputs whose numbers decide shapes or branches of the graph. */
-export function hostInputsOf(graph: Graph): ReadonlySet<string> {
-  const needed = new Set<string>();
-  // Backwards: what a needed value is made of is needed too, but for the shape of a tensor.
-  const visit = (nodes: readonly Node[]): void => {
-    for (const node of nodes.toReversed()) {
-      const operator = OPERATORS.get(node.op);
+/** A node that needs numbers before the model runs. */
+interface Decider {
+  readonly node: Node;
+  readonly path: string;
+}
+
+/** The inputs whose numbers decide shapes, branches or loops, each with a node that they decide. */
+function decidersOf(graph: Graph): ReadonlyMap<string, Decider> {
+  const needed = new Map<string, Decider>();
+  const sources = new Map<string, string[]>(); // what the numbers of a value are made of
+  const follows = (name: string, from: readonly string[]): void => {
+    const list = sources.get(name) ?? [];
+    sources.set(name, list);
+    for (const source of from) if (source !== '') list.push(source);
+  };
+  const visit = ({ nodes }: Graph, path: string): void => {
+    nodes.forEach((node, i) => {
+      const decider = { node, path: `${path}.nodes[${i}]` };
+      const control = CONTROL.get(node.op);
+      const operator = control ?? OPERATORS.get(node.op);
       for (const slot of operator?.hostInputs ?? []) {
         const name = node.inputs[slot];
-        if (name) needed.add(name);
+        if (name) needed.set(name, decider);
       }
-      const wanted = node.outputs.some((output) => needed.has(output));
-      if (node.op === 'If') {
-        needed.add(node.inputs[0]!);
-        for (const branch of branchesOf(node)) {
-          node.outputs.forEach((output, slot) => {
-            const inner = branch.outputs[slot];
-            if (inner && needed.has(output)) needed.add(inner.name);
-          });
-          visit(branch.nodes);
+      for (const wiring of control?.wire?.(node, decider.path) ?? []) {
+        for (const [from, to] of [...wiring.leaves, ...wiring.repeats, ...wiring.enters]) {
+          follows(to, [from]);
         }
-      } else if (wanted && !operator?.shapeOnly) {
-        for (const name of node.inputs) if (name) needed.add(name);
+        for (const name of wiring.decides) needed.set(name, decider);
+        visit(wiring.graph, `${decider.path}.${wiring.key}`);
       }
-    }
+      if (control?.wire || operator?.shapeOnly) return;
+      for (const output of node.outputs) follows(output, node.inputs);
+    });
   };
-  visit(graph.nodes);
-  return new Set(graph.inputs.map((input) => input.name).filter((name) => needed.has(name)));
+  visit(graph, 'graph');
+  // A map that grows while it is walked is walked to its end.
+  for (const [name, decider] of needed) {
+    for (const source of sources.get(name) ?? []) {
+      if (!needed.has(source)) needed.set(source, decider);
+    }
+  }
+  const inputs = new Set(graph.inputs.map((input) => input.name));
+  return new Map([...needed].filter(([name]) => inputs.has(name)));
+}
+
+/** Names of the inputs whose numbers decide shapes, branches or loops of the graph. */
+export function hostInputsOf(graph: Graph): ReadonlySet<string> {
+  return new Set(decidersOf(graph).keys());
+}
+
+/**
+ * Refuses a graph in which numbers of floating point decide what runs: for each of them there would
+ * be another plan.
+ *
+ * @throws RnnError `UNSUPPORTED_OPERATOR` with the path of the node and its name
+ */
+export function refuseFloatDeciders(graph: Graph): void {
+  for (const [name, { node, path }] of decidersOf(graph)) {
+    if (!isFloat(graph.inputs.find((input) => input.name === name)!.type)) continue;
+    const advice = CONTROL.get(node.op)?.advice;
+    const what = `${node.op} '${node.name}' depends on the numbers of the input '${name}'`;
+    const why = 'which are only known when the model runs and are no integers';
+    throw new RnnError(
+      'UNSUPPORTED_OPERATOR',
+      path,
+      `${what}, ${why}${advice ? `: ${advice}` : ''}`,
+    );
+  }
 }
 
 /** Names of the values whose numbers depend on the numbers, not only the shapes, of the inputs. */
 export function dependentValues(graph: Graph): ReadonlySet<string> {
   const dependent = new Set(graph.inputs.map((input) => input.name));
   for (const node of graph.nodes) {
-    if (OPERATORS.get(node.op)?.shapeOnly) continue;
-    if (reads(node).some((name) => dependent.has(name))) {
+    if ((CONTROL.get(node.op) ?? OPERATORS.get(node.op))?.shapeOnly) continue;
+    if (valuesRead(node).some((name) => dependent.has(name))) {
       for (const output of node.outputs) if (output !== '') dependent.add(output);
     }
   }

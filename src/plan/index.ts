@@ -43,11 +43,14 @@ function liveNodes(list: readonly PlannedNode[], readers: Map<Value, number>): P
  */
 export function makePlan(graph: Graph, request: PlanRequest): Plan {
   const builder = new PlanBuilder(request.device);
-  const { scope, list } = learnGraph(graph, request, (value) =>
-    builder.input(value, request.feedback.has(value.name)),
+  const { list, value: valueOf } = learnGraph(
+    graph,
+    request,
+    request.options.maxUnrolled,
+    (value) => builder.input(value, request.feedback.has(value.name)),
   );
   const names = new Set([...request.outputs, ...request.feedback.values()]);
-  const results = [...names].map((name) => ({ name, value: scope.get(name)! }));
+  const results = [...names].map((name) => ({ name, value: valueOf(name)! }));
   // Results are read from buffers, by someone who is no node.
   const readers = new Map(results.map(({ value }) => [value, Number.POSITIVE_INFINITY]));
   for (const item of liveNodes(list, readers)) {
@@ -63,7 +66,7 @@ export function makePlan(graph: Graph, request: PlanRequest): Plan {
   }
 
   for (const [input, output] of request.feedback) {
-    const [from, to] = [scope.get(output)!, scope.get(input)!];
+    const [from, to] = [valueOf(output)!, valueOf(input)!];
     if (from.dims.join() !== to.dims.join()) {
       throw new RnnError(
         'SHAPE_MISMATCH',

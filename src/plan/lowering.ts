@@ -9,12 +9,14 @@ import type { Operand } from './lower/pointwise.ts';
 import type { Term } from './lower/fuse.ts';
 import type { BufferId, Command, MakeWeight } from './types.ts';
 
-/** Choices that a caller may take out of the planner's hands, for tests and benchmarks. */
+/** Choices that a caller may take out of the planner's hands. */
 export interface PlanOptions {
   /** The recurrent kernel to use wherever the device allows it. */
   readonly recurrentKernel?: 'step' | 'persistent';
   /** False computes each elementwise node, slice and transposition by itself. */
   readonly fuse?: boolean;
+  /** Nodes that loops may come to, a default where it is left out. */
+  readonly maxUnrolled?: number;
 }
 
 /** A value that no command has made yet, because its readers may find it on their way. */

@@ -86,7 +86,7 @@ export class Plans {
     this.#executor = executor;
     this.#graph = graph;
     this.#feedback = feedback;
-    this.preparer = new Preparer(graph);
+    this.preparer = new Preparer(graph, executor.options.maxUnrolled);
   }
 
   /** The plan for a call: at once when it has been made before. */

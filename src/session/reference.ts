@@ -10,8 +10,13 @@ import type { StreamedGraph } from './streaming.ts';
 import type { Tensor } from '../tensor.ts';
 import { Turns } from './turns.ts';
 
-function compute(graph: Graph, feeds: Tensors, outputs: readonly string[]): Record<string, Tensor> {
-  const values = runReference(graph, feeds, outputs);
+function compute(
+  graph: Graph,
+  feeds: Tensors,
+  outputs: readonly string[],
+  maxUnrolled: number | undefined,
+): Record<string, Tensor> {
+  const values = runReference(graph, feeds, outputs, maxUnrolled);
   return Object.fromEntries([...values].map(([name, value]) => [name, toTensor(value, name)]));
 }
 
@@ -20,13 +25,16 @@ export class ReferenceSession implements Session {
   readonly backend = 'reference';
   readonly adapter = 'float64 interpreter';
   readonly turns = new Turns();
+  /** Nodes that loops may come to. */
+  readonly maxUnrolled: number | undefined;
   readonly #graph: Graph;
   readonly #preparer: Preparer;
   #disposed = false;
 
-  constructor(graph: Graph) {
+  constructor(graph: Graph, maxUnrolled?: number) {
     this.#graph = graph;
-    this.#preparer = new Preparer(graph);
+    this.maxUnrolled = maxUnrolled;
+    this.#preparer = new Preparer(graph, maxUnrolled);
   }
 
   /** @throws RnnError `DISPOSED` */
@@ -47,7 +55,7 @@ export class ReferenceSession implements Session {
     await new Promise((resolve) => setTimeout(resolve));
     this.check();
     checkSignal(signal);
-    return compute(this.#graph, owned, outputs);
+    return compute(this.#graph, owned, outputs, this.maxUnrolled);
   }
 
   stream(streamed: StreamedGraph, batch: number): StreamSession {
@@ -72,8 +80,8 @@ class ReferenceStream implements StreamSession {
     this.#session = session;
     this.#streamed = streamed;
     this.#batch = batch;
-    this.#feeds = new StreamFeeds(streamed, batch);
-    this.#preparer = new Preparer(streamed.graph);
+    this.#feeds = new StreamFeeds(streamed, batch, session.maxUnrolled);
+    this.#preparer = new Preparer(streamed.graph, session.maxUnrolled);
   }
 
   #check(): void {
@@ -96,7 +104,7 @@ class ReferenceStream implements StreamSession {
       const all = { ...(this.#state ?? this.#feeds.initial(owned)), ...owned };
       this.#preparer.prepare(all);
       const wanted = new Set([...outputs, ...slots.map(({ output }) => output)]);
-      const results = compute(graph, all, [...wanted]);
+      const results = compute(graph, all, [...wanted], this.#session.maxUnrolled);
       this.#state = Object.fromEntries(slots.map(({ input, output }) => [input, results[output]!]));
       return Object.fromEntries(outputs.map((name) => [name, results[name]!]));
     });

@@ -4,7 +4,7 @@ import { checkFeeds } from '../feeds.ts';
 import type { Graph, ValueInfo } from '../graph.ts';
 import type { HostValue } from '../ops/operator.ts';
 import { toHost } from '../ops/value.ts';
-import { hostInputsOf } from '../plan/dependence.ts';
+import { hostInputsOf, refuseFloatDeciders } from '../plan/dependence.ts';
 import { inferGraph } from '../plan/infer.ts';
 import type { Inference } from '../plan/infer.ts';
 import type { StateSlot, StreamedGraph } from './streaming.ts';
@@ -75,21 +75,15 @@ const MAX_HOST_INPUT = 1024;
 export class Preparer {
   readonly #graph: Graph;
   readonly #host: ReadonlySet<string>;
+  readonly #maxUnrolled: number | undefined;
   readonly #inferred = new Map<string, Inference>();
 
-  constructor(graph: Graph) {
+  /** @throws RnnError `UNSUPPORTED_OPERATOR` where numbers that are no integers decide what runs */
+  constructor(graph: Graph, maxUnrolled: number | undefined) {
     this.#graph = graph;
+    this.#maxUnrolled = maxUnrolled;
     this.#host = hostInputsOf(graph);
-    for (const name of this.#host) {
-      const { type } = graph.inputs.find((input) => input.name === name)!;
-      if (type === 'float32' || type === 'float64' || type === 'float16') {
-        throw new RnnError(
-          'UNSUPPORTED_OPERATOR',
-          `inputs.${name}`,
-          'the numbers of this input decide the shape of a value, which only integers may do',
-        );
-      }
-    }
+    refuseFloatDeciders(graph);
   }
 
   /** Whether the numbers of an input are part of the plan. */
@@ -139,7 +133,7 @@ export class Preparer {
   infer(prepared: Prepared): Inference {
     let inference = this.#inferred.get(prepared.key);
     if (!inference) {
-      inference = inferGraph(this.#graph, prepared);
+      inference = inferGraph(this.#graph, prepared, this.#maxUnrolled);
       if (this.#inferred.size > 64) this.#inferred.clear();
       this.#inferred.set(prepared.key, inference);
     }
@@ -160,7 +154,7 @@ export class StreamFeeds {
   readonly #rest: readonly ValueInfo[];
   readonly #probe: Preparer;
 
-  constructor(streamed: StreamedGraph, batch: number) {
+  constructor(streamed: StreamedGraph, batch: number, maxUnrolled: number | undefined) {
     this.#streamed = streamed;
     this.#batch = batch;
     const { slots, probe } = streamed;
@@ -169,7 +163,7 @@ export class StreamFeeds {
       .map((slot) => ({ slot, info: probe.inputs.find(({ name }) => name === slot.input)! }));
     const states = new Set(this.#explicit.map(({ slot }) => slot.input));
     this.#rest = probe.inputs.filter(({ name }) => !states.has(name));
-    this.#probe = new Preparer(probe);
+    this.#probe = new Preparer(probe, maxUnrolled);
   }
 
   /** The state that a stream begins with for these feeds, by name of the input. */

@@ -29,7 +29,7 @@ export class WebGpuStream implements StreamSession {
     this.#plans = plans;
     this.#streamed = streamed;
     this.#batch = batch;
-    this.#feeds = new StreamFeeds(streamed, batch);
+    this.#feeds = new StreamFeeds(streamed, batch, executor.options.maxUnrolled);
   }
 
   #check(): void {

@@ -132,14 +132,14 @@ describe('runReference', () => {
       /^graph\.nodes\[0\]\.then_branch\.nodes\[0\]: operator/,
     );
     expect(() => runReference(graph, { c: bool(0) })).toThrow(
-      /^graph\.nodes\[0\]\.else_branch: outputs of a graph, got 0, expected 1/,
+      /^graph\.nodes\[0\]\.else_branch: If 'y', got nothing, expected a graph/,
     );
   });
 
   it('wants one condition', () => {
     const graph = graphOf({ ...branching, inputs: [float('x', 2)] });
     expect(() => runReference(graph, { x: tensor([1, 2]) })).toThrow(
-      /^graph\.nodes\[2\]\.inputs\[0\]: condition, got 2 elements, expected one/,
+      /^graph\.nodes\[2\]\.inputs\[0\]: condition of If 'y', got \[2\], expected one element/,
     );
   });
 

@@ -32,14 +32,15 @@ export interface OnnxNode {
   readonly attributes?: Readonly<Record<string, OnnxAttribute | undefined>>;
 }
 
-/** A declared value; without `dims` its rank is left open. */
+/** A declared value, a tensor or a sequence of them; without `dims` the rank is left open. */
 export interface OnnxValue {
   readonly name: string;
   readonly type: DataType;
   readonly dims?: readonly (number | string)[];
+  readonly sequence?: boolean;
 }
 
-/** A graph, also for the branches of an If. */
+/** A graph, also for the branches of an If and the bodies of loops. */
 export interface OnnxGraph {
   readonly name?: string;
   readonly nodes: readonly OnnxNode[];
@@ -228,17 +229,16 @@ function nodeProto(node: OnnxNode, raw: boolean): Write {
   );
 }
 
-function valueInfo({ name, type, dims }: OnnxValue): Write {
+function valueInfo({ name, type, dims, sequence = false }: OnnxValue): Write {
   const shape =
     dims &&
     message(
       2,
       each(dims, (dim) => message(1, typeof dim === 'string' ? text(2, dim) : integer(1, dim))),
     );
-  return all(
-    text(1, name),
-    message(2, message(1, all(integer(1, ONNX_TYPE[type]), shape ?? all()))),
-  );
+  const tensorType = message(1, all(integer(1, ONNX_TYPE[type]), shape ?? all()));
+  const whole = sequence ? message(4, message(1, tensorType)) : tensorType;
+  return all(text(1, name), message(2, whole));
 }
 
 function graphProto(graph: OnnxGraph, raw: boolean): Write {

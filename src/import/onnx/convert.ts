@@ -97,15 +97,19 @@ function declareOutput(
   return describe(info, name, file, inner);
 }
 
-/** Inside of a sub-graph a file may leave types out; there they follow from the nodes. */
+/**
+ * Inside of a sub-graph a file may leave types out, and name sequences: what such values are follows
+ * from the nodes.
+ */
 function describe(
   info: ValueInfoProto,
   name: string,
   file: FileContext,
   inner: boolean,
 ): ValueInfo {
-  const untyped = inner && info.elemType === 0 && info.otherType === undefined;
-  const known = untyped ? { ...info, elemType: 1 } : info;
+  const isSequence = info.otherType === 'a sequence';
+  const follows = inner && info.elemType === 0 && (info.otherType === undefined || isSequence);
+  const known = follows ? { ...info, elemType: 1, otherType: undefined } : info;
   return toValueInfo(known, name, (dim) => file.dims.take(dim), file.budget);
 }
 
