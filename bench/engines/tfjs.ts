@@ -1,6 +1,5 @@
 // TensorFlow.js with the same weights, in the layout of Keras.
 import * as tf from '@tensorflow/tfjs';
-import '@tensorflow/tfjs-backend-webgpu'; // registers itself
 import type { Workload } from '../shapes.ts';
 import { Incapable } from './engine.ts';
 import type { Prepare } from './engine.ts';
@@ -71,6 +70,7 @@ function swap(data: Float32Array, a: number, b: number, c: number): Float32Array
 export const prepare: Prepare = async (workload) => {
   const { cell, H, B, T, layers, bidirectional, resetBefore } = workload.shape;
   if (cell === 'gru' && !resetBefore) throw new Incapable('cannot: reset after the product');
+  await import('@tensorflow/tfjs-backend-webgpu'); // which registers itself
   if (!(await tf.setBackend('webgpu'))) throw new Error('its WebGPU backend does not start');
   const model = tf.sequential();
   for (let layer = 0; layer < layers; layer++) {
