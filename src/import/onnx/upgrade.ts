@@ -122,6 +122,7 @@ const CHANGES: Readonly<Record<string, Change>> = {
   Cast: { until: ALWAYS, apply: castByName },
   BatchNormalization: { until: 9, apply: withoutSpatial },
   GroupNormalization: { until: 21, apply: refusedGroups },
+  Scan: { until: 9, apply: refusedScan },
 };
 
 /**
@@ -189,4 +190,10 @@ function withoutSpatial(node: Node, { path }: UpgradeContext): readonly Node[] {
 function refusedGroups(node: Node, { path, opset }: UpgradeContext): never {
   const what = `GroupNormalization '${node.name}' of opset ${opset} was withdrawn, expected opset 21`;
   throw new RnnError('UNSUPPORTED_OPERATOR', path, what);
+}
+
+/** Until opset 9 a Scan had a batch axis and lengths of its rows. */
+function refusedScan(node: Node, { path, opset }: UpgradeContext): never {
+  const what = `Scan '${node.name}' of opset ${opset} takes batches of sequences with lengths`;
+  throw new RnnError('UNSUPPORTED_OPERATOR', path, `${what}: export it with opset 9 or later`);
 }
