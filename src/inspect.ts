@@ -18,9 +18,11 @@ export interface InspectOptions extends Pick<
 export interface InspectedLayer {
   /** ONNX operator name, or `Recurrent`. */
   readonly op: string;
+  /** Its name in the file, or one made up where that has none. */
   readonly name: string;
   /** Where it is, as in errors: `graph.nodes[3]`. */
   readonly path: string;
+  /** Its attributes, by their ONNX names. */
   readonly attributes: Readonly<Record<string, Attribute>>;
   /** Shapes of its outputs at the sizes of the plan; empty where there is no plan. */
   readonly shapes: readonly (readonly number[])[];
@@ -40,6 +42,7 @@ export interface InspectedPlan {
   readonly outputs: Readonly<Record<string, readonly number[]>>;
   /** Runs of each kernel by its name. */
   readonly kernels: Readonly<Record<string, number>>;
+  /** Runs of all kernels together. */
   readonly dispatches: number;
   /** Floating point operations, roughly. */
   readonly flops: number;
@@ -51,9 +54,11 @@ export interface InspectedPlan {
 
 /** What {@link inspect} tells. */
 export interface Inspection {
+  /** Name of the model, as its file says it. */
   readonly name: string;
   /** Name, element type and shape of each input; a free dimension is a string. */
   readonly inputs: readonly ValueInfo[];
+  /** The same of each output. */
   readonly outputs: readonly ValueInfo[];
   /** What runs, in order; what only computes shapes is left out where there is a plan. */
   readonly layers: readonly InspectedLayer[];
@@ -66,12 +71,16 @@ export interface Inspection {
   readonly bytes: number;
   /** Nodes whose operators this engine lacks; `loadModel` refuses a model with one. */
   readonly unsupported: readonly {
+    /** Name of the operator. */
     readonly op: string;
+    /** Name of the node. */
     readonly name: string;
+    /** Where it is, as in errors. */
     readonly path: string;
   }[];
   /** Inputs whose numbers, not only shapes, decide what runs. */
   readonly hostInputs: readonly string[];
+  /** What one call would do; undefined where that cannot be told, see {@link Inspection.unplanned}. */
   readonly plan: InspectedPlan | undefined;
   /** Why there is no plan. */
   readonly unplanned: string | undefined;

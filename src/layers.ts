@@ -21,6 +21,7 @@ export type {
 export interface InputOptions {
   /** Width of each step. */
   readonly features: number;
+  /** Its axes; those that `sequential` says by default. */
   readonly layout?: Layout | undefined;
 }
 

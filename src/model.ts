@@ -77,7 +77,12 @@ export class Model {
   }
 
   /** Compiled shaders, and bytes of weights on the device; zeros where there is no GPU. */
-  get usage(): { readonly pipelines: number; readonly weightBytes: number } {
+  get usage(): {
+    /** Compiled shaders. */
+    readonly pipelines: number;
+    /** Bytes of weights on the device. */
+    readonly weightBytes: number;
+  } {
     return this.#session.usage ?? { pipelines: 0, weightBytes: 0 };
   }
 

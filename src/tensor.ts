@@ -18,17 +18,29 @@ export type DataType =
 
 /** The array that carries each element type. float16 arrives widened; bool is one byte, 0 or 1. */
 export interface TypedArrays {
+  /** As it is. */
   float32: Float32Array;
+  /** As it is; on a GPU it is computed in float32. */
   float64: Float64Array;
+  /** Widened to float32, which holds every half exactly. */
   float16: Float32Array;
+  /** As it is. */
   int8: Int8Array;
+  /** As it is. */
   uint8: Uint8Array;
+  /** As it is. */
   int16: Int16Array;
+  /** As it is. */
   uint16: Uint16Array;
+  /** As it is. */
   int32: Int32Array;
+  /** As it is. */
   uint32: Uint32Array;
+  /** As it is; beyond 2^53 numbers are refused, on a GPU beyond 2^31. */
   int64: BigInt64Array;
+  /** Likewise. */
   uint64: BigUint64Array;
+  /** One byte each, 0 or 1. */
   bool: Uint8Array;
 }
 

@@ -7,6 +7,7 @@ import type { Layer, Weights } from './layer.ts';
 export interface EmbeddingOptions {
   /** [N, F], a row for each id. */
   readonly weights: Weights;
+  /** What its nodes are called after; by default its kind and its place. */
   readonly name?: string | undefined;
 }
 
@@ -44,6 +45,7 @@ export interface DenseOptions {
   readonly b?: Weights | undefined;
   /** softmax, logSoftmax, or an activation of the recurrent layers, in any case; none by default. */
   readonly activation?: string | undefined;
+  /** What its nodes are called after; by default its kind and its place. */
   readonly name?: string | undefined;
 }
 

@@ -18,6 +18,7 @@ export type Layout = 0 | 1;
 export interface Layer {
   /** What it is. Without a name its nodes are called `lstm_0`, `lstm_1` in the order of the stack. */
   readonly kind: string;
+  /** What its nodes are called after. */
   readonly name?: string | undefined;
   /** The layout that it insists on, if any. */
   readonly layout?: Layout | undefined;

@@ -36,6 +36,7 @@ export interface RecurrentOptions {
   readonly activations?: readonly string[] | undefined;
   /** Parameters of the activations, as many; NaN for the default. */
   readonly alphas?: readonly number[] | undefined;
+  /** Likewise. */
   readonly betas?: readonly number[] | undefined;
   /** Limit of the gate pre-activations; none by default. */
   readonly clip?: number | undefined;
@@ -43,6 +44,7 @@ export interface RecurrentOptions {
   readonly returnSequences?: boolean | undefined;
   /** The layout that the layer insists on; else it takes that of the model. */
   readonly layout?: Layout | undefined;
+  /** What its nodes are called after; by default its kind and its place. */
   readonly name?: string | undefined;
 }
 

@@ -34,6 +34,7 @@ export interface PyTorchModule {
  * and projection follow from the tensors.
  */
 export interface PyTorchRecurrent extends PyTorchModule {
+  /** Which of the three; the number of gates must be that of the weights. */
   readonly type: 'rnn' | 'lstm' | 'gru';
   /** As in PyTorch: x is [B, T, I], not [T, B, I]. It never applies to h0, c0, hn and cn. */
   readonly batchFirst?: boolean;
@@ -57,33 +58,41 @@ export interface PyTorchRecurrent extends PyTorchModule {
 
 /** `nn.Linear`: [… , I] → [… , O]. */
 export interface PyTorchLinear extends PyTorchModule {
+  /** Says which layer this is. */
   readonly type: 'linear';
+  /** What follows the layer; nothing when left out. */
   readonly activation?: PyTorchActivation;
 }
 
 /** `nn.Embedding`: ids → [… , F]. */
 export interface PyTorchEmbedding extends PyTorchModule {
+  /** Says which layer this is. */
   readonly type: 'embedding';
 }
 
 /** `nn.LayerNorm` over the last axes. */
 export interface PyTorchLayerNorm extends PyTorchModule {
+  /** Says which layer this is. */
   readonly type: 'layerNorm';
   /** 1e-5. */
   readonly eps?: number;
+  /** What follows the layer; nothing when left out. */
   readonly activation?: PyTorchActivation;
 }
 
 /** `nn.BatchNorm1d`: [B, C] or [B, C, L]. */
 export interface PyTorchBatchNorm1d extends PyTorchModule {
+  /** Says which layer this is. */
   readonly type: 'batchNorm1d';
   /** 1e-5. */
   readonly eps?: number;
+  /** What follows the layer; nothing when left out. */
   readonly activation?: PyTorchActivation;
 }
 
 /** `nn.Conv1d`: [B, C, L] → [B, F, L']. */
 export interface PyTorchConv1d extends PyTorchModule {
+  /** Says which layer this is. */
   readonly type: 'conv1d';
   /** 1. */
   readonly stride?: number;
@@ -93,12 +102,15 @@ export interface PyTorchConv1d extends PyTorchModule {
   readonly dilation?: number;
   /** 1. */
   readonly groups?: number;
+  /** What follows the layer; nothing when left out. */
   readonly activation?: PyTorchActivation;
 }
 
 /** A function by itself; softmax and logSoftmax are over the last axis. */
 export interface PyTorchFunction {
+  /** Says which layer this is. */
   readonly type: 'activation';
+  /** Which function. */
   readonly activation: PyTorchActivation;
   /** `negative_slope` of leakyRelu (0.01), `alpha` of elu (1). */
   readonly alpha?: number;
@@ -106,13 +118,17 @@ export interface PyTorchFunction {
 
 /** `x.permute(dims)`: `[0, 2, 1]` between a convolution and a layer with `batchFirst`. */
 export interface PyTorchPermute {
+  /** Says which layer this is. */
   readonly type: 'permute';
+  /** For each axis of the result, the axis of x that it is. */
   readonly dims: readonly number[];
 }
 
 /** `nn.Dropout`, which does nothing in inference. */
 export interface PyTorchDropout {
+  /** Says which layer this is. */
   readonly type: 'dropout';
+  /** Said in PyTorch, ignored here. */
   readonly p?: number;
 }
 
@@ -130,12 +146,19 @@ export type PyTorchLayer =
 
 /** Names of the inputs and outputs of the graph. */
 export interface PyTorchNames {
+  /** The input; `'x'`. */
   readonly x?: string;
+  /** The initial hidden state; `'h0'`. */
   readonly h0?: string;
+  /** The initial cell state of an LSTM; `'c0'`. */
   readonly c0?: string;
+  /** The lengths of the sequences; `'lengths'`. */
   readonly lengths?: string;
+  /** The output; `'y'`. */
   readonly y?: string;
+  /** The final hidden state; `'hn'`. */
   readonly hn?: string;
+  /** The final cell state of an LSTM; `'cn'`. */
   readonly cn?: string;
 }
 
@@ -178,8 +201,11 @@ export interface PyTorchArchitecture {
   readonly lengths?: boolean;
   /** Element type of ids, int32 by default, and the shape of x where the first layer leaves it open. */
   readonly input?: {
+    /** `'int32'` or `'int64'` for ids, `'float32'` for anything else. */
     readonly type?: 'float32' | 'int32' | 'int64';
+    /** Its shape; a text is the name of a free size. */
     readonly dims?: readonly (number | string)[];
   };
+  /** What inputs and outputs are called where not by their names in PyTorch. */
   readonly names?: PyTorchNames;
 }
