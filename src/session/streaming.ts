@@ -3,7 +3,9 @@
 import { RnnError } from '../errors.ts';
 import type { Graph, Node, ValueInfo } from '../graph.ts';
 import { isGraph, recurrentAttributes } from '../graph.ts';
+import { CONTROL } from '../ops/registry.ts';
 import { dependentValues } from '../plan/dependence.ts';
+import { isFloat } from '../tensor.ts';
 
 /** One piece of state: the output that is fed back to an input. */
 export interface StateSlot {
@@ -32,13 +34,40 @@ function refuseHidden(graph: Graph, path: string): void {
       throw new RnnError(
         'UNSUPPORTED_OPERATOR',
         where,
-        `a stream cannot carry the state of '${node.name}', which is inside an If`,
+        `a stream cannot carry the state of '${node.name}', which is inside an If, a Loop or a Scan`,
       );
     }
     for (const [key, value] of Object.entries(node.attributes)) {
       if (isGraph(value)) refuseHidden(value, `${where}.${key}`);
     }
   });
+}
+
+/**
+ * Refuses a loop that begins from numbers that no input has a say in: from step to step that is
+ * state, which nothing would carry.
+ */
+function refuseCarried(
+  graph: Graph,
+  node: Node,
+  path: string,
+  dependent: ReadonlySet<string>,
+): void {
+  for (const { enters, repeats, graph: body } of CONTROL.get(node.op)?.wire?.(node, path) ?? []) {
+    for (const [outside, inside] of enters) {
+      const declared = body.inputs.find(({ name }) => name === inside);
+      const type = graph.constants.get(outside)?.type ?? declared?.type;
+      const isCarried = repeats.some(([, to]) => to === inside);
+      if (!isCarried || dependent.has(outside) || !type || !isFloat(type)) continue;
+      throw new RnnError(
+        'UNSUPPORTED_OPERATOR',
+        path,
+        `a stream cannot carry the state of ${node.op} '${node.name}', which begins with ` +
+          `'${outside}' at each call: export it with that value as an input and the last one as ` +
+          'an output, and name the pair in `state`, or use run',
+      );
+    }
+  }
 }
 
 /**
@@ -78,6 +107,7 @@ export function streamGraph(graph: Graph, pairs: Readonly<Record<string, string>
     };
     if (node.op !== 'Recurrent') {
       const path = `graph.nodes[${i}]`;
+      refuseCarried(graph, node, path, dependent);
       for (const [key, value] of Object.entries(node.attributes)) {
         if (isGraph(value)) refuseHidden(value, `${path}.${key}`);
       }

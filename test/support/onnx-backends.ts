@@ -1,6 +1,6 @@
 // One ONNX file in ONNX Runtime and on both backends.
 import { expect } from 'vitest';
-import { loadModel, type LoadOptions } from '../../src/model.ts';
+import { loadModel, type LoadOptions, type Model } from '../../src/model.ts';
 import { isFloat, type Tensor } from '../../src/tensor.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { expectClose } from './close.ts';
@@ -35,6 +35,15 @@ export async function expectLikeOnnxRuntime(
   }
 }
 
+/** Loads a file on one of the backends. */
+export function loadOn(
+  device: 'reference' | 'webgpu',
+  bytes: Uint8Array,
+  options: LoadOptions = {},
+): Promise<Model> {
+  return loadModel(bytes, { ...options, device: device === 'webgpu' ? gpu : device });
+}
+
 /** Loads a file, runs it once and disposes of it. */
 export async function runOn(
   device: 'reference' | 'webgpu',
@@ -42,10 +51,7 @@ export async function runOn(
   feeds: Readonly<Record<string, Tensor>>,
   options: LoadOptions = {},
 ): Promise<Record<string, Tensor>> {
-  const model = await loadModel(bytes, {
-    ...options,
-    device: device === 'webgpu' ? gpu : device,
-  });
+  const model = await loadOn(device, bytes, options);
   try {
     return await model.run(feeds);
   } finally {
