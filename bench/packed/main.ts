@@ -1,0 +1,102 @@
+// The benchmark that `npm run bench:pack` packs, for a machine with a GPU and without Node: answers,
+// peaks, small costs, then the table of `npm run bench`. What is done is written after each part.
+//
+//   run.sh [--shape NAME …] [--seconds 1] [--robust] [--alone] [--no-checks] [--no-micro] [--json FILE]
+import { parseArgs } from 'node:util';
+import { openDevice } from '../device.ts';
+import { geometricMean } from '../measure.ts';
+import { measureMicroCosts, wordsOfCosts } from '../micro.ts';
+import { findOnnxRuntime } from '../node-engines.ts';
+import { probePeaks, wordsOfPeaks } from '../probes.ts';
+import { Progress } from '../progress.ts';
+import { dateOf, machineOf, versionsOf, writeJson } from '../record.ts';
+import { HEAD, lineOf, RowMaker, type Row } from '../row.ts';
+import { DEFAULT_SHAPES, nameOf, shapeOf, workloadOf } from '../shapes.ts';
+import { check, CHECKED, passed, type Check } from './checks.ts';
+
+const { values: args } = parseArgs({
+  options: {
+    shape: { type: 'string', multiple: true },
+    seconds: { type: 'string', default: '1' },
+    robust: { type: 'boolean', default: false },
+    alone: { type: 'boolean', default: false },
+    checks: { type: 'boolean', default: true },
+    micro: { type: 'boolean', default: true },
+    json: { type: 'string', default: 'bench/results/gpu.json' },
+  },
+  allowNegative: true,
+});
+const { robust, alone, json } = args;
+const shapes = args.shape?.map(shapeOf) ?? DEFAULT_SHAPES;
+
+const results: Record<string, unknown> = {
+  date: dateOf(),
+  machine: machineOf(),
+  versions: versionsOf(['onnxruntime-node', 'webgpu']),
+  robust,
+  shapes: shapes.map(nameOf), // for the part in Python
+};
+const keep = (more: object): void => writeJson(json, Object.assign(results, more));
+keep({});
+
+const bench = await openDevice({ robust }).catch((error: unknown) => {
+  keep({ failure: String(error) });
+  console.error(String(error));
+  process.exit(1);
+});
+const { device, facts } = bench;
+keep({ adapter: facts });
+console.log(`${facts.name}${facts.software ? ': a CPU, so no statement about GPUs' : ''}`);
+
+let wrong = 0;
+if (args.checks) {
+  const checks: Check[] = [];
+  const progress = new Progress(CHECKED.length);
+  for (const shape of CHECKED) {
+    progress.show(`checking ${nameOf(shape)}`);
+    const found = await check(device, shape);
+    progress.step();
+    checks.push(...found);
+    for (const one of found.filter((other) => !passed(other))) {
+      wrong++;
+      console.log(
+        `WRONG ${one.shape} ${one.kernel}: ${one.failure ?? one.error ?? 'not a number'}`,
+      );
+    }
+  }
+  const worst = Math.max(...checks.map(({ error }) => error ?? 0));
+  console.log(
+    `answers: ${checks.length - wrong} of ${checks.length} right, worst ${worst.toExponential(1)}`,
+  );
+  keep({ checks });
+}
+
+const peaks = await probePeaks(device, facts.software);
+keep({ peaks });
+console.log(wordsOfPeaks(peaks));
+if (args.micro) {
+  const costs = await measureMicroCosts(device, facts.software);
+  keep({ costs });
+  console.log(wordsOfCosts(costs));
+}
+
+if (!alone && !(await findOnnxRuntime())) console.log('ONNX Runtime is not here: ours alone');
+console.log(HEAD);
+const maker = new RowMaker(bench, { seconds: Number(args.seconds), alone });
+const progress = new Progress(shapes.length);
+const rows: Row[] = [];
+for (const shape of shapes) {
+  progress.show(nameOf(shape));
+  rows.push(await maker.measure(workloadOf(shape)));
+  progress.step();
+  console.log(lineOf(rows.at(-1)!));
+  keep({ rows });
+}
+const ratios = rows.flatMap(({ times: { 'webgpu-rnn': own, 'ort-webgpu': peer } }) =>
+  own && peer ? [peer.median / own.median] : [],
+);
+if (ratios.length > 0) {
+  const [mean, worst] = [geometricMean(ratios), Math.min(...ratios)];
+  console.log(`${mean.toFixed(2)}x ONNX Runtime WebGPU, worst ${worst.toFixed(2)}x`);
+}
+process.exit(wrong > 0 ? 2 : 0); // Dawn and ONNX Runtime keep threads of their own
