@@ -28,26 +28,37 @@ export function assignSlots(
 ): Arena {
   const last = new Map<BufferId, number>();
   commands.forEach((command, i) => buffersOf(command).forEach((id) => last.set(id, i)));
+  const ending = commands.map((): BufferId[] => []);
+  for (const [id, i] of last) if (sizes.has(id) && !kept.has(id)) ending[i]!.push(id);
   const slotOf = new Map<BufferId, number>();
   const slots: number[] = [];
-  let free: number[] = [];
-  let busy: BufferId[] = [];
+  const free = new Set<number>();
+  // A loop of thousands of turns has as many buffers alive: no work for each of them here.
+  const take = (size: number): number => {
+    let best: number | undefined;
+    for (const slot of free) {
+      if (best === undefined || isBetter(slots[slot]!, slots[best]!, size)) best = slot;
+    }
+    best ??= slots.push(0) - 1;
+    free.delete(best);
+    return best;
+  };
   commands.forEach((command, i) => {
     for (const id of buffersOf(command)) {
       const size = sizes.get(id);
       if (size === undefined || slotOf.has(id)) continue;
-      const byFit = free.toSorted((a, b) => slots[a]! - slots[b]!);
-      const slot = byFit.find((s) => slots[s]! >= size) ?? byFit.at(-1) ?? slots.push(0) - 1;
-      free = free.filter((s) => s !== slot);
+      const slot = take(size);
       slots[slot] = Math.max(slots[slot]!, size);
       slotOf.set(id, slot);
-      busy.push(id);
     }
-    const ended = busy.filter((id) => last.get(id)! <= i && !kept.has(id));
-    free.push(...ended.map((id) => slotOf.get(id)!));
-    busy = busy.filter((id) => !ended.includes(id));
+    for (const id of ending[i]!) free.add(slotOf.get(id)!);
   });
   // An output that no command writes (an empty one) still needs a place.
   for (const [id, size] of sizes) if (!slotOf.has(id)) slotOf.set(id, slots.push(size) - 1);
   return { slotOf, slots };
+}
+
+/** Whether a slot fits better than another: the smaller where both are large enough, else the larger. */
+function isBetter(slot: number, other: number, size: number): boolean {
+  return other >= size ? slot >= size && slot < other : slot > other;
 }
