@@ -26,11 +26,11 @@ export interface PersistentTile {
   /** Batch rows of a workgroup. */
   readonly rows: number;
   /**
-   * Where the weights stay during the loop: in their buffer; in variables of each invocation, which
-   * are registers on a GPU while there are few of them; or there with the product written out, which
-   * registers need and some compilers take long over.
+   * Whether each invocation keeps its weights in variables during the loop, with the product written
+   * out so that no place is computed: registers on a GPU while there are few, and the nearest memory
+   * there is on a CPU. Else they are read from their buffer in each step.
    */
-  readonly weights: 'buffer' | 'private' | 'unrolled';
+  readonly keepsWeights: boolean;
 }
 
 /** Time steps of one dispatch at most: a constant, so that the loop needs no guard. */
@@ -98,14 +98,14 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
       return `vec4f(${[0, 1, 2, 3].map(at).join(', ')})`;
     };
     const weight = (k: string, g: number): string =>
-      tile.weights === 'buffer'
+      !tile.keepsWeights
         ? `r${index}[((dir * ${tiles}u + ${m}u) * ${k4}u + ${k}) * ${names.length * lanes}u + ${g * lanes}u + lane]`
         : `w${index}_${m}[${k} * ${names.length}u + ${g}u]`;
     const terms = (k: string): string =>
       `${names.map((_, g) => `let w${g} = ${weight(k, g)};`).join(' ')}
         ${R.map((r) => `let v${r} = ${read(k, r)}; ${names.map((_, g) => `a${g}_${r} += dot(w${g}, v${r});`).join(' ')}`).join('\n        ')}`;
     const product = (): string =>
-      tile.weights === 'unrolled'
+      tile.keepsWeights
         ? count(k4)
             .map((k) => `{ ${terms(`${k}u`)} }`)
             .join('\n      ')
@@ -121,7 +121,7 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
 
   /** Brings the weights of a phase to the invocation, once for all steps. */
   const hold = (item: StepPhase, index: number): string => {
-    if (tile.weights === 'buffer') return '';
+    if (!tile.keepsWeights) return '';
     const projection = item === 'projection';
     const blocks = projection ? 1 : item.gates.length;
     const units = projection ? output : hidden;
@@ -162,7 +162,7 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
       state: 'write f32',
       y: spec.writesY && 'write f32',
     }),
-    uniforms: { ...TIME_UNIFORMS, turns: 'u32', fromZero: 'u32' },
+    uniforms: { ...TIME_UNIFORMS, fromZero: 'u32' },
     body: wgsl`
 ${MATH}
 ${activationFunctions(spec)}

@@ -22,7 +22,7 @@ export const projectSpan = ({ lanes, columns }: ProjectTile): number => lanes * 
 const count = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
 /**
- * Buffers: x, input of the layer; w, [D][column tiles][⌈I/4⌉][columns of a tile] vec4 over I; b, [D, N]; xw, [turns, D, B, N].
+ * Buffers: x, input of the layer; w, [D][column tiles][⌈I/4⌉][columns of a tile] vec4 over I; b, [D, N]; xw, [D, turns, B, N].
  * N = G·H. Grid: columns along x, rows along y, directions along z.
  */
 export function projectKernel(
@@ -36,7 +36,6 @@ export function projectKernel(
   const tiles = Math.ceil(columns / span);
   const k4 = Math.ceil(inputs / 4);
   const vector = inputs % 4 === 0;
-  const directions = spec.direction === 'bidirectional' ? 2 : 1;
   const R = count(tile.rows);
   const C = count(tile.columns);
   const scalar = (r: number, c: number): string => {
@@ -60,14 +59,13 @@ export function projectKernel(
       lengths: spec.hasLengths && 'read i32',
       xw: 'write f32',
     }),
-    uniforms: { ...TIME_UNIFORMS, turns: 'u32', xT: 'u32', xB: 'u32' },
+    uniforms: { ...TIME_UNIFORMS, xT: 'u32', xB: 'u32' },
     body: wgsl`
 var<private> dir: u32;
 ${timeFunctions({ ...spec, mask: undefined })}
-fn rowAt(m: u32) -> u32 {
-  let row = m % params.rows;
-  let t = min(timeOf(row, params.start + m / params.rows), params.steps - 1u);
-  return (t * params.xT + row * params.xB)${vector ? ' / 4u' : ''};
+fn placeOf(turn: u32, row: u32) -> u32 {
+  let t = min(timeOf(row, params.start + turn), params.steps - 1u);
+  return (t * params.xT + row * params.xB)${vector ? ' >> 2u' : ''};
 }
 @compute @workgroup_size(${tile.lanes})
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: vec3u) {
@@ -75,7 +73,18 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: ve
   let column = wid.x * ${span}u + lid.x;
   let first = wid.y * ${tile.rows}u;
   let count = params.turns * params.rows;
-  ${R.map((r) => `let at${r} = rowAt(min(first + ${r}u, count - 1u));`).join('\n  ')}
+  // One division for all rows: some adapters make four scalar ones of each. What lies beyond the last
+  // row is computed from some row before it, and not written.
+  var turn = first / params.rows;
+  var row = first % params.rows;
+  let at0 = placeOf(turn, row);
+  ${R.slice(1)
+    .map(
+      (r) => `row += 1u;
+  if (row == params.rows) { row = 0u; turn += 1u; }
+  let at${r} = placeOf(turn, row);`,
+    )
+    .join('\n  ')}
   ${R.map((r) => C.map((c) => `var a${r}_${c} = 0.0;`).join(' ')).join('\n  ')}
   for (var k = 0u; k < ${k4}u; k++) {
     let at = ((dir * ${tiles}u + wid.x) * ${k4}u + k) * ${span}u + lid.x;
@@ -89,7 +98,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: ve
     ${R.map(
       (r) => `if (first + ${r}u < count) {
       let m = first + ${r}u;
-      xw[((m / params.rows * ${directions}u + dir) * params.rows + m % params.rows) * ${columns}u + n] = a${r}_${c} + bias;
+      xw[(dir * count + m) * ${columns}u + n] = a${r}_${c} + bias;
     }`,
     ).join('\n    ')}
   }`,

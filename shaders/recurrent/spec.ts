@@ -107,6 +107,7 @@ export const TIME_UNIFORMS = {
   rows: 'u32', // B
   steps: 'u32', // T
   start: 'u32', // step of the recurrence at which this chunk begins
+  turns: 'u32', // steps of this chunk
   maskT: 'u32',
   maskB: 'u32',
   yT: 'u32',
@@ -119,11 +120,10 @@ export const TIME_UNIFORMS = {
  * for unit `unit` of `row` at chunk step `turn`.
  */
 export function phaseInputs(spec: RecurrentSpec, phase: CellPhase): string {
-  const { gates, hidden, extra, direction } = spec;
+  const { gates, hidden, extra } = spec;
   const used = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(phase.wgsl);
-  const directions = direction === 'bidirectional' ? 2 : 1;
   const lines: string[] = [
-    `let xAt = ((turn * ${directions}u + dir) * params.rows + row) * ${gates.length * hidden}u + unit;`,
+    `let xAt = ((dir * params.turns + turn) * params.rows + row) * ${gates.length * hidden}u + unit;`,
   ];
   gates.forEach((gate, g) => {
     if (used(`x_${gate}`)) lines.push(`let x_${gate} = xw[xAt + ${g * hidden}u];`);

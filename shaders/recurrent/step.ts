@@ -20,13 +20,18 @@ import type { RecurrentSpec } from './spec.ts';
 
 /** How a step is spread over invocations. */
 export interface StepTile {
-  /** Units of a workgroup. */
+  /** Lanes along the units. */
+  readonly lanes: number;
+  /** Units of a lane, `lanes` apart: they share its loads of the state. */
   readonly units: number;
   /** Lanes that share one unit's product. */
   readonly slices: number;
   /** Batch rows that a lane keeps. */
   readonly rows: number;
 }
+
+/** Units that a workgroup covers. */
+export const stepSpan = ({ lanes, units }: StepTile): number => lanes * units;
 
 const count = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
@@ -39,7 +44,7 @@ export function stepPhases(spec: RecurrentSpec): readonly StepPhase[] {
 }
 
 /**
- * Buffers: xw, [turns, D, B, G·H] from project; r, [D][unit tiles][⌈K/4⌉][products][units of a tile] vec4 over K;
+ * Buffers: xw, [D, turns, B, G·H] from project; r, [D][unit tiles][⌈K/4⌉][products][units of a tile] vec4 over K;
  * extra, [D, names, H]; state and next, before and after the step: h [D, B, O padded] then c
  * [D, B, H padded]; u, between phases: [2, D, B, H padded]; y, as the layer's Y.
  * Grid: units along x, rows along y, directions along z.
@@ -59,12 +64,15 @@ export function stepKernel(
   const units = projection ? output : hidden;
   const width = operand === 'h' ? output : hidden;
   const k4 = Math.ceil(width / 4);
-  const { units: U, slices: S, rows: RB } = tile;
-  const tiles = Math.ceil(units / U);
+  const { lanes: L, units: UL, slices: S, rows: RB } = tile;
+  const span = stepSpan(tile);
+  const tiles = Math.ceil(units / span);
   const turns = Math.ceil(k4 / S);
   const op = paddedOutput(spec);
   const hp = paddedHidden(spec);
-  const G = count(products.length);
+  // A lane has a sum for each of its units and products, named by one number, and each row.
+  const P = products.length;
+  const G = count(P * UL);
   const R = count(RB);
   const directions = spec.direction === 'bidirectional' ? 2 : 1;
   const masked = spec.hasLengths || spec.mask !== undefined;
@@ -73,7 +81,7 @@ export function stepKernel(
   const source = operand === 'h' ? 'state' : 'u';
   const keepAt = `params.rows * ${directions * hp}u + at * ${hp}u + unit`;
   const cAt = `params.rows * ${directions * op}u + at * ${hp}u + unit`;
-  const scalar = (buffer: string, at: string): string => `${buffer}[(${at}) / 4u][(${at}) % 4u]`;
+  const scalar = (buffer: string, at: string): string => `${buffer}[(${at}) >> 2u][(${at}) & 3u]`;
   const body = projection ? 'hNew = s_p;' : phase.wgsl;
   const needs = (name: string): boolean => !projection && new RegExp(`\\b${name}\\b`).test(body);
   // With a projection the cell's own h is what the projection multiplies.
@@ -81,7 +89,7 @@ export function stepKernel(
   const cell = (sum: (g: number) => string): string => `
     let at = dir * params.rows + row;
     ${projection ? '' : phaseInputs(spec, phase)}
-    ${G.map((g) => `let s_${products[g]} = ${sum(g)};`).join('\n    ')}
+    ${products.map((name, g) => `let s_${name} = ${sum(g)};`).join('\n    ')}
     ${last || needs('h') ? `let h = ${scalar('state', `at * ${op}u + min(unit, ${output - 1}u)`)};` : ''}
     ${writesC ? `let c = ${scalar('state', cAt)};\n    var cNew = c;` : ''}
     ${afterU && needs('keep') ? `let keep = ${scalar('u', keepAt)};` : ''}
@@ -119,12 +127,11 @@ ${activationFunctions(spec)}
 ${timeFunctions(spec)}
 #endif
 #if ${S > 1}
-var<workgroup> partial: array<f32, ${S * U * products.length * RB}>;
+var<workgroup> partial: array<f32, ${S * L * G.length * RB}>;
 #endif
-@compute @workgroup_size(${U}${S === 1 ? '' : `, ${S}`})
+@compute @workgroup_size(${L}${S === 1 ? '' : `, ${S}`})
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: vec3u) {
   dir = wid.z;
-  let unit = wid.x * ${U}u + lid.x;
   let first = wid.y * ${RB}u;
   ${R.map((r) => `let o${r} = (dir * params.rows + min(first + ${r}u, params.rows - 1u)) * ${operand === 'h' ? op / 4 : hp / 4}u;`).join('\n  ')}
   ${G.map((g) => R.map((r) => `var a${g}_${r} = 0.0;`).join(' ')).join('\n  ')}
@@ -133,30 +140,43 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: ve
     #if ${S > 1 && turns * S !== k4}
     if (k >= ${k4}u) { break; }
     #endif
-    let wAt = ((dir * ${tiles}u + wid.x) * ${k4}u + k) * ${products.length * U}u + lid.x;
-    ${G.map((g) => `let w${g} = r[wAt + ${g * U}u];`).join(' ')}
+    let wAt = ((dir * ${tiles}u + wid.x) * ${k4}u + k) * ${P * span}u + lid.x;
+    ${G.map((g) => `let w${g} = r[wAt + ${(g % P) * span + Math.floor(g / P) * L}u];`).join(' ')}
     ${R.map(accumulate).join('')}
   }
   #if ${S > 1}
-  let lane = lid.y * ${U}u + lid.x;
-  ${G.map((g) => R.map((r) => `partial[${(g * RB + r) * S * U}u + lane] = a${g}_${r};`).join(' ')).join('\n  ')}
+  let lane = lid.y * ${L}u + lid.x;
+  ${G.map((g) => R.map((r) => `partial[${(g * RB + r) * S * L}u + lane] = a${g}_${r};`).join(' ')).join('\n  ')}
   workgroupBarrier();
-  for (var q = 0u; q < ${Math.ceil(RB / S)}u; q++) {
-    let block = q * ${S}u + lid.y;
+  // Each sum is added up by the lane of its row.
+  for (var block = lid.y; block < ${RB}u; block += ${S}u) {
     let row = first + block;
-    if (block >= ${RB}u || row >= params.rows || unit >= ${units}u) { continue; }
-    ${G.map(
-      (g) => `var b${g} = 0.0;
-    for (var j = 0u; j < ${S}u; j++) { b${g} += partial[(${g * RB}u + block) * ${S * U}u + j * ${U}u + lid.x]; }`,
-    ).join('\n    ')}
-    ${cell((g) => `b${g}`)}
+    if (row >= params.rows) { break; }
+    for (var m = 0u; m < ${UL}u; m++) {
+      let unit = wid.x * ${span}u + m * ${L}u + lid.x;
+      if (unit >= ${units}u) { break; }
+      let sum = (m * ${P * RB}u + block) * ${S * L}u + lid.x;
+      ${products
+        .map(
+          (_, g) => `var b${g} = 0.0;
+      for (var j = 0u; j < ${S}u; j++) { b${g} += partial[sum + ${g * RB * S * L}u + j * ${L}u]; }`,
+        )
+        .join('\n      ')}
+      ${cell((g) => `b${g}`)}
+    }
   }
   #else
-  if (unit >= ${units}u) { return; }
-  for (var q = 0u; q < ${RB}u; q++) {
-    let row = first + q;
-    if (row >= params.rows) { break; }
-    ${cell((g) => (RB === 1 ? `a${g}_0` : `array<f32, ${RB}>(${R.map((r) => `a${g}_${r}`).join(', ')})[q]`))}
+  #if ${G.length * RB > P}
+  var sums = array<f32, ${G.length * RB}>(${G.flatMap((g) => R.map((r) => `a${g}_${r}`)).join(', ')});
+  #endif
+  for (var m = 0u; m < ${UL}u; m++) {
+    let unit = wid.x * ${span}u + m * ${L}u + lid.x;
+    if (unit >= ${units}u) { break; }
+    for (var q = 0u; q < ${RB}u; q++) {
+      let row = first + q;
+      if (row >= params.rows) { break; }
+      ${cell((g) => (G.length * RB === P ? `a${g}_0` : `sums[(m * ${P}u + ${g}u) * ${RB}u + q]`))}
+    }
   }
   #endif
 }`,

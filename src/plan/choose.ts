@@ -4,6 +4,7 @@ import type { PersistentTile } from '../../shaders/recurrent/persistent.ts';
 import { persistentMemory } from '../../shaders/recurrent/persistent.ts';
 import type { ProjectTile } from '../../shaders/recurrent/project.ts';
 import type { RecurrentSpec } from '../../shaders/recurrent/spec.ts';
+import { stepSpan } from '../../shaders/recurrent/step.ts';
 import type { StepTile } from '../../shaders/recurrent/step.ts';
 
 /** What of a device decides between kernels; the names are those of `GPUSupportedLimits`. */
@@ -35,47 +36,75 @@ export type RecurrentChoice =
   | { readonly kernel: 'step'; readonly tile: StepTile }
   | { readonly kernel: 'persistent'; readonly tile: PersistentTile };
 
-/**
- * What suits each kind of adapter; measured on the two software ones, reasoned for GPUs.
- * `persistent`: most units of that kernel. `private`: most vec4 of weights held by an invocation.
- * `rows`: most batch rows that share a load of weights. `project`: tile of the input projection.
- */
-const HABITS = {
+/** What suits one kind of adapter. */
+interface Habits {
+  readonly persistent: {
+    /** Most units of a layer that this kernel serves. */
+    readonly units: number;
+    /** Fewest lanes of a workgroup. */
+    readonly lanes: number;
+    /** Most batch rows of a workgroup. */
+    readonly rows: number;
+    /** Most vec4 of weights that an invocation keeps; beyond, it reads them from their buffer. */
+    readonly keeps: number;
+    /** Most dot products of a written-out step, which compile time grows with. */
+    readonly products: number;
+    /** Fewest time steps that pay for bringing the weights. */
+    readonly steps: number;
+    /** Most workgroups beside each other: what they hold competes for the caches of the chip. */
+    readonly workgroups: number;
+  };
+  readonly step: StepTile;
+  readonly project: ProjectTile;
+}
+
+/** Measured on the two software adapters, reasoned for GPUs. */
+const HABITS: Readonly<Record<DeviceProfile['adapter'], Habits>> = {
   // Registers hold 32 vec4 of weights beside everything else; more would spill. One workgroup keeps
   // up with many while its weights come from a near cache. Lanes share products to fill the chip.
   gpu: {
-    persistent: 128,
-    private: 32,
-    weights: 'unrolled',
-    lanes: 32,
-    units: 16,
-    slices: 16,
-    rows: 4,
+    persistent: {
+      units: 128,
+      lanes: 32,
+      rows: 4,
+      keeps: 32,
+      products: 128,
+      steps: 1,
+      workgroups: Infinity,
+    },
+    step: { lanes: 16, units: 1, slices: 16, rows: 4 },
     project: { lanes: 64, rows: 4, columns: 2 },
   },
-  // A workgroup is one core, and a load costs more than ten sums wherever it comes from.
+  // A workgroup is one core. A load whose place is known when the kernel is compiled costs as much as
+  // a sum, any other ten times that: hence products written out, over weights an invocation holds.
   swiftshader: {
-    persistent: 64,
-    private: 0,
-    weights: 'buffer',
-    lanes: 4,
-    units: 16,
-    slices: 1,
-    rows: 16,
-    project: { lanes: 16, rows: 8, columns: 4 },
+    persistent: {
+      units: 256,
+      lanes: 4,
+      rows: 4,
+      keeps: 1024,
+      products: 256,
+      steps: 8,
+      workgroups: 2,
+    },
+    step: { lanes: 16, units: 2, slices: 1, rows: 8 },
+    project: { lanes: 16, rows: 8, columns: 8 },
   },
-  // Variables of an invocation are four times as near as a buffer, and slow to compile.
+  // The same, but for what a kernel costs to compile: most of a second for a hundred products.
   llvmpipe: {
-    persistent: 64,
-    private: 64,
-    weights: 'private',
-    lanes: 8,
-    units: 32,
-    slices: 1,
-    rows: 8,
-    project: { lanes: 32, rows: 4, columns: 4 },
+    persistent: {
+      units: 128,
+      lanes: 8,
+      rows: 4,
+      keeps: 128,
+      products: 128,
+      steps: 8,
+      workgroups: 2,
+    },
+    step: { lanes: 32, units: 2, slices: 1, rows: 8 },
+    project: { lanes: 32, rows: 8, columns: 8 },
   },
-} as const;
+};
 
 const powerOfTwo = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(n, 1)));
 
@@ -87,24 +116,33 @@ export function chooseRecurrent(
   device: DeviceProfile,
   forced?: 'step' | 'persistent',
 ): RecurrentChoice {
-  const habits = HABITS[device.adapter];
+  const { persistent, step } = HABITS[device.adapter];
   const units = Math.max(spec.hidden, spec.output);
   const maxLanes = Math.min(256, device.maxComputeInvocationsPerWorkgroup);
-  const vectors = Math.ceil(units / 4) * spec.gates.length;
-  const rowBlock = Math.min(habits.rows, powerOfTwo(rows));
-  const persistentTile: PersistentTile = {
-    lanes: Math.min(maxLanes, Math.max(powerOfTwo(units), habits.lanes)),
-    // The cell is written out for each row. Two workgroups at least, where there are rows for them.
-    rows: Math.min(habits.rows, 8, powerOfTwo(Math.ceil(rows / 2))),
-    weights: vectors <= habits.private ? habits.weights : 'buffer',
+  const lanes = Math.min(maxLanes, Math.max(powerOfTwo(units), persistent.lanes));
+  const vectors = Math.ceil(units / lanes) * Math.ceil(units / 4) * spec.gates.length;
+  const directions = spec.direction === 'bidirectional' ? 2 : 1;
+  // The cell is written out for each row. Two workgroups at least, where there are rows for them.
+  const shared = Math.min(persistent.rows, powerOfTwo(Math.ceil(rows / 2)));
+  const written = Math.max(1, Math.floor(persistent.products / vectors));
+  const apart = Math.ceil(rows / Math.min(shared, written)) * directions;
+  const pays = steps >= persistent.steps && apart <= persistent.workgroups;
+  const keeps = pays && vectors <= persistent.keeps;
+  const tile: PersistentTile = {
+    lanes,
+    rows: keeps ? Math.min(shared, written) : shared,
+    keepsWeights: keeps,
   };
   const fits =
-    persistentMemory(spec, persistentTile) <= device.maxComputeWorkgroupStorageSize &&
-    Math.ceil(units / persistentTile.lanes) <= 4;
-  const wanted = forced ?? (units <= habits.persistent && steps > 0 ? 'persistent' : 'step');
-  if (wanted === 'persistent' && fits) return { kernel: 'persistent', tile: persistentTile };
-  const slices = rows <= 4 ? habits.slices : Math.min(4, habits.slices);
-  return { kernel: 'step', tile: { units: habits.units, slices, rows: rowBlock } };
+    persistentMemory(spec, tile) <= device.maxComputeWorkgroupStorageSize &&
+    Math.ceil(units / lanes) <= 4;
+  const suits = units <= persistent.units && steps > 0 && pays;
+  const wanted = forced ?? (suits ? 'persistent' : 'step');
+  if (wanted === 'persistent' && fits) return { kernel: 'persistent', tile };
+  const slices = rows <= 4 ? step.slices : Math.min(4, step.slices);
+  const rowBlock = Math.min(step.rows, powerOfTwo(rows));
+  const perLane = units < stepSpan(step) ? 1 : step.units;
+  return { kernel: 'step', tile: { lanes: step.lanes, units: perLane, slices, rows: rowBlock } };
 }
 
 /** The tile of the input projection: blocks of rows only where there are rows to block. */

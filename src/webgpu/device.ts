@@ -24,12 +24,16 @@ export class Gpu {
   lostReason: string | undefined;
   /** Resolves when the device is lost. It never rejects. */
   readonly lost: Promise<void>;
+  /** Rejects the calls under way. A reaction on `lost` itself for each would stay as long as the device. */
+  readonly #pending = new Set<(error: RnnError) => void>();
 
   constructor(device: GPUDevice, owned: boolean) {
     this.device = device;
     this.owned = owned;
     this.lost = device.lost.then(({ reason, message }) => {
       this.lostReason = message || reason || 'unknown';
+      for (const reject of this.#pending) reject(this.lostError());
+      this.#pending.clear();
     });
   }
 
@@ -62,8 +66,10 @@ export class Gpu {
   async guard<T>(work: Promise<T>): Promise<T> {
     work.catch(() => undefined); // where the check throws, nobody else waits for it
     this.check();
-    const lost = this.lost.then((): never => {
-      throw this.lostError();
+    let loss: ((error: RnnError) => void) | undefined;
+    const lost = new Promise<never>((_, reject) => {
+      loss = reject;
+      this.#pending.add(reject);
     });
     try {
       const result = await Promise.race([work, lost]);
@@ -73,6 +79,8 @@ export class Gpu {
       // A rejection of the work itself may be how the loss shows first; the reason follows.
       if (!(error instanceof RnnError) && isAbort(error)) await settle(this.lost);
       throw this.lostReason === undefined ? error : this.lostError(error);
+    } finally {
+      this.#pending.delete(loss!);
     }
   }
 }

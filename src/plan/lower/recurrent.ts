@@ -6,7 +6,7 @@ import { PERSISTENT_STEPS, persistentKernel } from '../../../shaders/recurrent/p
 import { projectKernel, projectSpan } from '../../../shaders/recurrent/project.ts';
 import { paddedHidden, paddedOutput } from '../../../shaders/recurrent/spec.ts';
 import { packState, STATE_LANES, unpackState } from '../../../shaders/recurrent/state.ts';
-import { stepKernel, stepPhases } from '../../../shaders/recurrent/step.ts';
+import { stepKernel, stepPhases, stepSpan } from '../../../shaders/recurrent/step.ts';
 import { directionsOf, recurrentAttributes } from '../../graph.ts';
 import { chooseProject, chooseRecurrent } from '../choose.ts';
 import type { Lower, PlanValue } from '../lowering.ts';
@@ -60,7 +60,7 @@ export const lowerRecurrent: Lower = (l) => {
     width: inputs,
   });
   const bias = foldedBias(l, spec, directions);
-  const unitsOf = choice.kernel === 'step' ? choice.tile.units : choice.tile.lanes;
+  const unitsOf = choice.kernel === 'step' ? stepSpan(choice.tile) : choice.tile.lanes;
   const phases = stepPhases(spec);
   const recurrent = phases.map((phase) => {
     const projection = phase === 'projection';
@@ -185,7 +185,7 @@ export const lowerRecurrent: Lower = (l) => {
       stepKernels.map((kernel, i) => {
         const units = phases[i] === 'projection' ? output : hidden;
         const grid = [
-          Math.ceil(units / tile!.units),
+          Math.ceil(units / stepSpan(tile!)),
           Math.ceil(rows / tile!.rows),
           directions,
         ] as const;
