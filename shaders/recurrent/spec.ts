@@ -118,15 +118,24 @@ export const TIME_UNIFORMS = {
 /**
  * WGSL statements that load what a phase reads besides its products: `x_GATE`, `rb_GATE`, `p_GATE`,
  * for unit `unit` of `row` at chunk step `turn`.
+ *
+ * @param ownX expression of `x_GATE` by number of the gate, where it does not come from `xw`
  */
-export function phaseInputs(spec: RecurrentSpec, phase: CellPhase): string {
+export function phaseInputs(
+  spec: RecurrentSpec,
+  phase: CellPhase,
+  ownX?: (gate: number) => string,
+): string {
   const { gates, hidden, extra } = spec;
   const used = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(phase.wgsl);
-  const lines: string[] = [
-    `let xAt = ((dir * params.turns + turn) * params.rows + row) * ${gates.length * hidden}u + unit;`,
-  ];
+  const lines: string[] = [];
+  if (!ownX) {
+    const at = '((dir * params.turns + turn) * params.rows + row)';
+    lines.push(`let xAt = ${at} * ${gates.length * hidden}u + unit;`);
+  }
   gates.forEach((gate, g) => {
-    if (used(`x_${gate}`)) lines.push(`let x_${gate} = xw[xAt + ${g * hidden}u];`);
+    const x = ownX ? ownX(g) : `xw[xAt + ${g * hidden}u]`;
+    if (used(`x_${gate}`)) lines.push(`let x_${gate} = ${x};`);
   });
   extra.forEach((name, e) => {
     const at = `(dir * ${extra.length}u + ${e}u) * ${hidden}u + unit`;

@@ -30,6 +30,13 @@ export interface StepTile {
   readonly rows: number;
 }
 
+/** W·x + b where the step kernel computes it itself, for a sequence of one step. */
+export interface OwnInput {
+  /** Width of the input. */
+  readonly width: number;
+  readonly hasBias: boolean;
+}
+
 /** Units that a workgroup covers. */
 export const stepSpan = ({ lanes, units }: StepTile): number => lanes * units;
 
@@ -47,6 +54,7 @@ export function stepPhases(spec: RecurrentSpec): readonly StepPhase[] {
  * Buffers: xw, [D, turns, B, G·H] from project; r, [D][unit tiles][⌈K/4⌉][products][units of a tile] vec4 over K;
  * extra, [D, names, H]; state and next, before and after the step: h [D, B, O padded] then c
  * [D, B, H padded]; u, between phases: [2, D, B, H padded]; y, as the layer's Y.
+ * With `own`, instead of xw: x, input of the layer; w, as r but over the input; b, [D, G·H].
  * Grid: units along x, rows along y, directions along z.
  */
 export function stepKernel(
@@ -54,6 +62,7 @@ export function stepKernel(
   phase: StepPhase,
   index: number,
   tile: StepTile,
+  own?: OwnInput,
 ): Kernel {
   const projection = phase === 'projection';
   const last = index === stepPhases(spec).length - 1;
@@ -67,11 +76,12 @@ export function stepKernel(
   const { lanes: L, units: UL, slices: S, rows: RB } = tile;
   const span = stepSpan(tile);
   const tiles = Math.ceil(units / span);
-  const turns = Math.ceil(k4 / S);
   const op = paddedOutput(spec);
   const hp = paddedHidden(spec);
-  // A lane has a sum for each of its units and products, named by one number, and each row.
-  const P = products.length;
+  // A lane has a sum for each of its units and products, named by one number, and each row. The
+  // products with the input, where there are any, come after those with the state.
+  const ownX = projection ? undefined : own;
+  const P = products.length * (ownX ? 2 : 1);
   const G = count(P * UL);
   const R = count(RB);
   const directions = spec.direction === 'bidirectional' ? 2 : 1;
@@ -88,7 +98,7 @@ export function stepKernel(
   const result = toU && !needs('u') ? 'hNew' : 'u';
   const cell = (sum: (g: number) => string): string => `
     let at = dir * params.rows + row;
-    ${projection ? '' : phaseInputs(spec, phase)}
+    ${projection ? '' : phaseInputs(spec, phase, ownX && ((g) => `${sum(products.length + phase.gates.indexOf(g))}${ownX.hasBias ? ` + b[dir * ${gates.length * hidden}u + ${g * hidden}u + unit]` : ''}`))}
     ${products.map((name, g) => `let s_${name} = ${sum(g)};`).join('\n    ')}
     ${last || needs('h') ? `let h = ${scalar('state', `at * ${op}u + min(unit, ${output - 1}u)`)};` : ''}
     ${writesC ? `let c = ${scalar('state', cAt)};\n    var cNew = c;` : ''}
@@ -102,14 +112,47 @@ export function stepKernel(
     ${writesC ? `next[${cAt}] = ${masked ? 'select(c, cNew, live)' : 'cNew'};` : ''}
     ${last ? `next[at * ${op}u + unit] = ${masked ? 'select(h, hNew, live)' : 'hNew'};` : ''}
     ${last ? storeY(spec, 'hNew') : ''}`;
-  const accumulate = (r: number): string => `
-    let v${r} = ${source}[o${r} + k];
-    ${G.map((g) => `a${g}_${r} += dot(w${g}, v${r});`).join(' ')}`;
+  const vector = !ownX || ownX.width % 4 === 0;
+  const loadX = (r: number): string => {
+    if (vector) return `x[x${r} + k]`;
+    const { width: I } = ownX!;
+    const parts = count(4).map(
+      (c) => `select(0.0, x[x${r} + min(k * 4u + ${c}u, ${I - 1}u)], k * 4u + ${c}u < ${I}u)`,
+    );
+    return `vec4f(${parts.join(', ')})`;
+  };
+  /** The products with one vector, of `width`, by weights in `buffer`, added to the sums from `from`. */
+  const multiply = (
+    buffer: string,
+    vectors: number,
+    from: number,
+    load: (r: number) => string,
+  ): string => {
+    const turns = Math.ceil(vectors / S);
+    const mine = count(products.length * UL).map((q) => {
+      const [m, p] = [Math.floor(q / products.length), q % products.length];
+      return { sum: m * P + from + p, at: p * span + m * L };
+    });
+    return `for (var i = 0u; i < ${turns}u; i++) {
+    let k = ${S === 1 ? 'i' : `i * ${S}u + lid.y`};
+    ${S > 1 && turns * S !== vectors ? `if (k >= ${vectors}u) { break; }` : ''}
+    let wAt = ((dir * ${tiles}u + wid.x) * ${vectors}u + k) * ${products.length * span}u + lid.x;
+    ${mine.map(({ at }, q) => `let w${q} = ${buffer}[wAt + ${at}u];`).join(' ')}
+    ${R.map(
+      (r) => `let v${r} = ${load(r)};
+    ${mine.map(({ sum }, q) => `a${sum}_${r} += dot(w${q}, v${r});`).join(' ')}`,
+    ).join('\n    ')}
+  }`;
+  };
+  const uniforms: Kernel['uniforms'] = ownX ? { ...TIME_UNIFORMS, xB: 'u32' } : TIME_UNIFORMS;
   return defineKernel({
     name: `recurrent-step-${index}`,
     stepped: true,
     bindings: present({
-      xw: !projection && 'read f32',
+      xw: !projection && !ownX && 'read f32',
+      x: ownX && (vector ? 'read vec4f' : 'read f32'),
+      w: ownX && 'read vec4f',
+      b: ownX?.hasBias && 'read f32',
       r: 'read vec4f',
       extra: !projection && spec.extra.some(needs) && 'read f32',
       state: (operand === 'h' || last || needs('h') || writesC) && 'read vec4f',
@@ -119,7 +162,7 @@ export function stepKernel(
       uNext: toU && 'write f32',
       y: last && spec.writesY && 'write f32',
     }),
-    uniforms: TIME_UNIFORMS,
+    uniforms,
     body: wgsl`
 ${MATH}
 ${activationFunctions(spec)}
@@ -135,15 +178,11 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: ve
   let first = wid.y * ${RB}u;
   ${R.map((r) => `let o${r} = (dir * params.rows + min(first + ${r}u, params.rows - 1u)) * ${operand === 'h' ? op / 4 : hp / 4}u;`).join('\n  ')}
   ${G.map((g) => R.map((r) => `var a${g}_${r} = 0.0;`).join(' ')).join('\n  ')}
-  for (var i = 0u; i < ${turns}u; i++) {
-    let k = ${S === 1 ? 'i' : `i * ${S}u + lid.y`};
-    #if ${S > 1 && turns * S !== k4}
-    if (k >= ${k4}u) { break; }
-    #endif
-    let wAt = ((dir * ${tiles}u + wid.x) * ${k4}u + k) * ${P * span}u + lid.x;
-    ${G.map((g) => `let w${g} = r[wAt + ${(g % P) * span + Math.floor(g / P) * L}u];`).join(' ')}
-    ${R.map(accumulate).join('')}
-  }
+${multiply('r', k4, 0, (r) => `${source}[o${r} + k]`)}
+  #if ${ownX !== undefined}
+  ${R.map((r) => `let x${r} = (min(first + ${r}u, params.rows - 1u) * params.xB)${vector ? ' >> 2u' : ''};`).join('\n  ')}
+  ${ownX ? multiply('w', Math.ceil(ownX.width / 4), products.length, loadX) : ''}
+  #endif
   #if ${S > 1}
   let lane = lid.y * ${L}u + lid.x;
   ${G.map((g) => R.map((r) => `partial[${(g * RB + r) * S * L}u + lane] = a${g}_${r};`).join(' ')).join('\n  ')}
@@ -156,9 +195,9 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: ve
       let unit = wid.x * ${span}u + m * ${L}u + lid.x;
       if (unit >= ${units}u) { break; }
       let sum = (m * ${P * RB}u + block) * ${S * L}u + lid.x;
-      ${products
+      ${count(P)
         .map(
-          (_, g) => `var b${g} = 0.0;
+          (g) => `var b${g} = 0.0;
       for (var j = 0u; j < ${S}u; j++) { b${g} += partial[sum + ${g * RB * S * L}u + j * ${L}u]; }`,
         )
         .join('\n      ')}

@@ -31,6 +31,12 @@ export const DEFAULT_PROFILE: DeviceProfile = {
   adapter: 'gpu',
 };
 
+/**
+ * What a choice is for: the first result, where the time to compile counts as well, or all later
+ * ones. They differ on CPU adapters only, where what is fast is written out and compiles slowly.
+ */
+export type Effort = 'quick' | 'best';
+
 /** A recurrent kernel in one shape. */
 export type RecurrentChoice =
   | { readonly kernel: 'step'; readonly tile: StepTile }
@@ -56,6 +62,12 @@ interface Habits {
   };
   readonly step: StepTile;
   readonly project: ProjectTile;
+  /** What else compiles fast enough for a first result, where that is not everything. */
+  readonly quick?: {
+    /** Most dot products of a written-out step. */
+    readonly products: number;
+    readonly project: ProjectTile;
+  };
 }
 
 /** Measured on the two software adapters, reasoned for GPUs. */
@@ -89,6 +101,7 @@ const HABITS: Readonly<Record<DeviceProfile['adapter'], Habits>> = {
     },
     step: { lanes: 16, units: 2, slices: 1, rows: 8 },
     project: { lanes: 16, rows: 8, columns: 8 },
+    quick: { products: 16, project: { lanes: 16, rows: 4, columns: 4 } },
   },
   // The same, but for what a kernel costs to compile: most of a second for a hundred products.
   llvmpipe: {
@@ -103,10 +116,22 @@ const HABITS: Readonly<Record<DeviceProfile['adapter'], Habits>> = {
     },
     step: { lanes: 32, units: 2, slices: 1, rows: 8 },
     project: { lanes: 32, rows: 8, columns: 8 },
+    quick: { products: 8, project: { lanes: 32, rows: 4, columns: 4 } },
   },
 };
 
 const powerOfTwo = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(n, 1)));
+
+/** What a caller wants of {@link chooseRecurrent}. */
+export interface RecurrentWishes {
+  /** The kernel to use wherever the device allows it. */
+  readonly recurrentKernel?: 'step' | 'persistent';
+  readonly effort?: Effort;
+}
+
+/** Whether anything compiles so slowly on a device that the first result should not wait for it. */
+export const hasQuick = ({ adapter }: DeviceProfile): boolean =>
+  HABITS[adapter].quick !== undefined;
 
 /** The kernel for a layer of `rows` batch rows over `steps` time steps. */
 export function chooseRecurrent(
@@ -114,9 +139,9 @@ export function chooseRecurrent(
   rows: number,
   steps: number,
   device: DeviceProfile,
-  forced?: 'step' | 'persistent',
+  { recurrentKernel: forced, effort = 'best' }: RecurrentWishes = {},
 ): RecurrentChoice {
-  const { persistent, step } = HABITS[device.adapter];
+  const { persistent, step, quick } = HABITS[device.adapter];
   const units = Math.max(spec.hidden, spec.output);
   const maxLanes = Math.min(256, device.maxComputeInvocationsPerWorkgroup);
   const lanes = Math.min(maxLanes, Math.max(powerOfTwo(units), persistent.lanes));
@@ -136,7 +161,8 @@ export function chooseRecurrent(
   const fits =
     persistentMemory(spec, tile) <= device.maxComputeWorkgroupStorageSize &&
     Math.ceil(units / lanes) <= 4;
-  const suits = units <= persistent.units && steps > 0 && pays;
+  const most = effort === 'quick' && keeps && quick ? quick.products : Infinity;
+  const suits = units <= persistent.units && steps > 0 && pays && tile.rows * vectors <= most;
   const wanted = forced ?? (suits ? 'persistent' : 'step');
   if (wanted === 'persistent' && fits) return { kernel: 'persistent', tile };
   const slices = rows <= 4 ? step.slices : Math.min(4, step.slices);
@@ -145,13 +171,29 @@ export function chooseRecurrent(
   return { kernel: 'step', tile: { lanes: step.lanes, units: perLane, slices, rows: rowBlock } };
 }
 
+/**
+ * The tile of a step that computes W·x itself, where that pays: with more rows than a few, the weights
+ * of the input are shared better by the projection. It has twice the sums, in the same memory.
+ */
+export function chooseSingle(step: StepTile, rows: number, steps: number): StepTile | undefined {
+  if (steps !== 1 || rows > 4) return undefined;
+  return { ...step, units: 1, slices: Math.max(1, step.slices / 2) };
+}
+
 /** The tile of the input projection: blocks of rows only where there are rows to block. */
-export function chooseProject(rows: number, columns: number, device: DeviceProfile): ProjectTile {
-  const { project } = HABITS[device.adapter];
-  const lanes = Math.min(project.lanes, powerOfTwo(columns));
+export function chooseProject(
+  rows: number,
+  columns: number,
+  device: DeviceProfile,
+  effort: Effort = 'best',
+): ProjectTile {
+  const { project, quick } = HABITS[device.adapter];
+  const blocked = rows >= project.rows;
+  const tile = (blocked && effort === 'quick' && quick?.project) || project;
+  const lanes = Math.min(tile.lanes, powerOfTwo(columns));
   return {
     lanes,
-    rows: rows < project.rows ? 1 : project.rows,
-    columns: Math.min(project.columns, Math.ceil(columns / lanes)),
+    rows: blocked ? tile.rows : 1,
+    columns: Math.min(tile.columns, Math.ceil(columns / lanes)),
   };
 }
