@@ -75,6 +75,7 @@ export async function measureAllocation(
   const walk = async (count: number): Promise<void> => {
     for (let i = 0; i < count; i++) await stream.step({ X });
   };
+  await stream.warmUp({ X });
   await walk(WARMUP);
   const each = Math.ceil(steps / WINDOWS);
   const own: number[] = [];

@@ -121,6 +121,26 @@ export class Model {
   }
 
   /**
+   * Makes ready what runs of such feeds need, and computes nothing: compiles their best kernels and
+   * uploads the weights. Without it the first run does so; where a CPU stands in for the GPU, it
+   * takes kernels that compile fast, and later runs the best ones once they have been compiled in
+   * the background. A run that is called meanwhile waits.
+   *
+   * @param feeds tensors as for {@link Model.run}, of which only the shapes count, and the numbers of
+   *   inputs that decide shapes
+   * @throws RnnError as {@link Model.run} does
+   * @example
+   * ```ts
+   * await model.warmUp({ X: tensor(new Float32Array(64 * 40), [64, 1, 40]) }); // while the page loads
+   * ```
+   */
+  async warmUp(feeds: Tensors, options: CallOptions = {}): Promise<void> {
+    this.#check();
+    const names = outputNames(this.outputs, options.outputs);
+    await this.#session.warmUp(feeds, names, options.signal);
+  }
+
+  /**
    * A stream: this model with recurrent state of its own, for sequences that arrive step by step.
    * It carries the state of every forward recurrent layer, and the state inputs named in `state`.
    *

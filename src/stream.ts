@@ -71,6 +71,17 @@ export class Stream {
     return this.#session.step(feeds, outputs, options.signal);
   }
 
+  /**
+   * Makes ready what steps of such feeds need, as `model.warmUp` does for runs, and leaves the state
+   * as it is.
+   *
+   * @throws RnnError as {@link Stream.step} does
+   */
+  async warmUp(feeds: Tensors, options: CallOptions = {}): Promise<void> {
+    const outputs = outputNames(this.#outputs, options.outputs);
+    await this.#session.warmUp(feeds, outputs, options.signal);
+  }
+
   /** Back to the initial state, after the steps called before. */
   reset(): void {
     this.#session.reset();

@@ -8,6 +8,8 @@ export type EngineName = (typeof ENGINES)[number];
 
 /** An engine that holds one workload. */
 export interface Contender extends Runnable {
+  /** Resolves when the engine has what its later runs are to have; absent where it has at once. */
+  settle?(): Promise<void>;
   /** Brings a result into the order [T, B, D·H], outside of the time that is measured. */
   arrange?(result: Float32Array): Float32Array;
 }

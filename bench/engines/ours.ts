@@ -9,6 +9,7 @@ export async function prepareOurs({ file, X }: Workload, device?: 'reference'): 
   return {
     name: 'webgpu-rnn',
     run: async () => (await model.run({ X }))['Y']!.data as Float32Array,
+    settle: () => model.warmUp({ X }),
     dispose: () => model.dispose(),
   };
 }

@@ -68,6 +68,7 @@ async function measureShape({ shape, engines, rounds, seconds }: Task): Promise<
       const ready = performance.now();
       const result = await contender.run();
       const times = { loadMs: ready - start, firstMs: performance.now() - ready };
+      await contender.settle?.();
       const answer = contender.arrange?.(result) ?? result.slice();
       entrants.set(engine, { contender, answer });
       rows.set(engine, { ...known, engine, status: 'right', ...times });

@@ -49,6 +49,7 @@ async function line(
       const ready = performance.now();
       const result = await contender.run();
       const cold = performance.now() - ready;
+      await contender.settle?.();
       results.set(engine, contender.arrange?.(result) ?? Float32Array.from(result));
       rows.set(engine, { ...known, status: 'unchecked', load: ready - start, cold });
     } catch (error) {

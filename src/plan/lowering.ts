@@ -4,7 +4,7 @@ import type { Kernel, Workgroups } from '../../shaders/kernel.ts';
 import type { Node } from '../graph.ts';
 import type { HostValue, Inputs, ValueType } from '../ops/operator.ts';
 import type { Tensor } from '../tensor.ts';
-import type { DeviceProfile } from './choose.ts';
+import type { DeviceProfile, Effort } from './choose.ts';
 import type { Operand } from './lower/pointwise.ts';
 import type { Term } from './lower/fuse.ts';
 import type { BufferId, Command, MakeWeight } from './types.ts';
@@ -13,6 +13,8 @@ import type { BufferId, Command, MakeWeight } from './types.ts';
 export interface PlanOptions {
   /** The recurrent kernel to use wherever the device allows it. */
   readonly recurrentKernel?: 'step' | 'persistent';
+  /** What the choice of kernels is for, `'best'` where it is left out. */
+  readonly effort?: Effort;
   /** False computes each elementwise node, slice and transposition by itself. */
   readonly fuse?: boolean;
   /** Nodes that loops may come to, a default where it is left out. */

@@ -1,25 +1,21 @@
 // Runs plans on a device in the order the calls were made, and reads results back. Runs and streams
 // of a model share one.
 import { RnnError } from '../errors.ts';
-import type { Graph } from '../graph.ts';
 import type { ValueType } from '../ops/operator.ts';
 import { toTensor } from '../ops/value.ts';
 import type { DeviceProfile } from '../plan/choose.ts';
-import { makePlan } from '../plan/index.ts';
 import type { PlanOptions } from '../plan/lowering.ts';
 import { deviceArray } from '../plan/plan-builder.ts';
 import type { PlanOutput } from '../plan/types.ts';
 import { allocate, isFloat, sizeOf } from '../tensor.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Gpu, Lease } from '../webgpu/device.ts';
-import { DeviceShare, Runner } from '../webgpu/runner.ts';
 import type { Bound } from '../webgpu/runner.ts';
-import { checkSignal, Preparer } from './session.ts';
+import { DeviceShare } from '../webgpu/share.ts';
+import type { Entry, Plans } from './plans.ts';
+import { checkSignal } from './session.ts';
 import type { Prepared, Tensors } from './session.ts';
 import { Turns } from './turns.ts';
-
-/** Plans kept for a graph. Each shape costs its scratch memory; the least recent goes first. */
-const MAX_PLANS = 16;
 
 const INT32 = [-0x80000000, 0x7fffffff] as const;
 
@@ -65,79 +61,6 @@ export function fromDevice({ type, dims }: ValueType, bytes: ArrayBuffer, offset
     (data as Float64Array).set(source);
   }
   return { type, dims, data };
-}
-
-/** A plan on the device. */
-export interface Entry {
-  readonly runner: Runner;
-  /** Bind groups for calls without state. */
-  readonly bound: Bound | undefined;
-}
-
-/** The plans of one graph, by shape and wanted outputs. */
-export class Plans {
-  readonly preparer: Preparer;
-  readonly #executor: Executor;
-  readonly #graph: Graph;
-  readonly #feedback: ReadonlyMap<string, string>;
-  readonly #entries = new Map<string, Entry | Promise<Entry>>();
-
-  constructor(executor: Executor, graph: Graph, feedback: ReadonlyMap<string, string>) {
-    this.#executor = executor;
-    this.#graph = graph;
-    this.#feedback = feedback;
-    this.preparer = new Preparer(graph, executor.options.maxUnrolled);
-  }
-
-  /** The plan for a call: at once when it has been made before. */
-  get(prepared: Prepared, outputs: readonly string[]): Entry | Promise<Entry> {
-    const key = `${prepared.key}→${outputs.join(';')}`;
-    const found = this.#entries.get(key);
-    if (found) {
-      this.#entries.delete(key); // most recent last
-      this.#entries.set(key, found);
-      return found;
-    }
-    const made = this.#make(prepared, outputs);
-    this.#entries.set(key, made);
-    made.then(
-      (entry) => this.#entries.has(key) && this.#entries.set(key, entry),
-      () => this.#entries.delete(key),
-    );
-    for (const [old, entry] of this.#entries) {
-      if (this.#entries.size <= MAX_PLANS) break;
-      this.#entries.delete(old);
-      destroyEntry(entry);
-    }
-    return made;
-  }
-
-  async #make({ dims, host }: Prepared, outputs: readonly string[]): Promise<Entry> {
-    const { share, profile, options } = this.#executor;
-    const feedback = this.#feedback;
-    const plan = makePlan(this.#graph, { dims, host, outputs, feedback, device: profile, options });
-    const runner = await Runner.create(share, plan);
-    return { runner, bound: feedback.size === 0 ? runner.bind(new Map()) : undefined };
-  }
-
-  /** The feeds that are uploaded for a call, as the device takes them. */
-  arraysOf(feeds: Tensors): (readonly [string, DeviceArray])[] {
-    return this.#graph.inputs
-      .filter(({ name }) => feeds[name] !== undefined && !this.preparer.isHost(name))
-      .map(({ name }) => [name, uploadArray(name, feeds[name]!)] as const);
-  }
-
-  destroy(): void {
-    for (const entry of this.#entries.values()) destroyEntry(entry);
-    this.#entries.clear();
-  }
-}
-
-function destroyEntry(entry: Entry | Promise<Entry>): void {
-  Promise.resolve(entry).then(
-    ({ runner }) => runner.destroy(),
-    () => undefined, // it was never made
-  );
 }
 
 /** See the top of the file. */
@@ -193,10 +116,18 @@ export class Executor {
       const go = (ready: Entry): T => {
         this.check();
         checkSignal(signal);
-        return submit(ready, owned);
+        const result = submit(ready, owned);
+        void ready.improve?.();
+        return result;
       };
       return entry instanceof Promise ? entry.then(go) : go(entry);
     });
+  }
+
+  /** Resolves when the best plan for such calls is in its place. */
+  async warmUp(plans: Plans, prepared: Prepared, outputs: readonly string[]): Promise<void> {
+    await this.guard(plans.warmUp(prepared, outputs));
+    this.check();
   }
 
   /** Records a plan, submitting on the way where there is much of it. */

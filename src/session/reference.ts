@@ -58,6 +58,13 @@ export class ReferenceSession implements Session {
     return compute(this.#graph, owned, outputs, this.maxUnrolled);
   }
 
+  /** Nothing is ever compiled: it only refuses what a run would. */
+  async warmUp(feeds: Tensors, _outputs: readonly string[], signal?: AbortSignal): Promise<void> {
+    this.check();
+    checkSignal(signal);
+    this.#preparer.prepare(feeds);
+  }
+
   stream(streamed: StreamedGraph, batch: number): StreamSession {
     return new ReferenceStream(this, streamed, batch);
   }
@@ -108,6 +115,12 @@ class ReferenceStream implements StreamSession {
       this.#state = Object.fromEntries(slots.map(({ input, output }) => [input, results[output]!]));
       return Object.fromEntries(outputs.map((name) => [name, results[name]!]));
     });
+  }
+
+  async warmUp(feeds: Tensors, _outputs: readonly string[], signal?: AbortSignal): Promise<void> {
+    this.#check();
+    checkSignal(signal);
+    this.#preparer.prepare({ ...(this.#state ?? this.#feeds.initial(feeds)), ...feeds });
   }
 
   reset(): void {

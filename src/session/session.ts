@@ -31,6 +31,8 @@ export interface StreamSession {
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, Tensor>>;
+  /** Makes ready what such a step needs, and leaves the state as it is. */
+  warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void>;
   reset(): void;
   snapshot(): Promise<Record<string, Tensor>>;
   restore(state: Tensors): void;
@@ -48,6 +50,8 @@ export interface Session {
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, Tensor>>;
+  /** Makes ready what such a run needs, where that takes time. */
+  warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void>;
   /** Like `run`, but the outputs stay on the GPU; where there is one. */
   runOnGpu?(
     feeds: Tensors,
@@ -195,6 +199,22 @@ export class StreamFeeds {
 /** Waits for nothing: throws where a signal has been aborted. */
 export function checkSignal(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw signal.reason;
+}
+
+/** `work`, or the reason of the signal as soon as it is aborted. The work goes on unobserved. */
+export async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  work.catch(() => undefined);
+  checkSignal(signal);
+  const over = new AbortController();
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { signal: over.signal });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    over.abort();
+  }
 }
 
 /** Tensors with arrays of their own, for calls that wait while the caller goes on. */

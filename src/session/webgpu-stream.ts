@@ -3,8 +3,9 @@ import { RnnError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Bound } from '../webgpu/runner.ts';
 import { uploadArray } from './executor.ts';
-import type { DeviceArray, Entry, Executor, Plans } from './executor.ts';
-import { checkShapes, checkSignal, checkState, copyOf, StreamFeeds } from './session.ts';
+import type { DeviceArray, Executor } from './executor.ts';
+import type { Entry, Plans } from './plans.ts';
+import { abortable, checkShapes, checkSignal, checkState, copyOf, StreamFeeds } from './session.ts';
 import type { StreamSession, Tensors } from './session.ts';
 import type { StreamedGraph } from './streaming.ts';
 
@@ -63,6 +64,14 @@ export class WebGpuStream implements StreamSession {
     };
     const read = await this.#executor.call(this.#plans, feeds, prepared, outputs, signal, submit);
     return read();
+  }
+
+  async warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
+    this.#check();
+    checkSignal(signal);
+    const initial = this.#initial ?? this.#feeds.initial(feeds);
+    const prepared = this.#plans.preparer.prepare({ ...initial, ...feeds });
+    await abortable(this.#executor.warmUp(this.#plans, prepared, outputs), signal);
   }
 
   /** Makes the state buffers at the first step; later ones find them. */

@@ -8,9 +8,11 @@ import type { Tensor } from '../tensor.ts';
 import { leaseDevice } from '../webgpu/device.ts';
 import type { Lease } from '../webgpu/device.ts';
 import type { Bound } from '../webgpu/runner.ts';
-import { Executor, Plans } from './executor.ts';
-import type { DeviceArray, Entry } from './executor.ts';
-import { checkSignal } from './session.ts';
+import { Executor } from './executor.ts';
+import type { DeviceArray } from './executor.ts';
+import { Plans } from './plans.ts';
+import type { Entry } from './plans.ts';
+import { abortable, checkSignal } from './session.ts';
 import type { GpuTensor, Session, StreamSession, Tensors } from './session.ts';
 import type { StreamedGraph } from './streaming.ts';
 import { WebGpuStream } from './webgpu-stream.ts';
@@ -95,6 +97,13 @@ export class WebGpuSession implements Session {
     return this.#executor.call(plans, feeds, prepared, outputs, signal, go);
   }
 
+  async warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
+    this.#executor.check();
+    checkSignal(signal);
+    const prepared = this.#plans.preparer.prepare(feeds);
+    await abortable(this.#executor.warmUp(this.#plans, prepared, outputs), signal);
+  }
+
   stream(streamed: StreamedGraph, batch: number): StreamSession {
     const feedback = new Map(streamed.slots.map(({ input, output }) => [input, output]));
     const plans = new Plans(this.#executor, streamed.graph, feedback);
@@ -111,21 +120,5 @@ export class WebGpuSession implements Session {
   dispose(): void {
     for (const plans of [this.#plans, ...this.#streamPlans]) plans.destroy();
     this.#executor.dispose();
-  }
-}
-
-/** `work`, or the reason of the signal as soon as it is aborted. The work goes on unobserved. */
-async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work;
-  work.catch(() => undefined);
-  checkSignal(signal);
-  const over = new AbortController();
-  const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { signal: over.signal });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    over.abort();
   }
 }

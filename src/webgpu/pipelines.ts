@@ -12,6 +12,7 @@ export interface Compiled {
 export class Pipelines {
   readonly #device: GPUDevice;
   readonly #cache = new Map<string, Promise<Compiled>>();
+  readonly #done = new Set<string>();
   readonly #turnLayout: GPUBindGroupLayout;
 
   constructor(device: GPUDevice) {
@@ -33,6 +34,11 @@ export class Pipelines {
     return this.#cache.size;
   }
 
+  /** Whether a kernel has been compiled, so that nobody has to wait for it. */
+  has({ source }: Kernel): boolean {
+    return this.#done.has(source);
+  }
+
   /** Layout of group 1 of stepped kernels: the number of the turn, at a dynamic offset. */
   get turnLayout(): GPUBindGroupLayout {
     return this.#turnLayout;
@@ -44,7 +50,10 @@ export class Pipelines {
     if (cached) return cached;
     const made = this.#compile(kernel);
     this.#cache.set(kernel.source, made);
-    made.catch(() => this.#cache.delete(kernel.source));
+    made.then(
+      () => this.#done.add(kernel.source),
+      () => this.#cache.delete(kernel.source),
+    );
     return made;
   }
 

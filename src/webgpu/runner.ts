@@ -1,179 +1,110 @@
 // Makes a plan real on a device, once: buffers, pipelines, bind groups. Then records it into command
 // buffers as often as it is wanted. Knows no model.
 import { uniformBytes } from '../../shaders/kernel.ts';
+import type { Kernel } from '../../shaders/kernel.ts';
 import { RnnError } from '../errors.ts';
-import type { BufferId, Dispatch, MakeWeight, Plan, PlanBuffer } from '../plan/types.ts';
-import { MAX_LOOP_STEPS } from '../plan/types.ts';
-import type { Gpu } from './device.ts';
-import { Pipelines } from './pipelines.ts';
+import type { BufferId, Dispatch, Plan, PlanBuffer } from '../plan/types.ts';
 import type { Compiled } from './pipelines.ts';
-import { Staging } from './staging.ts';
-
-/** Spacing of dynamic offsets and parameter blocks: the largest that WebGPU may ask for. */
-const UNIFORM_ALIGNMENT = 256;
+import { createFilled, STORAGE, UNIFORM_ALIGNMENT } from './share.ts';
+import type { DeviceShare } from './share.ts';
 
 // About 8 ms on a weak GPU. Longer submits stall the page that shares it.
 const SUBMIT_FLOPS = 4e9;
 
-/** What the plans of one model share on a device. */
-export class DeviceShare {
-  readonly gpu: Gpu;
-  readonly pipelines: Pipelines;
-  readonly staging: Staging;
-  readonly #weights = new Map<string, GPUBuffer>();
-  #turns: GPUBindGroup | undefined;
-  #turnBuffer: GPUBuffer | undefined;
-
-  constructor(gpu: Gpu) {
-    this.gpu = gpu;
-    this.pipelines = new Pipelines(gpu.device);
-    this.staging = new Staging(gpu.device);
-  }
-
-  /** Bytes of weights on the device. */
-  get weightBytes(): number {
-    return [...this.#weights.values()].reduce((sum, buffer) => sum + buffer.size, 0);
-  }
-
-  /** The bind group with the numbers of the turns of a loop. */
-  get turns(): GPUBindGroup {
-    if (this.#turns) return this.#turns;
-    const { device } = this.gpu;
-    const data = new Uint32Array((MAX_LOOP_STEPS * UNIFORM_ALIGNMENT) / 4);
-    for (let i = 0; i < MAX_LOOP_STEPS; i++) data[(i * UNIFORM_ALIGNMENT) / 4] = i;
-    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
-    const buffer = device.createBuffer({ label: 'turns', size: data.byteLength, usage });
-    device.queue.writeBuffer(buffer, 0, data);
-    this.#turnBuffer = buffer;
-    this.#turns = device.createBindGroup({
-      label: 'turns',
-      layout: this.pipelines.turnLayout,
-      entries: [{ binding: 0, resource: { buffer, size: 4 } }],
-    });
-    return this.#turns;
-  }
-
-  /** The buffer of a weight, uploaded on first use. */
-  weight(key: string, size: number, make: MakeWeight): GPUBuffer {
-    let buffer = this.#weights.get(key);
-    if (!buffer) {
-      buffer = createFilled(this.gpu.device, key, size, make);
-      this.#weights.set(key, buffer);
-    }
-    return buffer;
-  }
-
-  /** Forgets the weights made since `keys`, after making a plan failed. */
-  dropWeights(keys: ReadonlySet<string>): void {
-    for (const [key, buffer] of this.#weights) {
-      if (keys.has(key)) continue;
-      buffer.destroy();
-      this.#weights.delete(key);
-    }
-  }
-
-  get weightKeys(): ReadonlySet<string> {
-    return new Set(this.#weights.keys());
-  }
-
-  destroy(): void {
-    this.dropWeights(new Set());
-    this.staging.destroy();
-    this.#turnBuffer?.destroy();
-  }
-}
-
-const STORAGE = (): number =>
-  GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
-
-function createFilled(device: GPUDevice, label: string, size: number, make: MakeWeight): GPUBuffer {
-  const buffer = device.createBuffer({ label, size, usage: STORAGE() });
-  const data = make();
-  device.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
-  return buffer;
-}
-
 /** Buffers of a stream by the name of the input they stand for. */
 export type StateBuffers = ReadonlyMap<string, GPUBuffer>;
+
+function dispatchesOf({ commands }: Plan): readonly Dispatch[] {
+  return commands.flatMap((command) => {
+    if (command.kind === 'copy') return [];
+    return command.kind === 'loop' ? [...command.even, ...command.odd] : [command];
+  });
+}
+
+/** The kernels of a plan by their source, those that it only has compiled for others included. */
+export function kernelsOf(plan: Plan): ReadonlyMap<string, Kernel> {
+  const used = [...dispatchesOf(plan).map(({ kernel }) => kernel), ...plan.spare];
+  return new Map(used.map((kernel) => [kernel.source, kernel]));
+}
 
 /** A plan on a device. */
 export class Runner {
   readonly plan: Plan;
   readonly #share: DeviceShare;
-  readonly #compiled: ReadonlyMap<string, Compiled>;
-  readonly #buffers: readonly (GPUBuffer | undefined)[];
-  readonly #own: readonly GPUBuffer[];
-  readonly #params: GPUBuffer | undefined;
-  readonly #paramOffsets: ReadonlyMap<Dispatch, number>;
+  readonly #compiled = new Map<string, Compiled>();
+  #buffers: readonly (GPUBuffer | undefined)[] = [];
+  readonly #own: GPUBuffer[] = [];
+  readonly #weights: string[] = [];
+  #params: GPUBuffer | undefined;
+  readonly #paramOffsets = new Map<Dispatch, number>();
 
   /**
    * @throws RnnError `OUT_OF_MEMORY` when the buffers do not fit, with nothing left behind;
    *   `LIMIT_EXCEEDED` when a kernel does not compile on this device
    */
   static async create(share: DeviceShare, plan: Plan): Promise<Runner> {
-    const dispatches = plan.commands.flatMap((command) => {
-      if (command.kind === 'copy') return [];
-      return command.kind === 'loop' ? [...command.even, ...command.odd] : [command];
-    });
-    const used = [...dispatches.map(({ kernel }) => kernel), ...plan.spare];
-    const kernels = new Map(used.map((kernel) => [kernel.source, kernel]));
-    const sources = [...kernels.keys()];
-    const pipelines = await share.gpu.guard(
-      Promise.all([...kernels.values()].map((kernel) => share.pipelines.get(kernel))),
-    );
-    const compiled = new Map(pipelines.map((pipeline, i) => [sources[i]!, pipeline]));
-
     const { device } = share.gpu;
-    const before = share.weightKeys;
+    const runner = new Runner(share, plan);
+    const compiling = Promise.all(
+      [...kernelsOf(plan).values()].map(async (kernel) => {
+        runner.#compiled.set(kernel.source, await share.pipelines.get(kernel));
+      }),
+    );
+    compiling.catch(() => undefined); // it is waited for below, after what may throw before
+    // While the kernels compile, weights are packed and uploaded.
     device.pushErrorScope('validation');
     device.pushErrorScope('out-of-memory');
-    let runner: Runner | undefined;
     let thrown: unknown;
     try {
-      runner = new Runner(share, plan, compiled, dispatches);
+      runner.#fill();
     } catch (error) {
       thrown = error; // the scopes must be popped all the same
     }
-    const [memory, validation] = await share.gpu.guard(
-      Promise.all([device.popErrorScope(), device.popErrorScope()]),
-    );
-    if (runner && !memory && !validation) return runner;
-    runner?.destroy();
-    share.dropWeights(before);
-    if (memory) {
-      const bytes = plan.buffers.reduce((sum, { size }) => sum + size, 0);
-      throw new RnnError(
-        'OUT_OF_MEMORY',
-        'device',
-        `no room for ${bytes} bytes: ${memory.message}`,
-      );
+    const scopes = Promise.all([device.popErrorScope(), device.popErrorScope()]);
+    try {
+      const [memory, validation] = await share.gpu.guard(scopes);
+      if (memory) {
+        const bytes = plan.buffers.reduce((sum, { size }) => sum + size, 0);
+        const what = `no room for ${bytes} bytes: ${memory.message}`;
+        throw new RnnError('OUT_OF_MEMORY', 'device', what);
+      }
+      if (thrown) throw thrown;
+      if (validation) throw new RnnError('LIMIT_EXCEEDED', 'device', validation.message);
+      await share.gpu.guard(compiling);
+      if (share.destroyed) throw new RnnError('DISPOSED', 'model', 'disposed of during the call');
+      return runner;
+    } catch (error) {
+      runner.destroy();
+      throw error;
     }
-    throw thrown ?? new RnnError('LIMIT_EXCEEDED', 'device', validation!.message);
   }
 
-  private constructor(
-    share: DeviceShare,
-    plan: Plan,
-    compiled: ReadonlyMap<string, Compiled>,
-    dispatches: readonly Dispatch[],
-  ) {
-    const { device } = share.gpu;
+  private constructor(share: DeviceShare, plan: Plan) {
     this.plan = plan;
     this.#share = share;
-    this.#compiled = compiled;
-    const slots = plan.arena.map((size, i) =>
-      device.createBuffer({ label: `scratch ${i}`, size: Math.max(size, 16), usage: STORAGE() }),
-    );
-    const own = [...slots];
+  }
+
+  /** Makes the buffers and fills those that no call changes. */
+  #fill(): void {
+    const { plan } = this;
+    const { device } = this.#share.gpu;
     const keep = (buffer: GPUBuffer): GPUBuffer => {
-      own.push(buffer);
+      this.#own.push(buffer);
       return buffer;
     };
+    const slots = plan.arena.map((size, i) =>
+      keep(
+        device.createBuffer({ label: `scratch ${i}`, size: Math.max(size, 16), usage: STORAGE() }),
+      ),
+    );
     this.#buffers = plan.buffers.map((buffer) => {
       const { label, size } = buffer;
       switch (buffer.life) {
-        case 'weight':
-          return share.weight(buffer.key, size, buffer.make);
+        case 'weight': {
+          const weight = this.#share.takeWeight(buffer.key, size, buffer.make);
+          this.#weights.push(buffer.key);
+          return weight;
+        }
         case 'constant':
           return keep(createFilled(device, label, size, buffer.make));
         case 'input':
@@ -185,30 +116,26 @@ export class Runner {
       }
       return buffer satisfies never;
     });
-    this.#own = own;
 
     // All parameters of the plan are fixed with it: one buffer, written once.
-    const offsets = new Map<Dispatch, number>();
     let end = 0;
-    for (const dispatch of dispatches) {
-      offsets.set(dispatch, end);
+    for (const dispatch of dispatchesOf(plan)) {
+      this.#paramOffsets.set(dispatch, end);
       end += Math.ceil(uniformBytes(dispatch.kernel) / UNIFORM_ALIGNMENT) * UNIFORM_ALIGNMENT;
     }
-    this.#paramOffsets = offsets;
-    if (end > 0) {
-      const view = new DataView(new ArrayBuffer(end));
-      for (const [dispatch, offset] of offsets) {
-        Object.entries<string>(dispatch.kernel.uniforms).forEach(([name, type], i) => {
-          const value = dispatch.uniforms[name]!;
-          const at = offset + i * 4;
-          if (type === 'f32') view.setFloat32(at, value, true);
-          else view.setInt32(at, value, true); // wraps, so it writes u32 as well
-        });
-      }
-      const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
-      this.#params = keep(device.createBuffer({ label: 'parameters', size: end, usage }));
-      device.queue.writeBuffer(this.#params, 0, view.buffer);
+    if (end === 0) return;
+    const view = new DataView(new ArrayBuffer(end));
+    for (const [dispatch, offset] of this.#paramOffsets) {
+      Object.entries<string>(dispatch.kernel.uniforms).forEach(([name, type], i) => {
+        const value = dispatch.uniforms[name]!;
+        const at = offset + i * 4;
+        if (type === 'f32') view.setFloat32(at, value, true);
+        else view.setInt32(at, value, true); // wraps, so it writes u32 as well
+      });
     }
+    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+    this.#params = keep(device.createBuffer({ label: 'parameters', size: end, usage }));
+    device.queue.writeBuffer(this.#params, 0, view.buffer);
   }
 
   /** State buffers for a stream, zeroed. */
@@ -311,8 +238,10 @@ export class Runner {
     return current;
   }
 
+  /** Frees its buffers, and the weights that no other runner uses. A second call does nothing. */
   destroy(): void {
-    for (const buffer of this.#own) buffer.destroy();
+    for (const buffer of this.#own.splice(0)) buffer.destroy();
+    for (const key of this.#weights.splice(0)) this.#share.giveWeight(key);
   }
 }
 

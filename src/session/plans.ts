@@ -1,0 +1,177 @@
+// The plans of one graph on a device, by shape. Where the best kernels compile slowly, the first
+// plan of a shape has others, and makes way for the best once that is ready.
+import type { Graph } from '../graph.ts';
+import type { Effort } from '../plan/choose.ts';
+import { hasQuick } from '../plan/choose.ts';
+import { makePlan } from '../plan/index.ts';
+import type { Plan } from '../plan/types.ts';
+import { kernelsOf, Runner } from '../webgpu/runner.ts';
+import type { Bound } from '../webgpu/runner.ts';
+import { uploadArray } from './executor.ts';
+import type { DeviceArray, Executor } from './executor.ts';
+import { Preparer } from './session.ts';
+import type { Prepared, Tensors } from './session.ts';
+
+/** Plans kept for a graph. Each shape costs its scratch memory; the least recent goes first. */
+const MAX_PLANS = 16;
+
+/** A plan on the device. */
+export interface Entry {
+  readonly runner: Runner;
+  /** Bind groups for calls without state. */
+  readonly bound: Bound | undefined;
+  /**
+   * Makes the best plan in the background and puts it in the place of this one, which has quick
+   * kernels; undefined where this is the best. It begins after the work that has been submitted,
+   * once however often it is called, and never rejects: what fails leaves this plan in its place.
+   */
+  readonly improve?: () => Promise<void>;
+}
+
+/** The place of the plan for one shape. */
+interface Slot {
+  readonly key: string;
+  entry: Entry | Promise<Entry>;
+}
+
+/** The plans of one graph, by shape and wanted outputs. */
+export class Plans {
+  readonly preparer: Preparer;
+  readonly #executor: Executor;
+  readonly #graph: Graph;
+  readonly #feedback: ReadonlyMap<string, string>;
+  readonly #slots = new Map<string, Slot>();
+  /** Whether a best plan has taken its place: then another length is likely to compile nothing. */
+  #improved = false;
+
+  constructor(executor: Executor, graph: Graph, feedback: ReadonlyMap<string, string>) {
+    this.#executor = executor;
+    this.#graph = graph;
+    this.#feedback = feedback;
+    this.preparer = new Preparer(graph, executor.options.maxUnrolled);
+  }
+
+  /** The plan for a call: at once when it has been made before. */
+  get(prepared: Prepared, outputs: readonly string[]): Entry | Promise<Entry> {
+    return this.#slot(prepared, outputs, 'quick').entry;
+  }
+
+  /** Resolves when the best plan for a call is in its place. @throws RnnError as a call does */
+  async warmUp(prepared: Prepared, outputs: readonly string[]): Promise<void> {
+    const entry = await this.#slot(prepared, outputs, 'best').entry;
+    await entry.improve?.();
+  }
+
+  #slot(prepared: Prepared, outputs: readonly string[], effort: Effort): Slot {
+    const key = `${prepared.key}→${outputs.join(';')}`;
+    const found = this.#slots.get(key);
+    if (found) {
+      this.#slots.delete(key); // most recent last
+      this.#slots.set(key, found);
+      return found;
+    }
+    const slot = { key } as Slot;
+    const made = this.#make(slot, prepared, outputs, effort);
+    slot.entry = made;
+    this.#slots.set(key, slot);
+    made.then(
+      (entry) => (slot.entry = entry),
+      () => this.#isIn(slot) && this.#slots.delete(key),
+    );
+    for (const old of this.#slots.values()) {
+      if (this.#slots.size <= MAX_PLANS) break;
+      this.#slots.delete(old.key);
+      this.#destroy(old);
+    }
+    return slot;
+  }
+
+  #isIn(slot: Slot): boolean {
+    return this.#slots.get(slot.key) === slot;
+  }
+
+  async #make(
+    slot: Slot,
+    prepared: Prepared,
+    outputs: readonly string[],
+    effort: Effort,
+  ): Promise<Entry> {
+    const { share, profile, options } = this.#executor;
+    const planOf = (how: Effort): Plan =>
+      makePlan(this.#graph, {
+        dims: prepared.dims,
+        host: prepared.host,
+        outputs,
+        feedback: this.#feedback,
+        device: profile,
+        options: { ...options, effort: how },
+      });
+    if (!hasQuick(profile) || options.recurrentKernel !== undefined) {
+      return this.#real(planOf('best'));
+    }
+    if (effort === 'best' || this.#improved) {
+      const plan = planOf('best');
+      const compiled = [...kernelsOf(plan).values()].every((k) => share.pipelines.has(k));
+      if (compiled) return this.#real(plan);
+      // What the best kernels cannot do here, the quick ones may.
+      const best = effort === 'best' && (await this.#real(plan).catch(() => undefined));
+      if (best) {
+        this.#improved = true;
+        return best;
+      }
+    }
+    const quick = await this.#real(planOf('quick'));
+    let improving: Promise<void> | undefined;
+    const entry: Entry = {
+      ...quick,
+      improve: () =>
+        (improving ??= this.#improve(slot, entry, () => planOf('best')).catch(() => undefined)),
+    };
+    return entry;
+  }
+
+  async #real(plan: Plan): Promise<Entry> {
+    const runner = await this.#executor.guard(Runner.create(this.#executor.share, plan));
+    return { runner, bound: this.#feedback.size === 0 ? runner.bind(new Map()) : undefined };
+  }
+
+  async #improve(slot: Slot, quick: Entry, makeBest: () => Plan): Promise<void> {
+    await this.#executor.device.queue.onSubmittedWorkDone();
+    // Whoever waits for the first result goes on first: planning holds the thread for a moment.
+    await new Promise((resolve) => setTimeout(resolve));
+    if (!this.#isIn(slot)) return;
+    const plan = makeBest();
+    const [best, now] = [kernelsOf(plan), kernelsOf(quick.runner.plan)];
+    if (best.size === now.size && [...best.keys()].every((source) => now.has(source))) return;
+    const entry = await this.#real(plan);
+    if (!this.#isIn(slot)) return entry.runner.destroy();
+    slot.entry = entry;
+    this.#improved = true;
+    this.#retire(quick);
+  }
+
+  /** Destroys a runner when the calls that have been given it have been submitted. */
+  #retire({ runner }: Entry): void {
+    void this.#executor.enter(() => runner.destroy());
+  }
+
+  #destroy({ entry }: Slot): void {
+    Promise.resolve(entry).then(
+      (made) => this.#retire(made),
+      () => undefined, // it was never made
+    );
+  }
+
+  /** The feeds that are uploaded for a call, as the device takes them. */
+  arraysOf(feeds: Tensors): (readonly [string, DeviceArray])[] {
+    return this.#graph.inputs
+      .filter(({ name }) => feeds[name] !== undefined && !this.preparer.isHost(name))
+      .map(({ name }) => [name, uploadArray(name, feeds[name]!)] as const);
+  }
+
+  destroy(): void {
+    const slots = [...this.#slots.values()];
+    this.#slots.clear();
+    for (const slot of slots) this.#destroy(slot);
+  }
+}
