@@ -2,7 +2,8 @@
 // `@group` and `@binding` numbers and the parameter struct are generated here and nowhere else.
 
 /** Access and element type of a storage buffer. `write` also reads: WGSL has no write-only. */
-export type BindingType = `${'read' | 'write'} ${'f32' | 'i32' | 'u32' | 'vec4f' | 'vec4i'}`;
+export type BindingType =
+  `${'read' | 'write'} ${'f32' | 'i32' | 'u32' | 'vec2u' | 'vec4f' | 'vec4i'}`;
 
 /** A compute shader with everything a plan and a device need to know of it. */
 export interface Kernel<B extends string = string, U extends string = string> {

@@ -6,7 +6,7 @@ import type { LoadOptions } from './model.ts';
 /** Options of {@link inspect}. */
 export interface InspectOptions extends Pick<
   LoadOptions,
-  'format' | 'architecture' | 'limits' | 'signal' | 'onProgress' | 'recurrentKernel'
+  'format' | 'architecture' | 'limits' | 'signal' | 'onProgress' | 'recurrentKernel' | 'weights'
 > {
   /** Shapes of inputs to plan for, by name; free sizes that no shape tells are 1. */
   readonly dims?: Readonly<Record<string, readonly number[]>>;

@@ -6,6 +6,7 @@ import type { ImportLimits } from './import/limits.ts';
 import type { PyTorchArchitecture } from './import/pytorch/architecture.ts';
 import { refuseMissingOperators, usesOnlyRecurrence } from './ops/missing.ts';
 import type { PlanOptions } from './plan/lowering.ts';
+import { planOptionsOf } from './plan/options.ts';
 import type { GpuTensor, Session, Tensors } from './session/session.ts';
 import { checkSignal } from './session/session.ts';
 import type { ModelSource, Progress } from './import/source.ts';
@@ -29,6 +30,16 @@ export interface LoadOptions {
    * shapes where those leave nothing open.
    */
   readonly architecture?: PyTorchArchitecture;
+  /**
+   * How a GPU stores the weights of recurrent layers (W, R, projection): `'f32'` (default);
+   * `'f16'`, half the memory, each weight rounded to 11 bits; `'int8'`, a quarter, each rounded to
+   * 1/127 of the largest of its row, which one gate of one unit has. Sums, states, biases and
+   * peepholes are float32 always, and so are the weights of other operators (MatMul, Gemm, Conv)
+   * and weights that are inputs of the graph. `model.usage.weightBytes` says what it came to. The
+   * first run refuses a weight that cannot be stored so with `LIMIT_EXCEEDED`. The reference backend
+   * stores nothing on a GPU and computes with the weights as they are given.
+   */
+  readonly weights?: 'f32' | 'f16' | 'int8';
   /** Ends the load with the reason of the signal. */
   readonly signal?: AbortSignal;
   /** Called while bytes arrive. */
@@ -189,12 +200,9 @@ async function makeSession(
   graph: Graph,
   options: LoadOptions,
 ): Promise<{ session: Session; reason: string }> {
-  const { device = 'auto', recurrentKernel, limits } = options;
-  const maxUnrolled = limits?.maxUnrolled;
-  const plan: PlanOptions = {
-    ...(recurrentKernel !== undefined && { recurrentKernel }),
-    ...(maxUnrolled !== undefined && { maxUnrolled }),
-  };
+  const { device = 'auto' } = options;
+  const plan = planOptionsOf(options);
+  const { maxUnrolled } = plan;
   if (device === 'reference')
     return { session: await referenceSession(graph, maxUnrolled), reason: 'asked for' };
   if (typeof device !== 'string') {

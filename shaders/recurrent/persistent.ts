@@ -18,6 +18,8 @@ import {
 import type { RecurrentSpec } from './spec.ts';
 import { stepPhases } from './step.ts';
 import type { StepPhase } from './step.ts';
+import { scaled, weightAccess } from './weights.ts';
+import type { WeightAccess } from './weights.ts';
 
 /** How a workgroup is spread over a row block. */
 export interface PersistentTile {
@@ -61,26 +63,47 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
   const perLane = Math.ceil(Math.max(hidden, output) / lanes);
   const M = count(perLane);
 
+  /** Sizes of the product of a phase: units, vec4 along the sum, gates. */
+  const sizesOf = (item: StepPhase) => {
+    const projection = item === 'projection';
+    const [units, k] = [
+      projection ? output : hidden,
+      projection || item.operand === 'u' ? hidden : output,
+    ];
+    return {
+      units,
+      tiles: Math.ceil(units / lanes),
+      k4: Math.ceil(k / 4),
+      blocks: projection ? 1 : item.gates.length,
+    };
+  };
+  const weights = phases.map((item, index): WeightAccess => {
+    const { tiles, k4, blocks } = sizesOf(item);
+    const shape = { groups: directions * tiles, k4, span: blocks * lanes };
+    const storage = item === 'projection' ? spec.storage.projection : spec.storage.recurrent;
+    return weightAccess(`r${index}`, storage, shape);
+  });
+
   /** The products and the arithmetic of one phase for unit number `m` of the lane. */
   const phase = (item: StepPhase, index: number, m: number): string => {
     const projection = item === 'projection';
     const last = index === phases.length - 1;
     const names = projection ? ['p'] : item.gates.map((g) => gates[g]!);
     const operand = projection ? 'u' : item.operand;
-    const units = projection ? output : hidden;
-    const tiles = Math.ceil(units / lanes);
-    const k4 = Math.ceil((operand === 'h' ? output : hidden) / 4);
+    const { units, tiles, k4 } = sizesOf(item);
     const stride = operand === 'h' ? op : hp;
     const vector = operand === 'h' ? 'hs' : 'us';
     if (m * lanes >= units) return '';
     const body = projection ? 'hNew = s_p;' : item.wgsl;
     const needs = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(body);
     const writesC = spec.hasC && !projection;
+    const finish = (g: number, r: number): string =>
+      scaled(`a${g}_${r}`, weights[index]!.scale && `scale${index}_${m}_${g}`);
     const cell = (r: number): string => `
       if (first + ${r}u < params.rows) {
         let row = first + ${r}u;
         ${projection ? '' : phaseInputs(spec, item)}
-        ${names.map((name, g) => `let s_${name} = a${g}_${r};`).join(' ')}
+        ${names.map((name, g) => `let s_${name} = ${finish(g, r)};`).join(' ')}
         ${last || needs('h') ? `let h = hs[${r * op}u + unit];` : ''}
         ${writesC ? `let c = c${m}_${r}; var cNew = c;` : ''}
         ${!last && needs('keep') ? 'var keep = 0.0; var u = 0.0;' : 'var hNew = 0.0;'}
@@ -99,7 +122,9 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
     };
     const weight = (k: string, g: number): string =>
       !tile.keepsWeights
-        ? `r${index}[((dir * ${tiles}u + ${m}u) * ${k4}u + ${k}) * ${names.length * lanes}u + ${g * lanes}u + lane]`
+        ? weights[index]!.load(
+            `((dir * ${tiles}u + ${m}u) * ${k4}u + ${k}) * ${names.length * lanes}u + ${g * lanes}u + lane`,
+          )
         : `w${index}_${m}[${k} * ${names.length}u + ${g}u]`;
     const terms = (k: string): string =>
       `${names.map((_, g) => `let w${g} = ${weight(k, g)};`).join(' ')}
@@ -119,21 +144,21 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
     }`;
   };
 
-  /** Brings the weights of a phase to the invocation, once for all steps. */
+  /** Brings to the invocation, once for all steps, the scales of a phase and the weights it keeps. */
   const hold = (item: StepPhase, index: number): string => {
-    if (!tile.keepsWeights) return '';
-    const projection = item === 'projection';
-    const blocks = projection ? 1 : item.gates.length;
-    const units = projection ? output : hidden;
-    const tiles = Math.ceil(units / lanes);
-    const k4 = Math.ceil((projection || item.operand === 'u' ? hidden : output) / 4);
-    return M.filter((m) => m * lanes < units)
-      .map(
-        (m) => `var w${index}_${m}: array<vec4f, ${k4 * blocks}>;
+    const { units, tiles, k4, blocks } = sizesOf(item);
+    const { load, scale } = weights[index]!;
+    const group = (m: number): string => `dir * ${tiles}u + ${m}u`;
+    const scales = (m: number): string[] =>
+      count(scale ? blocks : 0).map(
+        (g) => `let scale${index}_${m}_${g} = ${scale!(group(m), `${g * lanes}u + lane`)};`,
+      );
+    const kept = (m: number): string => `var w${index}_${m}: array<vec4f, ${k4 * blocks}>;
   for (var q = 0u; q < ${k4 * blocks}u; q++) {
-    w${index}_${m}[q] = r${index}[((dir * ${tiles}u + ${m}u) * ${k4 * blocks}u + q) * ${lanes}u + lane];
-  }`,
-      )
+    w${index}_${m}[q] = ${load(`((${group(m)}) * ${k4 * blocks}u + q) * ${lanes}u + lane`)};
+  }`;
+    return M.filter((m) => m * lanes < units)
+      .flatMap((m) => [...scales(m), ...(tile.keepsWeights ? [kept(m)] : [])])
       .join('\n  ');
   };
 
@@ -155,8 +180,8 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
     name: 'recurrent-persistent',
     bindings: present({
       xw: 'read f32',
-      r0: 'read vec4f',
-      r1: two && 'read vec4f',
+      r0: weights[0]!.binding,
+      r1: two && weights[1]!.binding,
       extra: spec.extra.length > 0 && 'read f32',
       ...maskBindings(spec),
       state: 'write f32',
@@ -166,7 +191,7 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
     body: wgsl`
 ${MATH}
 ${activationFunctions(spec)}
-${timeFunctions(spec)}
+${timeFunctions(spec)}${weights.map(({ functions }) => functions).join('')}
 var<workgroup> hs: array<f32, ${RB * op}>;
 #if ${two}
 var<workgroup> us: array<f32, ${RB * hp}>;

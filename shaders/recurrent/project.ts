@@ -4,6 +4,7 @@ import { defineKernel, present } from '../kernel.ts';
 import type { Kernel } from '../kernel.ts';
 import { timeFunctions, TIME_UNIFORMS } from './spec.ts';
 import type { RecurrentSpec } from './spec.ts';
+import { scaled, weightAccess } from './weights.ts';
 import { wgsl } from '../wgsl.ts';
 
 /** Shape of the block of results that one invocation computes. */
@@ -35,6 +36,8 @@ export function projectKernel(
   const span = projectSpan(tile);
   const tiles = Math.ceil(columns / span);
   const k4 = Math.ceil(inputs / 4);
+  const directions = spec.direction === 'bidirectional' ? 2 : 1;
+  const weights = weightAccess('w', spec.storage.input, { groups: directions * tiles, k4, span });
   const vector = inputs % 4 === 0;
   const R = count(tile.rows);
   const C = count(tile.columns);
@@ -44,6 +47,8 @@ export function projectKernel(
       ? `x[${at}]`
       : `select(0.0, x[min(${at}, at${r} + ${inputs - 1}u)], k * 4u + ${c}u < ${inputs}u)`;
   };
+  const sum = (r: number, c: number): string =>
+    scaled(`a${r}_${c}`, weights.scale?.(`dir * ${tiles}u + wid.x`, `lid.x + ${c * tile.lanes}u`));
   const load = (r: number): string =>
     vector
       ? `x[at${r} + k]`
@@ -54,7 +59,7 @@ export function projectKernel(
     name: 'recurrent-project',
     bindings: present({
       x: vector ? 'read vec4f' : 'read f32',
-      w: 'read vec4f',
+      w: weights.binding,
       b: hasBias && 'read f32',
       lengths: spec.hasLengths && 'read i32',
       xw: 'write f32',
@@ -62,7 +67,7 @@ export function projectKernel(
     uniforms: { ...TIME_UNIFORMS, xT: 'u32', xB: 'u32' },
     body: wgsl`
 var<private> dir: u32;
-${timeFunctions({ ...spec, mask: undefined })}
+${timeFunctions({ ...spec, mask: undefined })}${weights.functions}
 fn placeOf(turn: u32, row: u32) -> u32 {
   let t = min(timeOf(row, params.start + turn), params.steps - 1u);
   return (t * params.xT + row * params.xB)${vector ? ' >> 2u' : ''};
@@ -88,7 +93,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: ve
   ${R.map((r) => C.map((c) => `var a${r}_${c} = 0.0;`).join(' ')).join('\n  ')}
   for (var k = 0u; k < ${k4}u; k++) {
     let at = ((dir * ${tiles}u + wid.x) * ${k4}u + k) * ${span}u + lid.x;
-    ${C.map((c) => `let w${c} = w[at + ${c * tile.lanes}u];`).join(' ')}
+    ${C.map((c) => `let w${c} = ${weights.load(`at + ${c * tile.lanes}u`)};`).join(' ')}
     ${R.map((r) => `let x${r} = ${load(r)};\n    ${C.map((c) => `a${r}_${c} += dot(w${c}, x${r});`).join(' ')}`).join('\n    ')}
   }
   ${C.map(
@@ -98,7 +103,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: ve
     ${R.map(
       (r) => `if (first + ${r}u < count) {
       let m = first + ${r}u;
-      xw[(dir * count + m) * ${columns}u + n] = a${r}_${c} + bias;
+      xw[(dir * count + m) * ${columns}u + n] = ${sum(r, c)} + bias;
     }`,
     ).join('\n    ')}
   }`,

@@ -4,6 +4,7 @@ import type { Activation, ActivationName, CellPhase, CellVariant } from '../../s
 import { ACTIVATIONS } from '../../src/cells/index.ts';
 import type { BindingType } from '../kernel.ts';
 import { literal } from '../wgsl.ts';
+import type { WeightStorage } from './weights.ts';
 
 /** One activation of one direction with its parameters. */
 export interface ActivationUse {
@@ -36,6 +37,8 @@ export interface RecurrentSpec {
   readonly maskedOutput: 'zero' | 'repeat';
   /** Whether Y is wanted; without it only the final state is written. */
   readonly writesY: boolean;
+  /** How the weights of each product are stored. */
+  readonly storage: Readonly<Record<'input' | 'recurrent' | 'projection', WeightStorage>>;
 }
 
 /** `n` rounded up to a multiple of `unit`. */

@@ -17,6 +17,8 @@ import {
   TIME_UNIFORMS,
 } from './spec.ts';
 import type { RecurrentSpec } from './spec.ts';
+import { scaled, weightAccess } from './weights.ts';
+import type { WeightAccess, WeightShape } from './weights.ts';
 
 /** How a step is spread over invocations. */
 export interface StepTile {
@@ -96,10 +98,29 @@ export function stepKernel(
   const needs = (name: string): boolean => !projection && new RegExp(`\\b${name}\\b`).test(body);
   // With a projection the cell's own h is what the projection multiplies.
   const result = toU && !needs('u') ? 'hNew' : 'u';
+  const shapeOf = (vectors: number): WeightShape => ({
+    groups: directions * tiles,
+    k4: vectors,
+    span: products.length * span,
+  });
+  const { storage } = spec;
+  const stored = projection ? storage.projection : storage.recurrent;
+  const weights = weightAccess('r', stored, shapeOf(k4));
+  const xVectors = Math.ceil((own?.width ?? 0) / 4);
+  const xWeights = ownX && weightAccess('w', storage.input, shapeOf(xVectors));
+  const scale = (access: WeightAccess, p: number): string | undefined =>
+    access.scale?.(`dir * ${tiles}u + wid.x`, `${p * span}u + m * ${L}u + lid.x`);
+  const ownInput = (sum: (g: number) => string): ((gate: number) => string) | undefined =>
+    xWeights &&
+    ((gate) => {
+      const p = (phase as CellPhase).gates.indexOf(gate);
+      const bias = `b[dir * ${gates.length * hidden}u + ${gate * hidden}u + unit]`;
+      return `${scaled(sum(products.length + p), scale(xWeights, p))}${own!.hasBias ? ` + ${bias}` : ''}`;
+    });
   const cell = (sum: (g: number) => string): string => `
     let at = dir * params.rows + row;
-    ${projection ? '' : phaseInputs(spec, phase, ownX && ((g) => `${sum(products.length + phase.gates.indexOf(g))}${ownX.hasBias ? ` + b[dir * ${gates.length * hidden}u + ${g * hidden}u + unit]` : ''}`))}
-    ${products.map((name, g) => `let s_${name} = ${sum(g)};`).join('\n    ')}
+    ${projection ? '' : phaseInputs(spec, phase, ownInput(sum))}
+    ${products.map((name, g) => `let s_${name} = ${scaled(sum(g), scale(weights, g))};`).join('\n    ')}
     ${last || needs('h') ? `let h = ${scalar('state', `at * ${op}u + min(unit, ${output - 1}u)`)};` : ''}
     ${writesC ? `let c = ${scalar('state', cAt)};\n    var cNew = c;` : ''}
     ${afterU && needs('keep') ? `let keep = ${scalar('u', keepAt)};` : ''}
@@ -121,9 +142,9 @@ export function stepKernel(
     );
     return `vec4f(${parts.join(', ')})`;
   };
-  /** The products with one vector, of `width`, by weights in `buffer`, added to the sums from `from`. */
+  /** The products with one vector, of so many vec4, added to the sums from `from`. */
   const multiply = (
-    buffer: string,
+    { load: loadWeight }: WeightAccess,
     vectors: number,
     from: number,
     load: (r: number) => string,
@@ -137,7 +158,7 @@ export function stepKernel(
     let k = ${S === 1 ? 'i' : `i * ${S}u + lid.y`};
     ${S > 1 && turns * S !== vectors ? `if (k >= ${vectors}u) { break; }` : ''}
     let wAt = ((dir * ${tiles}u + wid.x) * ${vectors}u + k) * ${products.length * span}u + lid.x;
-    ${mine.map(({ at }, q) => `let w${q} = ${buffer}[wAt + ${at}u];`).join(' ')}
+    ${mine.map(({ at }, q) => `let w${q} = ${loadWeight(`wAt + ${at}u`)};`).join(' ')}
     ${R.map(
       (r) => `let v${r} = ${load(r)};
     ${mine.map(({ sum }, q) => `a${sum}_${r} += dot(w${q}, v${r});`).join(' ')}`,
@@ -151,9 +172,9 @@ export function stepKernel(
     bindings: present({
       xw: !projection && !ownX && 'read f32',
       x: ownX && (vector ? 'read vec4f' : 'read f32'),
-      w: ownX && 'read vec4f',
+      w: xWeights?.binding,
       b: ownX?.hasBias && 'read f32',
-      r: 'read vec4f',
+      r: weights.binding,
       extra: !projection && spec.extra.some(needs) && 'read f32',
       state: (operand === 'h' || last || needs('h') || writesC) && 'read vec4f',
       u: afterU && 'read vec4f',
@@ -165,7 +186,7 @@ export function stepKernel(
     uniforms,
     body: wgsl`
 ${MATH}
-${activationFunctions(spec)}
+${activationFunctions(spec)}${weights.functions}${xWeights?.functions ?? ''}
 #if ${last || writesC}
 ${timeFunctions(spec)}
 #endif
@@ -178,10 +199,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: ve
   let first = wid.y * ${RB}u;
   ${R.map((r) => `let o${r} = (dir * params.rows + min(first + ${r}u, params.rows - 1u)) * ${operand === 'h' ? op / 4 : hp / 4}u;`).join('\n  ')}
   ${G.map((g) => R.map((r) => `var a${g}_${r} = 0.0;`).join(' ')).join('\n  ')}
-${multiply('r', k4, 0, (r) => `${source}[o${r} + k]`)}
+${multiply(weights, k4, 0, (r) => `${source}[o${r} + k]`)}
   #if ${ownX !== undefined}
   ${R.map((r) => `let x${r} = (min(first + ${r}u, params.rows - 1u) * params.xB)${vector ? ' >> 2u' : ''};`).join('\n  ')}
-  ${ownX ? multiply('w', Math.ceil(ownX.width / 4), products.length, loadX) : ''}
+  ${xWeights ? multiply(xWeights, xVectors, products.length, loadX) : ''}
   #endif
   #if ${S > 1}
   let lane = lid.y * ${L}u + lid.x;

@@ -10,6 +10,8 @@ import { missingOperators } from '../ops/missing.ts';
 import { DEFAULT_PROFILE } from '../plan/choose.ts';
 import { hostInputsOf, refuseFloatDeciders } from '../plan/dependence.ts';
 import { makePlan, type PlanRequest } from '../plan/index.ts';
+import type { PlanOptions } from '../plan/lowering.ts';
+import { planOptionsOf } from '../plan/options.ts';
 import { learnGraph, type PlannedNode } from '../plan/infer.ts';
 import type { Dispatch, Plan } from '../plan/types.ts';
 import { checkSignal } from '../session/session.ts';
@@ -22,6 +24,7 @@ export async function inspectModel(
   source: ModelSource,
   options: InspectOptions,
 ): Promise<Inspection> {
+  const plan = planOptionsOf(options);
   const file = await readGraph(source, options);
   validateGraph(file);
   registerOperators();
@@ -38,7 +41,7 @@ export async function inspectModel(
     unsupported,
     hostInputs: [...hostInputsOf(graph)],
   };
-  const planned = planOf(graph, options, common.hostInputs, unsupported.length > 0);
+  const planned = planOf(graph, options, common.hostInputs, unsupported.length > 0, plan);
   if (typeof planned === 'string') {
     return { ...common, layers: listNodes(graph, 'graph'), plan: undefined, unplanned: planned };
   }
@@ -87,30 +90,26 @@ function planOf(
   options: InspectOptions,
   hostInputs: readonly string[],
   isMissing: boolean,
+  plan: PlanOptions,
 ): { plan: InspectedPlan; layers: readonly InspectedLayer[] } | string {
   const dims = shapesOf(graph.inputs, options.dims ?? {});
   const values = valuesOf(graph.inputs, dims, options.values ?? {});
   if (isMissing) return 'operators are missing';
-  const { recurrentKernel, limits } = options;
-  const maxUnrolled = limits?.maxUnrolled;
   const request: PlanRequest = {
     dims,
     host: new Map([...values].filter(([name]) => hostInputs.includes(name))),
     outputs: graph.outputs.map(({ name }) => name),
     feedback: new Map(),
     device: DEFAULT_PROFILE,
-    options: {
-      ...(recurrentKernel !== undefined && { recurrentKernel }),
-      ...(maxUnrolled !== undefined && { maxUnrolled }),
-    },
+    options: plan,
   };
   try {
     refuseFloatDeciders(graph);
     const open = hostInputs.filter((name) => !values.has(name));
     if (open.length > 0) return `what runs depends on the numbers of ${open.join(', ')}`;
-    const plan = makePlan(graph, request);
-    const { list } = learnGraph(graph, request, maxUnrolled);
-    return { plan: summary(plan, dims), layers: layersOf(plan, list) };
+    const made = makePlan(graph, request);
+    const { list } = learnGraph(graph, request, plan.maxUnrolled);
+    return { plan: summary(made, dims), layers: layersOf(made, list) };
   } catch (error) {
     if (error instanceof RnnError) return error.message; // these sizes do not fit; others may
     throw error;

@@ -1,5 +1,6 @@
 // Layouts of recurrent weights as the kernels read them. Each function takes an array that can be
 // indexed, so that the same code packs numbers on the host and makes the maps for packing on a GPU.
+import type { WeightShape } from '../../shaders/recurrent/weights.ts';
 
 /** Anything that is read by index. */
 export type Source = ArrayLike<number>;
@@ -17,10 +18,20 @@ export interface ProductLayout {
   readonly width: number;
 }
 
+/** What a packed product is to the kernels. */
+export function productShape(layout: ProductLayout): WeightShape {
+  const { directions, blocks, units, tile, width } = layout;
+  return {
+    groups: directions * Math.ceil(units / tile),
+    k4: Math.ceil(width / 4),
+    span: blocks.length * tile,
+  };
+}
+
 /** Elements of a packed product. */
-export function productSize({ directions, blocks, units, tile, width }: ProductLayout): number {
-  const padded = Math.ceil(units / tile) * tile;
-  return directions * Math.ceil(width / 4) * blocks.length * padded * 4;
+export function productSize(layout: ProductLayout): number {
+  const { groups, k4, span } = productShape(layout);
+  return groups * k4 * span * 4;
 }
 
 /** [D, G·H, K] → [D][⌈units/tile⌉][⌈K/4⌉][blocks][tile][4], zeros beyond units and K. */

@@ -92,8 +92,8 @@ export function createFilled(
   size: number,
   make: MakeWeight,
 ): GPUBuffer {
+  const data = make(); // first: it may refuse numbers, and a buffer would be left behind
   const buffer = device.createBuffer({ label, size, usage: STORAGE() });
-  const data = make();
   device.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
   return buffer;
 }

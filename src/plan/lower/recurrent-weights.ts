@@ -1,14 +1,23 @@
 // What a recurrent layer is to its kernels: its spec, and its weights in the layouts they read.
 import { gridOf } from '../../../shaders/kernel.ts';
 import type { RecurrentSpec } from '../../../shaders/recurrent/spec.ts';
+import type { WeightStorage } from '../../../shaders/recurrent/weights.ts';
 import { gatherWeights, STATE_LANES } from '../../../shaders/recurrent/state.ts';
 import { CELLS, findActivation } from '../../cells/index.ts';
 import { directionsOf, recurrentAttributes } from '../../graph.ts';
 import { isFloat } from '../../tensor.ts';
 import type { Lowering, PlanValue } from '../lowering.ts';
-import { packFoldedBias, packInputBias, packProduct, packRun, productSize } from '../pack.ts';
+import {
+  packFoldedBias,
+  packInputBias,
+  packProduct,
+  packRun,
+  productShape,
+  productSize,
+} from '../pack.ts';
 import type { ProductLayout, Source } from '../pack.ts';
-import type { BufferId } from '../types.ts';
+import { storedWords, storeWeights } from '../store.ts';
+import type { BufferId, MakeWeight } from '../types.ts';
 
 type Pack = (source: Source, out: Float32Array | Uint32Array) => void;
 
@@ -17,8 +26,13 @@ export const [X, W, R, B, LENGTHS, INITIAL_H, INITIAL_C, P, MASK, PROJECTION] = 
   0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
 ];
 
+/** How the weights of a slot are stored: as asked for, but inputs are packed by a kernel that only moves numbers. */
+const storageOf = ({ inputs, options }: Lowering, slot: number): WeightStorage =>
+  inputs[slot]?.constant ? (options.weights ?? 'f32') : 'f32';
+
 /** The spec of a node. */
-export function specOf({ node, inputs, wanted }: Lowering): RecurrentSpec {
+export function specOf(l: Lowering): RecurrentSpec {
+  const { node, inputs, wanted } = l;
   const a = recurrentAttributes(node);
   const cell = CELLS[a.cell];
   const variant = {
@@ -51,7 +65,28 @@ export function specOf({ node, inputs, wanted }: Lowering): RecurrentSpec {
     mask: mask && (isFloat(mask.type) ? 'f32' : 'i32'),
     maskedOutput: a.maskedOutput,
     writesY: wanted(0),
+    storage: {
+      input: storageOf(l, W),
+      recurrent: storageOf(l, R),
+      projection: storageOf(l, PROJECTION),
+    },
   };
+}
+
+/** Numbers of a constant in a layout. */
+function packOnHost(
+  value: PlanValue,
+  size: number,
+  packs: readonly Pack[],
+): Float32Array<ArrayBuffer> {
+  const source = value.tensor?.data ?? value.host!.data;
+  return packs
+    .map((pack) => {
+      const out = new Float32Array(size);
+      pack(source as unknown as Source, out);
+      return out;
+    })
+    .reduce((sum, part) => sum.map((v, i) => v + part[i]!));
 }
 
 /** Brings weights into a layout: once on the host for constants, by a dispatch for others. */
@@ -64,16 +99,7 @@ function packed(
 ): BufferId {
   if (value === undefined) return l.weight(`zeros#${size}`, size, () => new Float32Array(size));
   if (value.constant) {
-    return l.weight(`${value.name}#${layout}`, size, () => {
-      const source = value.tensor?.data ?? value.host!.data;
-      return packs
-        .map((pack) => {
-          const out = new Float32Array(size);
-          pack(source as unknown as Source, out);
-          return out;
-        })
-        .reduce((sum, part) => sum.map((v, i) => v + part[i]!));
-    });
+    return l.weight(`${value.name}#${layout}`, size, () => packOnHost(value, size, packs));
   }
   const elements = value.dims.reduce((n, dim) => n * dim, 1);
   const key = `map#${layout}#${value.dims.join('x')}#${size}`;
@@ -94,12 +120,18 @@ function packed(
   return out;
 }
 
-/** The weights of a product. */
+/** The weights of a product, stored as the layer's spec says. */
 export function product(l: Lowering, slot: number, layout: ProductLayout): BufferId {
   const key = `product:${layout.blocks.join(',')}:${layout.tile}`;
-  return packed(l, l.inputs[slot], key, productSize(layout), [
-    (source, out) => packProduct(source, layout, out),
-  ]);
+  const value = l.inputs[slot];
+  const storage = storageOf(l, slot);
+  const size = productSize(layout);
+  const pack: Pack = (source, out) => packProduct(source, layout, out);
+  if (storage === 'f32' || value === undefined) return packed(l, value, key, size, [pack]);
+  const shape = productShape(layout);
+  const make: MakeWeight = () =>
+    storeWeights(packOnHost(value, size, [pack]), storage, shape, l.path);
+  return l.weight(`${value.name}#${key}:${storage}`, storedWords(storage, shape), make);
 }
 
 /** Vectors of `extra`: peepholes, then biases that cannot be folded, [D, names, H]. */
