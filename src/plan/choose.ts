@@ -66,6 +66,7 @@ interface Habits {
   readonly quick?: {
     /** Most dot products of a written-out step. */
     readonly products: number;
+    readonly step: StepTile;
     readonly project: ProjectTile;
   };
 }
@@ -101,7 +102,11 @@ const HABITS: Readonly<Record<DeviceProfile['adapter'], Habits>> = {
     },
     step: { lanes: 16, units: 2, slices: 1, rows: 8 },
     project: { lanes: 16, rows: 8, columns: 8 },
-    quick: { products: 16, project: { lanes: 16, rows: 4, columns: 4 } },
+    quick: {
+      products: 16,
+      step: { lanes: 16, units: 1, slices: 1, rows: 2 },
+      project: { lanes: 16, rows: 2, columns: 2 },
+    },
   },
   // The same, but for what a kernel costs to compile: most of a second for a hundred products.
   llvmpipe: {
@@ -116,7 +121,11 @@ const HABITS: Readonly<Record<DeviceProfile['adapter'], Habits>> = {
     },
     step: { lanes: 32, units: 2, slices: 1, rows: 8 },
     project: { lanes: 32, rows: 8, columns: 8 },
-    quick: { products: 8, project: { lanes: 32, rows: 4, columns: 4 } },
+    quick: {
+      products: 8,
+      step: { lanes: 32, units: 1, slices: 1, rows: 2 },
+      project: { lanes: 32, rows: 2, columns: 2 },
+    },
   },
 };
 
@@ -141,7 +150,10 @@ export function chooseRecurrent(
   device: DeviceProfile,
   { recurrentKernel: forced, effort = 'best' }: RecurrentWishes = {},
 ): RecurrentChoice {
-  const { persistent, step, quick } = HABITS[device.adapter];
+  const habits = HABITS[device.adapter];
+  const quick = effort === 'quick' ? habits.quick : undefined;
+  const { persistent } = habits;
+  const step = quick?.step ?? habits.step;
   const units = Math.max(spec.hidden, spec.output);
   const maxLanes = Math.min(256, device.maxComputeInvocationsPerWorkgroup);
   const lanes = Math.min(maxLanes, Math.max(powerOfTwo(units), persistent.lanes));
@@ -161,7 +173,7 @@ export function chooseRecurrent(
   const fits =
     persistentMemory(spec, tile) <= device.maxComputeWorkgroupStorageSize &&
     Math.ceil(units / lanes) <= 4;
-  const most = effort === 'quick' && keeps && quick ? quick.products : Infinity;
+  const most = (keeps && quick?.products) || Infinity;
   const suits = units <= persistent.units && steps > 0 && pays && tile.rows * vectors <= most;
   const wanted = forced ?? (suits ? 'persistent' : 'step');
   if (wanted === 'persistent' && fits) return { kernel: 'persistent', tile };
@@ -188,12 +200,11 @@ export function chooseProject(
   effort: Effort = 'best',
 ): ProjectTile {
   const { project, quick } = HABITS[device.adapter];
-  const blocked = rows >= project.rows;
-  const tile = (blocked && effort === 'quick' && quick?.project) || project;
+  const tile = (effort === 'quick' && quick?.project) || project;
   const lanes = Math.min(tile.lanes, powerOfTwo(columns));
   return {
     lanes,
-    rows: blocked ? tile.rows : 1,
+    rows: rows < tile.rows ? 1 : tile.rows,
     columns: Math.min(tile.columns, Math.ceil(columns / lanes)),
   };
 }
