@@ -14,6 +14,7 @@ import { Stream, outputNames } from './stream.ts';
 import type { CallOptions } from './stream.ts';
 import { streamGraph } from './session/streaming.ts';
 import type { Tensor } from './tensor.ts';
+import type { Lease } from './webgpu/device.ts';
 
 /** Options of {@link loadModel}. */
 export interface LoadOptions {
@@ -186,9 +187,21 @@ export class Model {
 }
 
 // Each backend is a chunk of its own, so that a page loads only the one it computes on.
-async function webgpuSession(graph: Graph, plan: PlanOptions, own?: GPUDevice): Promise<Session> {
+
+/** Begins to look for a device, which takes as long as reading a file. Where it fails, makeSession says so. */
+function beginWebGpu(own: GPUDevice | undefined): Promise<Lease> {
+  const lease = import('./session/webgpu.ts').then(({ leaseDevice }) => leaseDevice(own));
+  lease.catch(() => undefined);
+  return lease;
+}
+
+async function webgpuSession(
+  graph: Graph,
+  plan: PlanOptions,
+  lease: Promise<Lease>,
+): Promise<Session> {
   const { WebGpuSession } = await import('./session/webgpu.ts');
-  return WebGpuSession.create(graph, plan, own);
+  return WebGpuSession.create(graph, plan, await lease);
 }
 
 async function referenceSession(graph: Graph, maxUnrolled?: number): Promise<Session> {
@@ -199,14 +212,15 @@ async function referenceSession(graph: Graph, maxUnrolled?: number): Promise<Ses
 async function makeSession(
   graph: Graph,
   options: LoadOptions,
+  lease: Promise<Lease> | undefined,
 ): Promise<{ session: Session; reason: string }> {
   const { device = 'auto' } = options;
   const plan = planOptionsOf(options);
   const { maxUnrolled } = plan;
-  if (device === 'reference')
+  if (lease === undefined)
     return { session: await referenceSession(graph, maxUnrolled), reason: 'asked for' };
   if (typeof device !== 'string') {
-    const session = await webgpuSession(graph, plan, device);
+    const session = await webgpuSession(graph, plan, lease);
     return { session, reason: 'the app brought its device' };
   }
   if (device !== 'auto' && device !== 'webgpu') {
@@ -214,7 +228,7 @@ async function makeSession(
     throw new RnnError('INVALID_ARGUMENT', 'options.device', what);
   }
   try {
-    const session = await webgpuSession(graph, plan);
+    const session = await webgpuSession(graph, plan, lease);
     return { session, reason: device === 'auto' ? 'WebGPU is available' : 'asked for' };
   } catch (error) {
     const missing =
@@ -224,23 +238,9 @@ async function makeSession(
   }
 }
 
-/**
- * Loads a model and makes it ready to run.
- *
- * @param source URL or path, bytes, a Blob, `{ name: bytes }` for models of several files, or a
- *   {@link Graph} made in code
- * @throws RnnError `INVALID_MODEL` with the path of the fault, `UNSUPPORTED_OPERATOR` naming the
- *   operator, its node and what there is, `LIMIT_EXCEEDED`, `NO_WEBGPU`, `NO_ADAPTER`
- * @example
- * ```ts
- * const model = await loadModel('/models/silero_vad.onnx');
- * ```
- */
-export async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
-  const { signal, limits, format, architecture, onProgress } = options;
-  checkSignal(signal);
-  // The backend arrives while the model does; where it fails, makeSession says so.
-  if (options.device !== 'reference') import('./session/webgpu.ts').catch(() => undefined);
+/** The graph of a source, checked and simplified. */
+async function loadGraph(source: ModelSource, options: LoadOptions): Promise<Graph> {
+  const { signal, limits, format, architecture, onProgress, device } = options;
   let graph: Graph;
   if (isGraph(source as Graph)) {
     graph = source as Graph;
@@ -259,13 +259,43 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
     });
   }
   validateGraph(graph);
-  if (!usesOnlyRecurrence(graph)) {
-    const { registerOperators, simplify } = await import('./operators.ts');
-    registerOperators();
-    refuseMissingOperators(graph);
-    graph = simplify(graph);
-    checkSignal(signal);
+  if (usesOnlyRecurrence(graph)) return graph;
+  // The session will ask for them next.
+  if (device !== 'reference') import('./kernels.ts').catch(() => undefined);
+  const { registerOperators, simplify } = await import('./operators.ts');
+  registerOperators();
+  refuseMissingOperators(graph);
+  graph = simplify(graph);
+  checkSignal(signal);
+  return graph;
+}
+
+/**
+ * Loads a model and makes it ready to run.
+ *
+ * @param source URL or path, bytes, a Blob, `{ name: bytes }` for models of several files, or a
+ *   {@link Graph} made in code
+ * @throws RnnError `INVALID_MODEL` with the path of the fault, `UNSUPPORTED_OPERATOR` naming the
+ *   operator, its node and what there is, `LIMIT_EXCEEDED`, `NO_WEBGPU`, `NO_ADAPTER`
+ * @example
+ * ```ts
+ * const model = await loadModel('/models/silero_vad.onnx');
+ * ```
+ */
+export async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
+  const { signal, device } = options;
+  checkSignal(signal);
+  const own = typeof device === 'object' ? device : undefined;
+  const lease = device === 'reference' ? undefined : beginWebGpu(own);
+  try {
+    const graph = await loadGraph(source, options);
+    const { session, reason } = await makeSession(graph, options, lease);
+    return new Model(graph, session, reason);
+  } catch (error) {
+    lease?.then(
+      ({ release }) => release(),
+      () => undefined, // there is nothing to give back
+    );
+    throw error;
   }
-  const { session, reason } = await makeSession(graph, options);
-  return new Model(graph, session, reason);
 }

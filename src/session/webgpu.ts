@@ -5,7 +5,6 @@ import type { PlanOptions } from '../plan/lowering.ts';
 import { deviceArray } from '../plan/plan-builder.ts';
 import { sizeOf } from '../tensor.ts';
 import type { Tensor } from '../tensor.ts';
-import { leaseDevice } from '../webgpu/device.ts';
 import type { Lease } from '../webgpu/device.ts';
 import type { Bound } from '../webgpu/runner.ts';
 import { Executor } from './executor.ts';
@@ -17,6 +16,8 @@ import type { GpuTensor, Session, StreamSession, Tensors } from './session.ts';
 import type { StreamedGraph } from './streaming.ts';
 import { WebGpuStream } from './webgpu-stream.ts';
 
+export { leaseDevice } from '../webgpu/device.ts';
+
 /** A graph on a GPU. */
 export class WebGpuSession implements Session {
   readonly backend = 'webgpu';
@@ -25,10 +26,10 @@ export class WebGpuSession implements Session {
   readonly #plans: Plans;
   readonly #streamPlans: Plans[] = [];
 
-  /** @param own a device of the app @throws RnnError `NO_WEBGPU` or `NO_ADAPTER` */
-  static async create(graph: Graph, options: PlanOptions, own?: GPUDevice): Promise<WebGpuSession> {
+  /** The session takes over the lease. */
+  static async create(graph: Graph, options: PlanOptions, lease: Lease): Promise<WebGpuSession> {
     if (!usesOnlyRecurrence(graph)) (await import('../kernels.ts')).registerKernels();
-    return new WebGpuSession(graph, await leaseDevice(own), options);
+    return new WebGpuSession(graph, lease, options);
   }
 
   private constructor(graph: Graph, lease: Lease, options: PlanOptions) {

@@ -5,7 +5,7 @@ import type { DeviceProfile } from '../../src/plan/choose.ts';
 import { makePlan } from '../../src/plan/index.ts';
 import type { Dispatch, Plan } from '../../src/plan/types.ts';
 import { runReference } from '../../src/reference.ts';
-import { WebGpuSession } from '../../src/session/webgpu.ts';
+import { leaseDevice, WebGpuSession } from '../../src/session/webgpu.ts';
 import type { DataType, Tensor } from '../../src/tensor.ts';
 import { expectClose } from './close.ts';
 
@@ -87,7 +87,7 @@ export async function expectSame(
   const truth = runReference(graph, feeds, names);
   const results = await Promise.all(
     [true, false].map(async (fuse) => {
-      const session = await WebGpuSession.create(graph, { fuse }, device);
+      const session = await WebGpuSession.create(graph, { fuse }, await leaseDevice(device));
       const result = await session.run(feeds, names);
       session.dispose();
       return result;
