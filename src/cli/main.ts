@@ -12,6 +12,7 @@ const SHARED = {
   dims: { type: 'string', multiple: true },
   format: { type: 'string' },
   architecture: { type: 'string' },
+  weights: { type: 'string' },
 } as const;
 
 const INSPECT = {
@@ -84,10 +85,12 @@ function onlyFile(positionals: readonly string[]): string {
 async function loadOptions(values: {
   readonly format?: string | undefined;
   readonly architecture?: string | undefined;
-}): Promise<Pick<LoadOptions, 'format' | 'architecture'>> {
-  const { format, architecture } = values;
+  readonly weights?: string | undefined;
+}): Promise<Pick<LoadOptions, 'format' | 'architecture' | 'weights'>> {
+  const { format, architecture, weights } = values;
   return {
     ...(format !== undefined && { format: format as NonNullable<LoadOptions['format']> }),
+    ...(weights !== undefined && { weights: weights as NonNullable<LoadOptions['weights']> }),
     ...(architecture !== undefined && {
       architecture: (await readJson(architecture)) as NonNullable<LoadOptions['architecture']>,
     }),

@@ -29,6 +29,7 @@ for both:
 
   --format onnx|tfjs|keras|safetensors
   --architecture FILE.json  the layers of a file that has weights only
+  --weights f32|f16|int8    how a GPU stores the weights of recurrent layers
 `;
 
 /** `['X=1x2']` → X: '1x2'. */

@@ -81,6 +81,16 @@ describe('inspect', () => {
     expect(JSON.parse(out)).toMatchObject({ parameters: 108, plan: { inputs: { x: [1, 1, 3] } } });
   });
 
+  test('plans for weights that are stored in less', async () => {
+    const bytesOf = async (...args: string[]): Promise<number> => {
+      const { out } = await command('inspect', at('gru.safetensors'), '--json', ...args);
+      return (JSON.parse(out) as { plan: { weightBytes: number } }).plan.weightBytes;
+    };
+    const plain = await bytesOf();
+    expect(await bytesOf('--weights', 'f16')).toBeLessThan(plain);
+    expect(await bytesOf('--weights', 'int8')).toBeLessThan(plain);
+  });
+
   test('takes an architecture from a file', async () => {
     writeFileSync(at('arch.json'), JSON.stringify({ batchFirst: true, names: { x: 'in' } }));
     const { out } = await command(
@@ -228,6 +238,7 @@ describe('a wrong command', () => {
     [['inspect', model, '--dims', 'x'], 2, 'expected NAME='],
     [['inspect', model, '--dims', 'x=1,2'], 2, 'expected 16x1x40'],
     [['inspect', model, '--dims', 'z=1'], 1, 'options.dims.z'],
+    [['inspect', model, '--weights', 'int4'], 1, 'options.weights'],
     [['inspect', at('none.onnx')], 1, 'INVALID_MODEL'],
     [['run', model], 2, '--output'],
     [[...needed, '--as', 'mp3'], 2, '--as mp3'],
