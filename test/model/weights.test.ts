@@ -79,25 +79,29 @@ describe('what rounding costs', () => {
   // Weights reach 0.09, inputs 1. A byte is off by 2e-4 on average, half precision by 1.2e-5; a sum of
   // 128 of them by 1.3e-3 and 8e-5. The worst of 12,800 outputs lies at four to five times that.
   const BOUNDS = { f16: 8e-4, int8: 1.2e-2 } as const;
-  test.each(['lstm', 'gru', 'rnn'] as const)('%s of 128 units, 100 steps', async (cell) => {
-    const { layer, X } = fresh(cell, 128, 100);
-    const graph = sequential([layer]);
-    const feeds = { [graph.inputs[0]!.name]: X };
-    const name = graph.outputs[0]!.name;
-    const exact = runReference(graph, feeds).get(name)!.data;
-    const errors: Record<string, number> = {};
-    for (const weights of ['f32', 'f16', 'int8'] as const) {
-      const model = await loadModel(graph, { device, weights });
-      const data = (await model.run(feeds))[name]!.data as Float32Array;
-      errors[weights] = Math.max(...data.map((y, i) => Math.abs(y - exact[i]!)));
-      model.dispose();
-    }
-    expect(errors['f32']).toBeLessThan(1e-5);
-    expect(errors['f16']).toBeLessThan(BOUNDS.f16);
-    expect(errors['int8']).toBeLessThan(BOUNDS.int8);
-    expect(errors['f16']).toBeGreaterThan(errors['f32']!);
-    expect(errors['int8']).toBeGreaterThan(errors['f16']!);
-  });
+  test.each(['lstm', 'gru', 'rnn'] as const)(
+    '%s of 128 units, 100 steps',
+    async (cell) => {
+      const { layer, X } = fresh(cell, 128, 100);
+      const graph = sequential([layer]);
+      const feeds = { [graph.inputs[0]!.name]: X };
+      const name = graph.outputs[0]!.name;
+      const exact = runReference(graph, feeds).get(name)!.data;
+      const errors: Record<string, number> = {};
+      for (const weights of ['f32', 'f16', 'int8'] as const) {
+        const model = await loadModel(graph, { device, weights });
+        const data = (await model.run(feeds))[name]!.data as Float32Array;
+        errors[weights] = Math.max(...data.map((y, i) => Math.abs(y - exact[i]!)));
+        model.dispose();
+      }
+      expect(errors['f32']).toBeLessThan(1e-5);
+      expect(errors['f16']).toBeLessThan(BOUNDS.f16);
+      expect(errors['int8']).toBeLessThan(BOUNDS.int8);
+      expect(errors['f16']).toBeGreaterThan(errors['f32']!);
+      expect(errors['int8']).toBeGreaterThan(errors['f16']!);
+    },
+    120_000,
+  );
 });
 
 describe('memory', () => {

@@ -1,0 +1,161 @@
+// `npm run bench:weights`: what the option `weights` saves and costs: memory on the GPU, time, and the
+// worst error against the float64 reference, for each cell with 256 units over 1000 time steps.
+//
+//   npm run bench:weights                       one batch row
+//   npm run bench:weights -- --batch 16
+//   npm run bench:weights -- --cell gru --hidden 512 --steps 64 --seconds 3 --kernel step
+//   npm run bench:weights -- --json FILE        where the results go; bench/results/ by default
+import { parseArgs } from 'node:util';
+import { gru, loadModel, lstm, rnn, sequential, tensor, type LoadOptions } from 'webgpu-rnn/node';
+import { randomOf } from '../test/support/random.ts';
+import { openDevice } from './device.ts';
+import { measure, worstDifference, type Runnable } from './measure.ts';
+import { Progress } from './progress.ts';
+import { dateOf, machineOf, resultFile, versionsOf, writeJson } from './record.ts';
+
+const CELLS = {
+  lstm: { make: lstm, gates: 4 },
+  gru: { make: gru, gates: 3 },
+  rnn: { make: rnn, gates: 1 },
+};
+type Cell = keyof typeof CELLS;
+const STORAGES = ['f32', 'f16', 'int8'] as const;
+type Storage = (typeof STORAGES)[number];
+
+const { values: args } = parseArgs({
+  options: {
+    cell: { type: 'string', multiple: true, default: Object.keys(CELLS) },
+    hidden: { type: 'string', default: '256' },
+    batch: { type: 'string', default: '1' },
+    steps: { type: 'string', default: '1000' },
+    seconds: { type: 'string', default: '3' },
+    kernel: { type: 'string' },
+    json: { type: 'string' },
+  },
+});
+const { kernel } = args;
+if (kernel !== undefined && kernel !== 'step' && kernel !== 'persistent') {
+  throw new Error(`--kernel ${kernel}: expected step or persistent`);
+}
+const [H, B, T] = [args.hidden, args.batch, args.steps].map(Number) as [number, number, number];
+const ROUNDS = [3, 30] as const;
+const asked: LoadOptions = kernel === undefined ? {} : { recurrentKernel: kernel };
+
+/** One storage of one cell. */
+interface Row {
+  readonly cell: Cell;
+  readonly weights: Storage;
+  /** Bytes of all constants on the GPU, biases among them. */
+  readonly bytes: number;
+  /** Milliseconds of a run, end to end. */
+  readonly ms: { readonly median: number; readonly p10: number; readonly p95: number };
+  /** Largest difference from the float64 reference over all outputs, which are within ±1. */
+  readonly error: number;
+}
+
+/** A layer as PyTorch initialises it, uniform in ±1/√H, on input uniform in ±1. */
+function workload(cell: Cell) {
+  const random = randomOf(1);
+  const { make, gates } = CELLS[cell];
+  const weights = (...dims: number[]) =>
+    tensor(
+      random.floats(
+        dims.reduce((n, dim) => n * dim, 1),
+        1 / Math.sqrt(H),
+      ),
+      dims,
+    );
+  const W = weights(gates * H, H);
+  const layer = make({ W, R: weights(gates * H, H), B: weights(2 * gates * H) });
+  const graph = sequential([layer]);
+  const X = tensor(random.floats(B * T * H), [B, T, H]);
+  return { graph, feeds: { [graph.inputs[0]!.name]: X }, output: graph.outputs[0]!.name };
+}
+
+/** Measures the storages of one cell in turn. */
+async function measureCell(cell: Cell, device: GPUDevice): Promise<Row[]> {
+  const { graph, feeds, output } = workload(cell);
+  const load = async (options: LoadOptions) => {
+    const model = await loadModel(graph, options);
+    const run = async (): Promise<Float32Array> =>
+      (await model.run(feeds))[output]!.data as Float32Array;
+    return { model, run };
+  };
+  const reference = await load({ device: 'reference' });
+  const truth = await reference.run();
+  reference.model.dispose();
+  const loaded = await Promise.all(
+    STORAGES.map(async (weights) => {
+      const { model, run } = await load({ device, weights, ...asked });
+      await model.warmUp(feeds);
+      const { weightBytes } = model.usage;
+      const error = worstDifference(await run(), truth);
+      const dispose = (): void => model.dispose();
+      return {
+        weights,
+        bytes: weightBytes,
+        error,
+        engine: { name: weights, run, dispose } satisfies Runnable,
+      };
+    }),
+  );
+  const engines = loaded.map(({ engine }) => engine);
+  const { timings, failures } = await measure(engines, {
+    rounds: ROUNDS,
+    seconds: Number(args.seconds),
+  });
+  for (const engine of engines) engine.dispose();
+  for (const failure of failures.values()) throw failure;
+  return loaded.map(({ weights, bytes, error }) => {
+    const { median, p10, p95 } = timings.get(weights)!;
+    return { cell, weights, bytes, ms: { median, p10, p95 }, error };
+  });
+}
+
+function lineOf(
+  { cell, weights, bytes, ms, error }: Row,
+  { bytes: whole, ms: least }: Row,
+): string {
+  return [
+    cell.padEnd(5),
+    weights.padEnd(8),
+    `${(bytes / 1024).toFixed(0)} KiB`.padStart(10),
+    `${(bytes / whole).toFixed(2)}x`.padStart(7),
+    `${ms.median.toFixed(2)} ms`.padStart(12),
+    `${(ms.median / least.median).toFixed(2)}x`.padStart(7),
+    error.toExponential(1).padStart(10),
+  ].join(' ');
+}
+
+const { device, facts } = await openDevice({ robust: true }); // as users have it
+console.log(`${facts.name}${facts.software ? ': a CPU, so no statement about GPUs' : ''}`);
+console.log(
+  `${H} units and inputs, batch ${B}, ${T} time steps${kernel ? `, ${kernel} kernel` : ''}`,
+);
+console.log('cell  weights      memory   of f32         time  of f32  worst error');
+const cells = args.cell.map((name): Cell => {
+  if (!Object.hasOwn(CELLS, name)) throw new Error(`--cell ${name}: expected lstm, gru or rnn`);
+  return name as Cell;
+});
+const progress = new Progress(cells.length);
+const file =
+  args.json ?? resultFile(['weights', facts.vendor, facts.architecture, B > 1 ? `b${B}` : '']);
+const rows: Row[] = [];
+for (const cell of cells) {
+  progress.show(cell);
+  const own = await measureCell(cell, device);
+  progress.step();
+  for (const row of own) console.log(lineOf(row, own[0]!));
+  rows.push(...own);
+  writeJson(file, {
+    date: dateOf(),
+    adapter: facts,
+    machine: machineOf(),
+    versions: versionsOf(['webgpu']),
+    shape: { hidden: H, inputs: H, batch: B, steps: T },
+    kernel,
+    rows,
+  });
+}
+console.log(`written to ${file}`);
+process.exit(0); // Dawn keeps threads of its own
