@@ -11,7 +11,7 @@ export { inspect } from './inspect.ts';
 export type { InspectedLayer, InspectedPlan, InspectOptions, Inspection } from './inspect.ts';
 export { Stream } from './stream.ts';
 export type { CallOptions, StreamState } from './stream.ts';
-export type { GpuTensor, Tensors } from './session/session.ts';
+export type { GpuTensor, Tensors, Usage } from './session/session.ts';
 export type { Bytes, ModelSource, Progress } from './import/source.ts';
 export { readSafetensors } from './import/safetensors.ts';
 export type { SafetensorsOptions } from './import/safetensors.ts';

@@ -7,7 +7,7 @@ import type { PyTorchArchitecture } from './import/pytorch/architecture.ts';
 import { refuseMissingOperators, usesOnlyRecurrence } from './ops/missing.ts';
 import type { PlanOptions } from './plan/lowering.ts';
 import { planOptionsOf } from './plan/options.ts';
-import type { GpuTensor, Session, Tensors } from './session/session.ts';
+import type { GpuTensor, Session, Tensors, Usage } from './session/session.ts';
 import { checkSignal } from './session/session.ts';
 import type { ModelSource, Progress } from './import/source.ts';
 import { Stream, outputNames } from './stream.ts';
@@ -47,7 +47,18 @@ export interface LoadOptions {
   readonly onProgress?: (progress: Progress) => void;
   /** Caps of what a file may ask for, see {@link ImportLimits}. */
   readonly limits?: Partial<ImportLimits>;
-  /** The recurrent kernel to use wherever the device allows it, for tests and benchmarks. */
+  /**
+   * Whether to measure which kernel is the fastest for a recurrent layer, by running the candidates a
+   * few times with the feeds of the first call of each shape, which waits for it; states of streams
+   * are left as they are. What is found serves all models for as long as the page lives, and
+   * `model.usage.kernels` shows it. Off by default: the choice is then made from what is known of
+   * such devices.
+   */
+  readonly tune?: boolean;
+  /**
+   * The recurrent kernel to use wherever the device allows it, from the first call on and without
+   * measuring; for tests and benchmarks.
+   */
   readonly recurrentKernel?: 'step' | 'persistent';
 }
 
@@ -88,14 +99,9 @@ export class Model {
     this.reason = reason;
   }
 
-  /** Compiled shaders, and bytes of weights on the device; zeros where there is no GPU. */
-  get usage(): {
-    /** Compiled shaders. */
-    readonly pipelines: number;
-    /** Bytes of weights on the device. */
-    readonly weightBytes: number;
-  } {
-    return this.#session.usage ?? { pipelines: 0, weightBytes: 0 };
+  /** What the model has on the device, and the kernels it chose; empty where there is no GPU. */
+  get usage(): Usage {
+    return this.#session.usage ?? { pipelines: 0, weightBytes: 0, kernels: {} };
   }
 
   /**

@@ -37,6 +37,12 @@ export const DEFAULT_PROFILE: DeviceProfile = {
  */
 export type Effort = 'quick' | 'best';
 
+/** The kernels that may serve a layer. */
+export type RecurrentKernel = 'step' | 'persistent';
+
+/** The kernel that was measured to be the fastest for a layer and a shape, where that was done. */
+export type MeasuredKernel = (layer: string) => RecurrentKernel | undefined;
+
 /** A recurrent kernel in one shape. */
 export type RecurrentChoice =
   | { readonly kernel: 'step'; readonly tile: StepTile }
@@ -134,8 +140,9 @@ const powerOfTwo = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(n, 1
 /** What a caller wants of {@link chooseRecurrent}. */
 export interface RecurrentWishes {
   /** The kernel to use wherever the device allows it. */
-  readonly recurrentKernel?: 'step' | 'persistent';
+  readonly recurrentKernel?: RecurrentKernel;
   readonly effort?: Effort;
+  readonly measured?: MeasuredKernel;
 }
 
 /** Whether anything compiles so slowly on a device that the first result should not wait for it. */
@@ -148,8 +155,10 @@ export function chooseRecurrent(
   rows: number,
   steps: number,
   device: DeviceProfile,
-  { recurrentKernel: forced, effort = 'best' }: RecurrentWishes = {},
+  { recurrentKernel, effort = 'best', measured }: RecurrentWishes = {},
 ): RecurrentChoice {
+  // Whatever the kernels of a layer are made from: equal ones in any model run equally fast.
+  const forced = recurrentKernel ?? measured?.(JSON.stringify([spec, rows, steps]));
   const habits = HABITS[device.adapter];
   const quick = effort === 'quick' ? habits.quick : undefined;
   const { persistent } = habits;

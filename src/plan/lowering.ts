@@ -5,7 +5,7 @@ import type { WeightStorage } from '../../shaders/recurrent/weights.ts';
 import type { Node } from '../graph.ts';
 import type { HostValue, Inputs, ValueType } from '../ops/operator.ts';
 import type { Tensor } from '../tensor.ts';
-import type { DeviceProfile, Effort } from './choose.ts';
+import type { DeviceProfile, Effort, MeasuredKernel, RecurrentKernel } from './choose.ts';
 import type { Operand } from './lower/pointwise.ts';
 import type { Term } from './lower/fuse.ts';
 import type { BufferId, Command, MakeWeight } from './types.ts';
@@ -13,7 +13,11 @@ import type { BufferId, Command, MakeWeight } from './types.ts';
 /** Choices that a caller may take out of the planner's hands. */
 export interface PlanOptions {
   /** The recurrent kernel to use wherever the device allows it. */
-  readonly recurrentKernel?: 'step' | 'persistent';
+  readonly recurrentKernel?: RecurrentKernel;
+  /** Whether a session measures which recurrent kernel is the fastest. */
+  readonly tune?: boolean;
+  /** What has been measured, instead of what the planner thinks. */
+  readonly measured?: MeasuredKernel;
   /** What the choice of kernels is for, `'best'` where it is left out. */
   readonly effort?: Effort;
   /** How constant weights of recurrent layers are stored; `'f32'` where it is left out. */

@@ -5,12 +5,13 @@ import type { PlanOptions } from './lowering.ts';
 const WEIGHTS = ['f32', 'f16', 'int8'] as const;
 
 /** What is asked for, of the options of `loadModel` and `inspect`. */
-export interface AskedOptions extends Pick<PlanOptions, 'recurrentKernel' | 'weights'> {
+export interface AskedOptions extends Pick<PlanOptions, 'recurrentKernel' | 'tune' | 'weights'> {
   readonly limits?: Pick<PlanOptions, 'maxUnrolled'>;
 }
 
 /** @throws RnnError `INVALID_ARGUMENT` for weights that are stored in no way there is */
-export function planOptionsOf({ recurrentKernel, weights, limits }: AskedOptions): PlanOptions {
+export function planOptionsOf(asked: AskedOptions): PlanOptions {
+  const { recurrentKernel, tune, weights, limits } = asked;
   if (weights !== undefined && !WEIGHTS.includes(weights)) {
     const what = `got '${String(weights)}', expected ${WEIGHTS.map((w) => `'${w}'`).join(', ')}`;
     throw new RnnError('INVALID_ARGUMENT', 'options.weights', what);
@@ -18,6 +19,7 @@ export function planOptionsOf({ recurrentKernel, weights, limits }: AskedOptions
   const maxUnrolled = limits?.maxUnrolled;
   return {
     ...(recurrentKernel !== undefined && { recurrentKernel }),
+    ...(tune !== undefined && { tune }),
     ...(weights !== undefined && { weights }),
     ...(maxUnrolled !== undefined && { maxUnrolled }),
   };

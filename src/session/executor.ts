@@ -6,11 +6,11 @@ import { toTensor } from '../ops/value.ts';
 import type { DeviceProfile } from '../plan/choose.ts';
 import type { PlanOptions } from '../plan/lowering.ts';
 import { deviceArray } from '../plan/plan-builder.ts';
-import type { PlanOutput } from '../plan/types.ts';
+import type { Plan, PlanOutput } from '../plan/types.ts';
 import { allocate, isFloat, sizeOf } from '../tensor.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Gpu, Lease } from '../webgpu/device.ts';
-import type { Bound } from '../webgpu/runner.ts';
+import type { Bound, Runner } from '../webgpu/runner.ts';
 import { DeviceShare } from '../webgpu/share.ts';
 import type { Entry, Plans } from './plans.ts';
 import { checkSignal } from './session.ts';
@@ -68,6 +68,8 @@ export class Executor {
   readonly share: DeviceShare;
   readonly profile: DeviceProfile;
   readonly options: PlanOptions;
+  /** The plan of the latest call, for reports. */
+  latest: Plan | undefined;
   readonly #lease: Lease;
   readonly #turns = new Turns();
   #disposed = false;
@@ -107,7 +109,7 @@ export class Executor {
     signal: AbortSignal | undefined,
     submit: (entry: Entry, arrays: readonly (readonly [string, DeviceArray])[]) => T,
   ): Promise<T> {
-    const entry = plans.get(prepared, outputs);
+    const entry = plans.get(prepared, outputs, feeds);
     const arrays = plans.arraysOf(feeds);
     // A caller may reuse its arrays as soon as the call returns, so what must wait is copied.
     const waits = this.#turns.busy || entry instanceof Promise;
@@ -117,6 +119,7 @@ export class Executor {
         this.check();
         checkSignal(signal);
         const result = submit(ready, owned);
+        this.latest = ready.runner.plan;
         void ready.improve?.();
         return result;
       };
@@ -125,13 +128,18 @@ export class Executor {
   }
 
   /** Resolves when the best plan for such calls is in its place. */
-  async warmUp(plans: Plans, prepared: Prepared, outputs: readonly string[]): Promise<void> {
-    await this.guard(plans.warmUp(prepared, outputs));
+  async warmUp(
+    plans: Plans,
+    feeds: Tensors,
+    prepared: Prepared,
+    outputs: readonly string[],
+  ): Promise<void> {
+    await this.guard(plans.warmUp(prepared, outputs, feeds));
     this.check();
   }
 
   /** Records a plan, submitting on the way where there is much of it. */
-  record({ runner }: Entry, bound: Bound): GPUCommandEncoder {
+  record(runner: Runner, bound: Bound): GPUCommandEncoder {
     const { device } = this;
     let encoder = device.createCommandEncoder();
     return runner.record(encoder, bound, () => {
@@ -144,7 +152,7 @@ export class Executor {
   /** Submits a plan; the function it returns waits for the results. */
   execute(entry: Entry, bound: Bound): () => Promise<Record<string, Tensor>> {
     this.device.pushErrorScope('validation');
-    const encoder = this.record(entry, bound);
+    const encoder = this.record(entry.runner, bound);
     const { outputs } = entry.runner.plan;
     const buffers = outputs.map((output) =>
       'buffer' in output ? bound.resolve(output.buffer) : undefined,

@@ -1,7 +1,7 @@
 // The plans of one graph on a device, by shape. Where the best kernels compile slowly, the first
 // plan of a shape has others, and makes way for the best once that is ready.
 import type { Graph } from '../graph.ts';
-import type { Effort } from '../plan/choose.ts';
+import type { Effort, MeasuredKernel } from '../plan/choose.ts';
 import { hasQuick } from '../plan/choose.ts';
 import { makePlan } from '../plan/index.ts';
 import type { Plan } from '../plan/types.ts';
@@ -52,17 +52,17 @@ export class Plans {
   }
 
   /** The plan for a call: at once when it has been made before. */
-  get(prepared: Prepared, outputs: readonly string[]): Entry | Promise<Entry> {
-    return this.#slot(prepared, outputs, 'quick').entry;
+  get(prepared: Prepared, outputs: readonly string[], feeds: Tensors): Entry | Promise<Entry> {
+    return this.#slot(prepared, outputs, feeds, 'quick').entry;
   }
 
   /** Resolves when the best plan for a call is in its place. @throws RnnError as a call does */
-  async warmUp(prepared: Prepared, outputs: readonly string[]): Promise<void> {
-    const entry = await this.#slot(prepared, outputs, 'best').entry;
+  async warmUp(prepared: Prepared, outputs: readonly string[], feeds: Tensors): Promise<void> {
+    const entry = await this.#slot(prepared, outputs, feeds, 'best').entry;
     await entry.improve?.();
   }
 
-  #slot(prepared: Prepared, outputs: readonly string[], effort: Effort): Slot {
+  #slot(prepared: Prepared, outputs: readonly string[], feeds: Tensors, effort: Effort): Slot {
     const key = `${prepared.key}→${outputs.join(';')}`;
     const found = this.#slots.get(key);
     if (found) {
@@ -71,7 +71,7 @@ export class Plans {
       return found;
     }
     const slot = { key } as Slot;
-    const made = this.#make(slot, prepared, outputs, effort);
+    const made = this.#make(slot, prepared, outputs, feeds, effort);
     slot.entry = made;
     this.#slots.set(key, slot);
     made.then(
@@ -94,21 +94,28 @@ export class Plans {
     slot: Slot,
     prepared: Prepared,
     outputs: readonly string[],
+    feeds: Tensors,
     effort: Effort,
   ): Promise<Entry> {
     const { share, profile, options } = this.#executor;
-    const planOf = (how: Effort): Plan =>
+    const planOf = (how: Effort, measured?: MeasuredKernel): Plan =>
       makePlan(this.#graph, {
         dims: prepared.dims,
         host: prepared.host,
         outputs,
         feedback: this.#feedback,
         device: profile,
-        options: { ...options, effort: how },
+        options: { ...options, effort: how, ...(measured && { measured }) },
       });
-    if (!hasQuick(profile) || options.recurrentKernel !== undefined) {
-      return this.#real(planOf('best'));
+    const forced = options.recurrentKernel !== undefined;
+    if (options.tune && !forced) {
+      // A caller may reuse its arrays as soon as the call returns.
+      const arrays = this.arraysOf(feeds).map(([name, data]) => [name, data.slice()] as const);
+      const { measureKernels } = await import('./tune.ts');
+      const bestOf = (measured: MeasuredKernel): Plan => planOf('best', measured);
+      return this.#real(bestOf(await measureKernels(this.#executor, bestOf, arrays)));
     }
+    if (!hasQuick(profile) || forced) return this.#real(planOf('best'));
     if (effort === 'best' || this.#improved) {
       const plan = planOf('best');
       const compiled = [...kernelsOf(plan).values()].every((k) => share.pipelines.has(k));

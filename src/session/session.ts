@@ -40,6 +40,16 @@ export interface StreamSession {
   dispose(): void;
 }
 
+/** What a model has on a device, and what it chose. */
+export interface Usage {
+  /** Compiled shaders. */
+  readonly pipelines: number;
+  /** Bytes of weights on the device. */
+  readonly weightBytes: number;
+  /** Which kernel each recurrent layer had in the latest run or step, by the path of its node. */
+  readonly kernels: Readonly<Record<string, 'step' | 'persistent'>>;
+}
+
 /** A graph on a backend. */
 export interface Session {
   readonly backend: 'webgpu' | 'reference';
@@ -59,8 +69,8 @@ export interface Session {
     signal?: AbortSignal,
   ): Promise<Record<string, GpuTensor>>;
   stream(streamed: StreamedGraph, batch: number): StreamSession;
-  /** Compiled shaders and bytes of weights on the device; where there is one. */
-  readonly usage?: { readonly pipelines: number; readonly weightBytes: number };
+  /** What is on the device; where there is one. */
+  readonly usage?: Usage;
   dispose(): void;
 }
 

@@ -71,7 +71,7 @@ export class WebGpuStream implements StreamSession {
     checkSignal(signal);
     const initial = this.#initial ?? this.#feeds.initial(feeds);
     const prepared = this.#plans.preparer.prepare({ ...initial, ...feeds });
-    await abortable(this.#executor.warmUp(this.#plans, prepared, outputs), signal);
+    await abortable(this.#executor.warmUp(this.#plans, feeds, prepared, outputs), signal);
   }
 
   /** Makes the state buffers at the first step; later ones find them. */

@@ -1,18 +1,20 @@
 // The webgpu backend of a Model.
 import type { Graph } from '../graph.ts';
 import { usesOnlyRecurrence } from '../ops/missing.ts';
+import type { RecurrentKernel } from '../plan/choose.ts';
 import type { PlanOptions } from '../plan/lowering.ts';
 import { deviceArray } from '../plan/plan-builder.ts';
 import { sizeOf } from '../tensor.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Lease } from '../webgpu/device.ts';
+import { dispatchesOf } from '../webgpu/runner.ts';
 import type { Bound } from '../webgpu/runner.ts';
 import { Executor } from './executor.ts';
 import type { DeviceArray } from './executor.ts';
 import { Plans } from './plans.ts';
 import type { Entry } from './plans.ts';
 import { abortable, checkSignal } from './session.ts';
-import type { GpuTensor, Session, StreamSession, Tensors } from './session.ts';
+import type { GpuTensor, Session, StreamSession, Tensors, Usage } from './session.ts';
 import type { StreamedGraph } from './streaming.ts';
 import { WebGpuStream } from './webgpu-stream.ts';
 
@@ -62,7 +64,7 @@ export class WebGpuSession implements Session {
   ): Promise<Record<string, GpuTensor>> {
     return this.#call(feeds, outputs, signal, (entry, bound) => {
       const { device } = this.#executor;
-      const encoder = this.#executor.record(entry, bound);
+      const encoder = this.#executor.record(entry.runner, bound);
       const results = entry.runner.plan.outputs.map((output): [string, GpuTensor] => {
         const { name, type, dims } = output;
         const bytes = sizeOf(dims) * 4;
@@ -102,7 +104,7 @@ export class WebGpuSession implements Session {
     this.#executor.check();
     checkSignal(signal);
     const prepared = this.#plans.preparer.prepare(feeds);
-    await abortable(this.#executor.warmUp(this.#plans, prepared, outputs), signal);
+    await abortable(this.#executor.warmUp(this.#plans, feeds, prepared, outputs), signal);
   }
 
   stream(streamed: StreamedGraph, batch: number): StreamSession {
@@ -112,10 +114,16 @@ export class WebGpuSession implements Session {
     return new WebGpuStream(this.#executor, plans, streamed, batch);
   }
 
-  /** Compiled shaders and bytes of weights, for reports and tests. */
-  get usage(): { readonly pipelines: number; readonly weightBytes: number } {
-    const { pipelines, weightBytes } = this.#executor.share;
-    return { pipelines: pipelines.size, weightBytes };
+  /** For reports and tests. */
+  get usage(): Usage {
+    const { share, latest } = this.#executor;
+    const { pipelines, weightBytes } = share;
+    const kernels: Record<string, RecurrentKernel> = {};
+    for (const { label, kernel } of latest ? dispatchesOf(latest) : []) {
+      const [, name] = /^recurrent-(step|persistent)/.exec(kernel.name) ?? [];
+      if (name) kernels[label] = name as RecurrentKernel;
+    }
+    return { pipelines: pipelines.size, weightBytes, kernels };
   }
 
   dispose(): void {

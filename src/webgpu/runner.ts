@@ -14,7 +14,8 @@ const SUBMIT_FLOPS = 4e9;
 /** Buffers of a stream by the name of the input they stand for. */
 export type StateBuffers = ReadonlyMap<string, GPUBuffer>;
 
-function dispatchesOf({ commands }: Plan): readonly Dispatch[] {
+/** Every dispatch of a plan, those of a loop once. */
+export function dispatchesOf({ commands }: Plan): readonly Dispatch[] {
   return commands.flatMap((command) => {
     if (command.kind === 'copy') return [];
     return command.kind === 'loop' ? [...command.even, ...command.odd] : [command];
