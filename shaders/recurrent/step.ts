@@ -32,8 +32,11 @@ export interface StepTile {
   readonly rows: number;
 }
 
-/** W·x + b where the step kernel computes it itself, for a sequence of one step. */
-export interface OwnInput {
+/**
+ * The input of a step kernel that is a sequence of one step by itself: it computes W·x + b, and takes and
+ * leaves h and c in buffers of their own, as the graph has them.
+ */
+export interface SingleStep {
   /** Width of the input. */
   readonly width: number;
   readonly hasBias: boolean;
@@ -56,7 +59,8 @@ export function stepPhases(spec: RecurrentSpec): readonly StepPhase[] {
  * Buffers: xw, [D, turns, B, G·H] from project; r, [D][unit tiles][⌈K/4⌉][products][units of a tile] vec4 over K;
  * extra, [D, names, H]; state and next, before and after the step: h [D, B, O padded] then c
  * [D, B, H padded]; u, between phases: [2, D, B, H padded]; y, as the layer's Y.
- * With `own`, instead of xw: x, input of the layer; w, as r but over the input; b, [D, G·H].
+ * A single step has, instead of xw: x, its input; w, as r but over the input; b, [D, G·H]; and instead of
+ * state, next and, without a mask, y: hBefore, hAfter [D, B, O], cBefore, cAfter [D, B, H].
  * Grid: units along x, rows along y, directions along z.
  */
 export function stepKernel(
@@ -64,7 +68,7 @@ export function stepKernel(
   phase: StepPhase,
   index: number,
   tile: StepTile,
-  own?: OwnInput,
+  single?: SingleStep,
 ): Kernel {
   const projection = phase === 'projection';
   const last = index === stepPhases(spec).length - 1;
@@ -82,7 +86,7 @@ export function stepKernel(
   const hp = paddedHidden(spec);
   // A lane has a sum for each of its units and products, named by one number, and each row. The
   // products with the input, where there are any, come after those with the state.
-  const ownX = projection ? undefined : own;
+  const ownX = projection ? undefined : single;
   const P = products.length * (ownX ? 2 : 1);
   const G = count(P * UL);
   const R = count(RB);
@@ -90,9 +94,12 @@ export function stepKernel(
   const masked = spec.hasLengths || spec.mask !== undefined;
   const writesC = spec.hasC && !projection;
   const afterU = index > 0;
-  const source = operand === 'h' ? 'state' : 'u';
+  const writesY = last && spec.writesY && (!single || masked);
+  const hBefore = single ? 'hBefore' : 'state';
+  const source = operand === 'h' ? hBefore : 'u';
   const keepAt = `params.rows * ${directions * hp}u + at * ${hp}u + unit`;
-  const cAt = `params.rows * ${directions * op}u + at * ${hp}u + unit`;
+  const cAt = `${single ? '' : `params.rows * ${directions * op}u + `}at * ${hp}u + unit`;
+  const [hAfter, cAfter] = single ? ['hAfter', 'cAfter'] : ['next', 'next'];
   const scalar = (buffer: string, at: string): string => `${buffer}[(${at}) >> 2u][(${at}) & 3u]`;
   const body = projection ? 'hNew = s_p;' : phase.wgsl;
   const needs = (name: string): boolean => !projection && new RegExp(`\\b${name}\\b`).test(body);
@@ -106,7 +113,7 @@ export function stepKernel(
   const { storage } = spec;
   const stored = projection ? storage.projection : storage.recurrent;
   const weights = weightAccess('r', stored, shapeOf(k4));
-  const xVectors = Math.ceil((own?.width ?? 0) / 4);
+  const xVectors = Math.ceil((single?.width ?? 0) / 4);
   const xWeights = ownX && weightAccess('w', storage.input, shapeOf(xVectors));
   const scale = (access: WeightAccess, p: number): string | undefined =>
     access.scale?.(`dir * ${tiles}u + wid.x`, `${p * span}u + m * ${L}u + lid.x`);
@@ -115,14 +122,14 @@ export function stepKernel(
     ((gate) => {
       const p = (phase as CellPhase).gates.indexOf(gate);
       const bias = `b[dir * ${gates.length * hidden}u + ${gate * hidden}u + unit]`;
-      return `${scaled(sum(products.length + p), scale(xWeights, p))}${own!.hasBias ? ` + ${bias}` : ''}`;
+      return `${scaled(sum(products.length + p), scale(xWeights, p))}${single!.hasBias ? ` + ${bias}` : ''}`;
     });
   const cell = (sum: (g: number) => string): string => `
     let at = dir * params.rows + row;
     ${projection ? '' : phaseInputs(spec, phase, ownInput(sum))}
     ${products.map((name, g) => `let s_${name} = ${scaled(sum(g), scale(weights, g))};`).join('\n    ')}
-    ${last || needs('h') ? `let h = ${scalar('state', `at * ${op}u + min(unit, ${output - 1}u)`)};` : ''}
-    ${writesC ? `let c = ${scalar('state', cAt)};\n    var cNew = c;` : ''}
+    ${last || needs('h') ? `let h = ${scalar(hBefore, `at * ${op}u + min(unit, ${output - 1}u)`)};` : ''}
+    ${writesC ? `let c = ${single ? `cBefore[${cAt}]` : scalar('state', cAt)};\n    var cNew = c;` : ''}
     ${afterU && needs('keep') ? `let keep = ${scalar('u', keepAt)};` : ''}
     ${toU && needs('keep') ? 'var keep = 0.0; var u = 0.0;' : 'var hNew = 0.0;'}
     ${body}
@@ -130,9 +137,9 @@ export function stepKernel(
     ${masked && (last || writesC) ? 'let live = isLive(row, s);' : ''}
     ${toU ? `uNext[at * ${hp}u + unit] = ${result};` : ''}
     ${toU && needs('keep') ? `uNext[${keepAt}] = keep;` : ''}
-    ${writesC ? `next[${cAt}] = ${masked ? 'select(c, cNew, live)' : 'cNew'};` : ''}
-    ${last ? `next[at * ${op}u + unit] = ${masked ? 'select(h, hNew, live)' : 'hNew'};` : ''}
-    ${last ? storeY(spec, 'hNew') : ''}`;
+    ${writesC ? `${cAfter}[${cAt}] = ${masked ? 'select(c, cNew, live)' : 'cNew'};` : ''}
+    ${last ? `${hAfter}[at * ${op}u + unit] = ${masked ? 'select(h, hNew, live)' : 'hNew'};` : ''}
+    ${writesY ? storeY(spec, 'hNew') : ''}`;
   const vector = !ownX || ownX.width % 4 === 0;
   const loadX = (r: number): string => {
     if (vector) return `x[x${r} + k]`;
@@ -165,6 +172,7 @@ export function stepKernel(
     ).join('\n    ')}
   }`;
   };
+  const readsH = operand === 'h' || last || needs('h');
   const uniforms: Kernel['uniforms'] = ownX ? { ...TIME_UNIFORMS, xB: 'u32' } : TIME_UNIFORMS;
   return defineKernel({
     name: `recurrent-step-${index}`,
@@ -176,12 +184,16 @@ export function stepKernel(
       b: ownX?.hasBias && 'read f32',
       r: weights.binding,
       extra: !projection && spec.extra.some(needs) && 'read f32',
-      state: (operand === 'h' || last || needs('h') || writesC) && 'read vec4f',
+      state: !single && (readsH || writesC) && 'read vec4f',
+      hBefore: single && readsH && 'read vec4f',
+      cBefore: single && writesC && 'read f32',
       u: afterU && 'read vec4f',
       ...((last || writesC) && maskBindings(spec)),
-      next: (last || writesC) && 'write f32',
+      next: !single && (last || writesC) && 'write f32',
+      hAfter: single && last && 'write f32',
+      cAfter: single && writesC && 'write f32',
       uNext: toU && 'write f32',
-      y: last && spec.writesY && 'write f32',
+      y: writesY && 'write f32',
     }),
     uniforms,
     body: wgsl`

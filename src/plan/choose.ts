@@ -193,12 +193,20 @@ export function chooseRecurrent(
 }
 
 /**
- * The tile of a step that computes W·x itself, where that pays: with more rows than a few, the weights
- * of the input are shared better by the projection. It has twice the sums, in the same memory.
+ * The tile of a step that is a sequence by itself and computes W·x on the way, where that pays: with more
+ * rows than a few, the projection shares the weights of the input better. It has twice the sums, in the
+ * same memory.
  */
-export function chooseSingle(step: StepTile, rows: number, steps: number): StepTile | undefined {
-  if (steps !== 1 || rows > 4) return undefined;
-  return { ...step, units: 1, slices: Math.max(1, step.slices / 2) };
+export function chooseSingle(
+  rows: number,
+  steps: number,
+  device: DeviceProfile,
+  forced?: 'step' | 'persistent',
+): StepTile | undefined {
+  if (steps !== 1 || rows > 4 || forced === 'persistent') return undefined;
+  const { step } = HABITS[device.adapter];
+  const tile = { ...step, rows: powerOfTwo(rows) };
+  return step.slices > 1 ? { ...tile, units: 1, slices: step.slices / 2 } : tile;
 }
 
 /** The tile of the input projection: blocks of rows only where there are rows to block. */

@@ -1,6 +1,6 @@
 // A recurrent layer as dispatches: state in, then for each chunk of time steps the input projection
 // of all of them at once and the recurrence, then state out.
-import type { Kernel } from '../../../shaders/kernel.ts';
+import type { Kernel, Workgroups } from '../../../shaders/kernel.ts';
 import { gridOf } from '../../../shaders/kernel.ts';
 import { PERSISTENT_STEPS, persistentKernel } from '../../../shaders/recurrent/persistent.ts';
 import { projectKernel, projectSpan } from '../../../shaders/recurrent/project.ts';
@@ -8,12 +8,14 @@ import { paddedHidden, paddedOutput } from '../../../shaders/recurrent/spec.ts';
 import { packState, STATE_LANES, unpackState } from '../../../shaders/recurrent/state.ts';
 import { stepKernel, stepPhases, stepSpan } from '../../../shaders/recurrent/step.ts';
 import { directionsOf, recurrentAttributes } from '../../graph.ts';
-import { chooseProject, chooseRecurrent, chooseSingle } from '../choose.ts';
+import { chooseProject, chooseRecurrent } from '../choose.ts';
 import type { Lower, PlanValue } from '../lowering.ts';
 import type { BufferId, Dispatch } from '../types.ts';
 import { MAX_LOOP_STEPS } from '../types.ts';
+import { recurrentDispatch } from './recurrent-dispatch.ts';
+import type { NamedBuffers } from './recurrent-dispatch.ts';
+import { lowerSingleStep } from './recurrent-single.ts';
 import {
-  B,
   extraVectors,
   foldedBias,
   INITIAL_C,
@@ -40,6 +42,7 @@ function isZero(value: PlanValue | undefined): boolean {
 export const lowerRecurrent: Lower = (l) => {
   const a = recurrentAttributes(l.node);
   const spec = specOf(l);
+  if (lowerSingleStep(l, spec)) return;
   const directions = directionsOf(a);
   const x = l.inputs[X]!;
   const [steps, rows] = a.layout === 0 ? [x.dims[0]!, x.dims[1]!] : [x.dims[1]!, x.dims[0]!];
@@ -49,34 +52,20 @@ export const lowerRecurrent: Lower = (l) => {
   const [op, hp] = [paddedOutput(spec), paddedHidden(spec)];
   const choice = chooseRecurrent(spec, rows, steps, l.device, l.options);
   const phases = stepPhases(spec);
-  // A single step has no use for gates computed ahead: where its buffers suffice, the step kernel
-  // computes them on the way, one dispatch instead of two.
-  const singleTile = choice.kernel === 'step' ? chooseSingle(choice.tile, rows, steps) : undefined;
-  const own = { width: inputs, hasBias: l.inputs[B] !== undefined };
-  const single =
-    singleTile && phases.map((phase, i) => stepKernel(spec, phase, i, singleTile, own));
-  const alone = single?.every(
-    ({ bindings }) => Object.keys(bindings).length <= l.device.maxStorageBuffersPerShaderStage,
-  );
-  const tile = alone ? singleTile : choice.kernel === 'step' ? choice.tile : undefined;
+  const tile = choice.kernel === 'step' ? choice.tile : undefined;
   const projected = rows * Math.min(steps, MAX_LOOP_STEPS);
   const project = chooseProject(projected, columns, l.device, l.options.effort);
   const span = projectSpan(project);
 
   // Weights.
-  const layoutOfW = { directions, sourceRows: columns, width: inputs };
-  const w = alone
-    ? phases.map((phase) =>
-        phase === 'projection'
-          ? undefined
-          : product(l, W, {
-              ...layoutOfW,
-              blocks: phase.gates,
-              units: hidden,
-              tile: stepSpan(tile!),
-            }),
-      )
-    : [product(l, W, { ...layoutOfW, blocks: [0], units: columns, tile: span })];
+  const w = product(l, W, {
+    directions,
+    sourceRows: columns,
+    blocks: [0],
+    units: columns,
+    tile: span,
+    width: inputs,
+  });
   const bias = foldedBias(l, spec, directions);
   const unitsOf = choice.kernel === 'step' ? stepSpan(tile!) : choice.tile.lanes;
   const recurrent = phases.map((phase) => {
@@ -133,7 +122,7 @@ export const lowerRecurrent: Lower = (l) => {
     Math.max(1, Math.floor(CHUNK_BYTES / perStep)),
   );
   const chunk = Math.min(steps, most > 1 ? most - (most % 2) : 1);
-  const xw = alone ? undefined : l.scratch((chunk * perStep) / 4, 'gates');
+  const xw = l.scratch((chunk * perStep) / 4, 'gates');
   const conditions = {
     ...(spec.hasLengths && { lengths: l.read(LENGTHS) }),
     ...(spec.mask && { mask: l.read(MASK) }),
@@ -141,59 +130,32 @@ export const lowerRecurrent: Lower = (l) => {
   const projectGates = projectKernel(spec, inputs, project, bias !== undefined);
   const persistent =
     choice.kernel === 'persistent' ? persistentKernel(spec, choice.tile) : undefined;
-  const ahead = !alone && tile ? phases.map((phase, i) => stepKernel(spec, phase, i, tile)) : [];
-  const stepKernels = alone ? single! : ahead;
+  const stepKernels = tile ? phases.map((phase, i) => stepKernel(spec, phase, i, tile)) : [];
   let next = tile && steps > 0 ? l.scratch(size, 'next state') : undefined;
   const u =
     phases.length > 1 ? l.scratch(2 * directions * rows * hp, 'between products') : undefined;
-  const available = { x: l.read(X), b: bias, xw, extra, y, u, uNext: u, ...conditions };
-
-  /** Buffers and uniforms of a kernel by the names it declares. */
-  const dispatch = (
-    kernel: Kernel,
-    grid: readonly [number, number, number],
-    named: object,
-    flops: number,
-    values: Record<string, number>,
-  ): Dispatch => {
-    const all: Record<string, BufferId | undefined> = { ...available, ...named };
-    return {
-      kind: 'dispatch',
-      label: l.path,
-      kernel,
-      workgroups: grid,
-      buffers: Object.fromEntries(Object.keys(kernel.bindings).map((name) => [name, all[name]!])),
-      uniforms: Object.fromEntries(
-        Object.keys(kernel.uniforms).map((name) => [name, values[name]!]),
-      ),
-      flops,
-    };
-  };
+  const available = { x: l.read(X), w, b: bias, xw, extra, y, u, uNext: u, ...conditions };
 
   for (let start = 0; start < steps; start += chunk) {
     const turns = Math.min(chunk, steps - start);
     const isFirst = fromZero && start === 0;
     const fixed = { rows, steps, maskT, maskB, yT, yB, yD, xT, xB };
     const values = { ...fixed, start, turns, fromZero: Number(isFirst) };
+    /** One run of a kernel with its own buffers beside those of all. */
+    const dispatch = (
+      kernel: Kernel,
+      grid: Workgroups,
+      own: NamedBuffers,
+      flops: number,
+    ): Dispatch => recurrentDispatch(l.path, kernel, grid, { ...available, ...own }, values, flops);
+    const blocks = Math.ceil((turns * rows) / project.rows);
     const inputFlops = 2 * turns * rows * directions * columns * inputs;
-    if (!alone) {
-      const blocks = Math.ceil((turns * rows) / project.rows);
-      const grid = [Math.ceil(columns / span), blocks, directions] as const;
-      l.emit(dispatch(projectGates, grid, { w: w[0] }, inputFlops, values));
-    }
-    const stateFlops = 2 * rows * directions * hidden * (columns + (spec.projected ? output : 0));
-    const flops = stateFlops + (alone ? inputFlops : 0);
+    l.emit(dispatch(projectGates, [Math.ceil(columns / span), blocks, directions], {}, inputFlops));
+    const flops = 2 * rows * directions * hidden * (columns + (spec.projected ? output : 0));
     if (persistent && choice.kernel === 'persistent') {
       const grid = [1, Math.ceil(rows / choice.tile.rows), directions] as const;
-      l.emit(
-        dispatch(
-          persistent,
-          grid,
-          { r0: recurrent[0], r1: recurrent[1], state },
-          turns * flops,
-          values,
-        ),
-      );
+      const [r0, r1] = recurrent;
+      l.emit(dispatch(persistent, grid, { r0, r1, state }, turns * flops));
       continue;
     }
     const turn = (from: BufferId, to: BufferId): Dispatch[] =>
@@ -204,8 +166,8 @@ export const lowerRecurrent: Lower = (l) => {
           Math.ceil(rows / tile!.rows),
           directions,
         ] as const;
-        const buffers = { w: w[i], r: recurrent[i], state: from, next: to };
-        return dispatch(kernel, grid, buffers, flops / phases.length, values);
+        const own = { r: recurrent[i], state: from, next: to };
+        return dispatch(kernel, grid, own, flops / phases.length);
       });
     const first = Number(isFirst);
     if (isFirst) {
