@@ -7,6 +7,7 @@ import { SEED } from '../support/random.ts';
 import { expectLikeReference } from '../support/recurrent-equals-reference.ts';
 
 const CASES = 100;
+const SINGLE_CASES = 15; // of each size
 
 const device = await (await getAdapter()).requestDevice();
 const gpu = asGpu(await (await getAdapter()).requestDevice());
@@ -28,4 +29,13 @@ describe.each([
       300_000,
     );
   });
+
+  test.each([4, 8, 32, 64])(
+    'single steps of %i units equal the reference',
+    async (hidden) => {
+      const restrictions = { T: 1, hidden };
+      await expectLikeReference(SEED + hidden, SINGLE_CASES, { device: target }, restrictions);
+    },
+    120_000,
+  );
 });
