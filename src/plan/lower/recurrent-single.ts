@@ -90,10 +90,9 @@ export function lowerSingleStep(l: Lowering, spec: RecurrentSpec): boolean {
     ...(spec.mask && { mask: l.read(MASK) }),
     y,
   };
-  const uniforms = {
-    ...{ rows, steps, start: 0, turns: 1, xB: inputs, maskT: rows, maskB: 1 },
-    ...{ yT: directions * rows * output, yB: output, yD: rows * output },
-  };
+  const ofX = { rows, steps, start: 0, turns: 1, xB: inputs, maskT: rows, maskB: 1 };
+  const ofY = { yT: directions * rows * output, yB: output, yD: rows * output };
+  const uniforms = { ...ofX, ...ofY };
   const flops =
     2 * rows * directions * (columns * (inputs + output) + (spec.projected ? hidden * output : 0));
   const even = kernels.map((kernel, i) => {
