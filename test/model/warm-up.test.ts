@@ -164,6 +164,31 @@ describe.skipIf(!onCpu)('where the best kernels compile slowly', () => {
     expectRight({ [output]: tensor(Float32Array.from(parts), [1, T * 6, H]) }, whole);
   });
 
+  test('a call that waits for its turn keeps the plan it was given, though another takes its place', async () => {
+    const { model, device, compiled } = await open();
+    const compile = device.createComputePipelineAsync.bind(device);
+    const held: { persistent: boolean; release: () => void }[] = [];
+    await model.run(feedsOf()).then(() => {
+      device.createComputePipelineAsync = (descriptor) =>
+        new Promise((resolve, reject) => {
+          const release = (): void => void compile(descriptor).then(resolve, reject);
+          held.push({ persistent: descriptor.label === 'recurrent-persistent', release });
+        });
+    });
+    await until(() => held.some((item) => item.persistent));
+    const [one, many] = [feedsOf(1), feedsOf()];
+    const before = model.run(one); // has kernels of its own, so it holds up what comes after
+    const waiting = model.run(many);
+    // The best plan has a projection of its own too; the kernels of one step came last.
+    const last = held.pop()!;
+    for (const { release } of held) release();
+    await until(() => persistent(compiled));
+    await new Promise((resolve) => setTimeout(resolve, 400)); // compiled, and in its place
+    last.release();
+    expectRight(await before, one);
+    expectRight(await waiting, many);
+  });
+
   test('what fails in the background changes nothing', async () => {
     const { model, device } = await open();
     const compile = device.createComputePipelineAsync.bind(device);
