@@ -33,9 +33,9 @@ if (kernel !== undefined && kernel !== 'step' && kernel !== 'persistent') {
   throw new Error(`--kernel ${kernel}: expected step or persistent`);
 }
 
-// ONNX Runtime's library knows Dawn's toggle that leaves bounds checks out; whether its provider sets it
-// is not known here. So ours is measured without them by default, and with them by --robust, which is
-// what users of the package get: quote both.
+// ONNX Runtime's provider leaves Dawn's bounds checks out (`disable_robustness` in its webgpu_context.cc). So ours
+// is measured without them by default, and with them by --robust, which is what users of the package
+// get: quote both.
 const bench = await openDevice({ robust });
 const { facts } = bench;
 console.log(`${facts.name}${facts.software ? ': a CPU, so no statement about GPUs' : ''}`);
