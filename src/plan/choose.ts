@@ -183,7 +183,7 @@ export function chooseRecurrent(
     persistentMemory(spec, tile) <= device.maxComputeWorkgroupStorageSize &&
     Math.ceil(units / lanes) <= 4;
   const most = (keeps && quick?.products) || Infinity;
-  const suits = units <= persistent.units && steps > 0 && pays && tile.rows * vectors <= most;
+  const suits = units <= persistent.units && pays && tile.rows * vectors <= most;
   const wanted = forced ?? (suits ? 'persistent' : 'step');
   if (wanted === 'persistent' && fits) return { kernel: 'persistent', tile };
   const slices = rows <= 4 ? step.slices : Math.min(4, step.slices);
