@@ -23,7 +23,10 @@ import type { WeightAccess } from './weights.ts';
 
 /** How a workgroup is spread over a row block. */
 export interface PersistentTile {
-  /** Invocations; each serves the units lane, lane + lanes, … */
+  /**
+   * Invocations; each serves the units lane, lane + lanes, … Where it does not keep their weights, it
+   * computes the products of all of them together, which then share their loads of the state.
+   */
   readonly lanes: number;
   /** Batch rows of a workgroup. */
   readonly rows: number;
@@ -84,8 +87,14 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
     return weightAccess(`r${index}`, storage, shape);
   });
 
-  /** The products and the arithmetic of one phase for unit number `m` of the lane. */
-  const phase = (item: StepPhase, index: number, m: number): string => {
+  // Few cells are written out, so that what they keep is in registers; many are a loop over arrays.
+  const loops = perLane * RB > 4;
+  /** A number that the invocation keeps of the cell of its unit `m` and row `r`. */
+  const own = (name: string, m: number | string, r: number | string): string =>
+    loops ? `${name}Own[${m} * ${RB} + ${r}]` : `${name}${m}_${r}`;
+
+  /** The products and the arithmetic of one phase for units `ms` of the lane. */
+  const phase = (item: StepPhase, index: number, ms: readonly number[]): string => {
     const projection = item === 'projection';
     const last = index === phases.length - 1;
     const names = projection ? ['p'] : item.gates.map((g) => gates[g]!);
@@ -93,56 +102,84 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
     const { units, tiles, k4 } = sizesOf(item);
     const stride = operand === 'h' ? op : hp;
     const vector = operand === 'h' ? 'hs' : 'us';
-    if (m * lanes >= units) return '';
+    const mine = ms.filter((m) => m * lanes < units);
+    if (mine.length === 0) return '';
     const body = projection ? 'hNew = s_p;' : item.wgsl;
     const needs = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(body);
     const writesC = spec.hasC && !projection;
-    const finish = (g: number, r: number): string =>
-      scaled(`a${g}_${r}`, weights[index]!.scale && `scale${index}_${m}_${g}`);
-    const cell = (r: number): string => `
-      if (first + ${r}u < params.rows) {
-        let row = first + ${r}u;
+    const { scale } = weights[index]!;
+    const sum = (g: number, m: number | string, r: number | string): string => {
+      const bare = loops ? own(`sum${g}`, m, r) : `a${g}_${m}_${r}`;
+      if (!scale) return bare;
+      const group = `dir * ${tiles}u + u32(${m})`;
+      return scaled(bare, loops ? scale(group, `${g * lanes}u + lane`) : `scale${index}_${m}_${g}`);
+    };
+    const cell = (m: number | string, r: number | string): string => `
+      if (first + ${r} < params.rows) {
+        let row = first + ${r};
         ${projection ? '' : phaseInputs(spec, item)}
-        ${names.map((name, g) => `let s_${name} = ${finish(g, r)};`).join(' ')}
-        ${last || needs('h') ? `let h = hs[${r * op}u + unit];` : ''}
-        ${writesC ? `let c = c${m}_${r}; var cNew = c;` : ''}
+        ${names.map((name, g) => `let s_${name} = ${sum(g, m, r)};`).join(' ')}
+        ${last || needs('h') ? `let h = hs[${r} * ${op} + unit];` : ''}
+        ${writesC ? `let c = ${own('c', m, r)}; var cNew = c;` : ''}
         ${!last && needs('keep') ? 'var keep = 0.0; var u = 0.0;' : 'var hNew = 0.0;'}
-        ${last && needs('keep') ? `let keep = keep${m}_${r};` : ''}
+        ${last && needs('keep') ? `let keep = ${own('keep', m, r)};` : ''}
         ${body}
         ${masked && (last || writesC) ? 'let live = isLive(row, s);' : ''}
-        ${last ? '' : `us[${r * hp}u + unit] = ${needs('u') ? 'u' : 'hNew'};`}
-        ${!last && needs('keep') ? `keep${m}_${r} = keep;` : ''}
-        ${writesC ? `c${m}_${r} = ${masked ? 'select(c, cNew, live)' : 'cNew'};` : ''}
-        ${last ? `h${m}_${r} = ${masked ? 'select(h, hNew, live)' : 'hNew'};` : ''}
+        ${last ? '' : `us[${r} * ${hp} + unit] = ${needs('u') ? 'u' : 'hNew'};`}
+        ${!last && needs('keep') ? `${own('keep', m, r)} = keep;` : ''}
+        ${writesC ? `${own('c', m, r)} = ${masked ? 'select(c, cNew, live)' : 'cNew'};` : ''}
+        ${last ? `${own('h', m, r)} = ${masked ? 'select(h, hNew, live)' : 'hNew'};` : ''}
         ${last ? storeY(spec, 'hNew') : ''}
       }`;
     const read = (k: string, r: number): string => {
       const at = (c: number): string => `${vector}[${k} * 4u + ${r * stride + c}u]`;
       return `vec4f(${[0, 1, 2, 3].map(at).join(', ')})`;
     };
-    const weight = (k: string, g: number): string =>
+    const weight = (k: string, g: number, m: number): string =>
       !tile.keepsWeights
         ? weights[index]!.load(
             `((dir * ${tiles}u + ${m}u) * ${k4}u + ${k}) * ${names.length * lanes}u + ${g * lanes}u + lane`,
           )
         : `w${index}_${m}[${k} * ${names.length}u + ${g}u]`;
+    const sums = mine.flatMap((m) => names.map((_, g) => [g, m] as const));
     const terms = (k: string): string =>
-      `${names.map((_, g) => `let w${g} = ${weight(k, g)};`).join(' ')}
-        ${R.map((r) => `let v${r} = ${read(k, r)}; ${names.map((_, g) => `a${g}_${r} += dot(w${g}, v${r});`).join(' ')}`).join('\n        ')}`;
+      `${sums.map(([g, m]) => `let w_${g}_${m} = ${weight(k, g, m)};`).join(' ')}
+        ${R.map((r) => `let v${r} = ${read(k, r)}; ${sums.map(([g, m]) => `a${g}_${m}_${r} += dot(w_${g}_${m}, v${r});`).join(' ')}`).join('\n        ')}`;
     const product = (): string =>
       tile.keepsWeights
         ? count(k4)
             .map((k) => `{ ${terms(`${k}u`)} }`)
             .join('\n      ')
         : `for (var k = 0u; k < ${k4}u; k++) { ${terms('k')} }`;
+    const listed = (g: number): string =>
+      mine.flatMap((m) => R.map((r) => `a${g}_${m}_${r}`)).join(', ');
+    const arrays = names.map(
+      (_, g) => `var sum${g}Own = array<f32, ${mine.length * RB}>(${listed(g)});`,
+    );
+    const cells = loops
+      ? `${arrays.join(' ')}
+      for (var m = 0u; m < ${mine.length}u; m++) {
+        let unit = lane + m * ${lanes}u;
+        if (unit >= ${units}u) { break; }
+        for (var q = 0u; q < ${RB}u; q++) { ${cell('m', 'q')} }
+      }`
+      : mine
+          .map((m) => {
+            const unit = `let unit = lane + ${m * lanes}u;`;
+            return `if (lane + ${m * lanes}u < ${units}u) { ${unit} ${R.map((r) => cell(m, r)).join('')} }`;
+          })
+          .join('\n      ');
     return `
-    if (lane + ${m * lanes}u < ${units}u) {
-      let unit = lane + ${m * lanes}u;
-      ${names.map((_, g) => R.map((r) => `var a${g}_${r} = 0.0;`).join(' ')).join('\n      ')}
+    if (lane + ${mine[0]! * lanes}u < ${units}u) {
+      ${sums.map(([g, m]) => R.map((r) => `var a${g}_${m}_${r} = 0.0;`).join(' ')).join('\n      ')}
       ${product()}
-      ${R.map(cell).join('')}
+      ${cells}
     }`;
   };
+  // Weights in a buffer are read for all units at once, which then share their loads of the state.
+  const together = tile.keepsWeights ? M.map((m) => [m]) : [M];
+  const inTurn = (index: number): string =>
+    together.map((ms) => phase(phases[index]!, index, ms)).join('');
 
   /** Brings to the invocation, once for all steps, the scales of a phase and the weights it keeps. */
   const hold = (item: StepPhase, index: number): string => {
@@ -150,7 +187,7 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
     const { load, scale } = weights[index]!;
     const group = (m: number): string => `dir * ${tiles}u + ${m}u`;
     const scales = (m: number): string[] =>
-      count(scale ? blocks : 0).map(
+      count(scale && !loops ? blocks : 0).map(
         (g) => `let scale${index}_${m}_${g} = ${scale!(group(m), `${g * lanes}u + lane`)};`,
       );
     const kept = (m: number): string => `var w${index}_${m}: array<vec4f, ${k4 * blocks}>;
@@ -162,19 +199,32 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
       .join('\n  ');
   };
 
-  const each = (units: number, text: (m: number, r: number) => string): string =>
-    M.filter((m) => m * lanes < units)
+  type Of = (m: number | string, r: number | string) => string;
+  const each = (units: number, text: Of): string => {
+    const at = (m: number | string, r: number | string): string =>
+      `if (first + ${r} < params.rows) { let at = dir * params.rows + first + ${r}; ${text(m, r)} }`;
+    if (loops) {
+      return `for (var m = 0u; m < ${perLane}u; m++) {
+    let unit = lane + m * ${lanes}u;
+    if (unit >= ${units}u) { break; }
+    for (var q = 0u; q < ${RB}u; q++) { ${at('m', 'q')} }
+  }`;
+    }
+    return M.filter((m) => m * lanes < units)
       .map(
         (m) => `if (lane + ${m * lanes}u < ${units}u) {
     let unit = lane + ${m * lanes}u;
-    ${R.map((r) => `if (first + ${r}u < params.rows) { let at = dir * params.rows + first + ${r}u; ${text(m, r)} }`).join('\n    ')}
+    ${R.map((r) => at(m, r)).join('\n    ')}
   }`,
       )
       .join('\n  ');
+  };
   const hAt = `state[at * ${op}u + unit]`;
   const cAt = `state[params.rows * ${directions * op}u + at * ${hp}u + unit]`;
   const declare = (name: string): string =>
-    M.map((m) => R.map((r) => `var ${name}${m}_${r} = 0.0;`).join(' ')).join(' ');
+    loops
+      ? `var ${name}Own: array<f32, ${perLane * RB}>;`
+      : M.map((m) => R.map((r) => `var ${name}${m}_${r} = 0.0;`).join(' ')).join(' ');
   const keeps = phases.some((item) => item !== 'projection' && /\bkeep\b/.test(item.wgsl));
   return defineKernel({
     name: 'recurrent-persistent',
@@ -204,28 +254,23 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   ${spec.hasC ? declare('c') : ''}
   ${keeps ? declare('keep') : ''}
   ${phases.map(hold).join('\n  ')}
-  ${each(output, (m, r) => `h${m}_${r} = select(${hAt}, 0.0, params.fromZero == 1u); hs[${r * op}u + unit] = h${m}_${r};`)}
-  ${spec.hasC ? each(hidden, (m, r) => `c${m}_${r} = select(${cAt}, 0.0, params.fromZero == 1u);`) : ''}
+  ${each(output, (m, r) => `${own('h', m, r)} = select(${hAt}, 0.0, params.fromZero == 1u); hs[${r} * ${op} + unit] = ${own('h', m, r)};`)}
+  ${spec.hasC ? each(hidden, (m, r) => `${own('c', m, r)} = select(${cAt}, 0.0, params.fromZero == 1u);`) : ''}
   workgroupBarrier();
   for (var turn = 0u; turn < ${PERSISTENT_STEPS}u; turn++) {
     if (turn >= params.turns) { break; }
     let s = params.start + turn;
-    ${M.map((m) => phase(phases[0]!, 0, m)).join('')}
+    ${inTurn(0)}
     workgroupBarrier();
     #if ${two}
-    ${two ? M.map((m) => phase(phases[1]!, 1, m)).join('') : ''}
+    ${two ? inTurn(1) : ''}
     workgroupBarrier();
     #endif
-    ${M.filter((m) => m * lanes < output)
-      .map(
-        (m) =>
-          `if (lane + ${m * lanes}u < ${output}u) { ${R.map((r) => `hs[${r * op + m * lanes}u + lane] = h${m}_${r};`).join(' ')} }`,
-      )
-      .join('\n    ')}
+    ${each(output, (m, r) => `hs[${r} * ${op} + unit] = ${own('h', m, r)};`)}
     workgroupBarrier();
   }
-  ${each(output, (m, r) => `${hAt} = h${m}_${r};`)}
-  ${spec.hasC ? each(hidden, (m, r) => `${cAt} = c${m}_${r};`) : ''}
+  ${each(output, (m, r) => `${hAt} = ${own('h', m, r)};`)}
+  ${spec.hasC ? each(hidden, (m, r) => `${cAt} = ${own('c', m, r)};`) : ''}
 }`,
   });
 }

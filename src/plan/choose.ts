@@ -66,6 +66,15 @@ interface Habits {
     /** Most workgroups beside each other: what they hold competes for the caches of the chip. */
     readonly workgroups: number;
   };
+  /** Persistent kernels of many rows, over weights that are read in each step; where they pay. */
+  readonly blocked?: {
+    /** Units of a lane. */
+    readonly units: number;
+    /** Most batch rows of a workgroup. */
+    readonly rows: number;
+    /** Fewest workgroups beside each other: with less, cores are idle. */
+    readonly workgroups: number;
+  };
   readonly step: StepTile;
   readonly project: ProjectTile;
   /** What else compiles fast enough for a first result, where that is not everything. */
@@ -125,6 +134,8 @@ const HABITS: Readonly<Record<DeviceProfile['adapter'], Habits>> = {
       steps: 8,
       workgroups: 2,
     },
+    // A dispatch a step would be a fifth of the time.
+    blocked: { units: 4, rows: 8, workgroups: 2 },
     step: { lanes: 32, units: 2, slices: 1, rows: 8 },
     project: { lanes: 32, rows: 8, columns: 8 },
     quick: {
@@ -174,16 +185,22 @@ export function chooseRecurrent(
   const apart = Math.ceil(rows / Math.min(shared, written)) * directions;
   const pays = steps >= persistent.steps && apart <= persistent.workgroups;
   const keeps = pays && vectors <= persistent.keeps;
-  const tile: PersistentTile = {
-    lanes,
-    rows: keeps ? Math.min(shared, written) : shared,
-    keepsWeights: keeps,
-  };
+  const { blocked } = quick ? {} : habits;
+  const inBlocks = Math.min(blocked?.rows ?? 1, powerOfTwo(rows));
+  const blocks =
+    !keeps &&
+    blocked !== undefined &&
+    steps >= persistent.steps &&
+    Math.ceil(rows / inBlocks) * directions >= blocked.workgroups;
+  const tile: PersistentTile = blocks
+    ? { lanes: Math.ceil(units / blocked.units), rows: inBlocks, keepsWeights: false }
+    : { lanes, rows: keeps ? Math.min(shared, written) : shared, keepsWeights: keeps };
   const fits =
     persistentMemory(spec, tile) <= device.maxComputeWorkgroupStorageSize &&
-    Math.ceil(units / lanes) <= 4;
+    tile.lanes <= maxLanes &&
+    Math.ceil(units / tile.lanes) <= 4;
   const most = (keeps && quick?.products) || Infinity;
-  const suits = units <= persistent.units && pays && tile.rows * vectors <= most;
+  const suits = units <= persistent.units && (blocks || (pays && tile.rows * vectors <= most));
   const wanted = forced ?? (suits ? 'persistent' : 'step');
   if (wanted === 'persistent' && fits) return { kernel: 'persistent', tile };
   const slices = rows <= 4 ? step.slices : Math.min(4, step.slices);

@@ -1,19 +1,22 @@
 // Every recurrent kernel against the float64 reference, over random configurations of all features:
-// in the shapes chosen for this adapter, and in those for a GPU.
+// in the shapes chosen for this adapter, and in those for others.
 import { afterAll, describe, test } from 'vitest';
 import { getAdapter } from '../setup/gpu.ts';
-import { asGpu } from '../support/as-gpu.ts';
+import { asAdapter } from '../support/as-adapter.ts';
 import { SEED } from '../support/random.ts';
 import { expectLikeReference } from '../support/recurrent-equals-reference.ts';
 
 const CASES = 100;
 const SINGLE_CASES = 15; // of each size
+const BLOCK_CASES = 12; // of each number of rows
 
 const device = await (await getAdapter()).requestDevice();
-const gpu = asGpu(await (await getAdapter()).requestDevice());
+const gpu = asAdapter(await (await getAdapter()).requestDevice(), 'gpu');
+const llvmpipe = asAdapter(await (await getAdapter()).requestDevice(), 'llvmpipe');
 afterAll(() => {
   device.destroy();
   gpu.destroy();
+  llvmpipe.destroy();
 });
 
 describe.each([
@@ -39,3 +42,14 @@ describe.each([
     120_000,
   );
 });
+
+// Only there are blocks of rows in one workgroup for all time steps.
+test.each([5, 9, 16])(
+  'blocks of rows of %i equal the reference, in shapes for llvmpipe',
+  async (B) => {
+    const restrictions = { T: 9, B, maxHidden: 130 };
+    const options = { device: llvmpipe, recurrentKernel: 'persistent' } as const;
+    await expectLikeReference(SEED + B, BLOCK_CASES, options, restrictions);
+  },
+  120_000,
+);

@@ -15,7 +15,7 @@ import {
 } from '../../src/index.ts';
 import { runReference } from '../../src/reference.ts';
 import { getAdapter } from '../setup/gpu.ts';
-import { asGpu } from '../support/as-gpu.ts';
+import { asAdapter } from '../support/as-adapter.ts';
 import { expectClose } from '../support/close.ts';
 import {
   recurrentCase,
@@ -28,7 +28,7 @@ import { expectLikeReference } from '../support/recurrent-equals-reference.ts';
 const CASES = 8;
 
 const device = await (await getAdapter()).requestDevice();
-const gpu = asGpu(await (await getAdapter()).requestDevice());
+const gpu = asAdapter(await (await getAdapter()).requestDevice(), 'gpu');
 afterAll(() => {
   device.destroy();
   gpu.destroy();
