@@ -1,5 +1,6 @@
 // The plans of one graph on a device, by shape. Where the best kernels compile slowly, the first
 // plan of a shape has others, and makes way for the best once that is ready.
+import { RnnError } from '../errors.ts';
 import type { Graph } from '../graph.ts';
 import type { Effort, MeasuredKernel } from '../plan/choose.ts';
 import { hasQuick } from '../plan/choose.ts';
@@ -23,7 +24,8 @@ export interface Entry {
   /**
    * Makes the best plan in the background and puts it in the place of this one, which has quick
    * kernels; undefined where this is the best. It begins after the work that has been submitted,
-   * once however often it is called, and never rejects: what fails leaves this plan in its place.
+   * once however often it is called, and never rejects: what fails is said on the console, and leaves
+   * this plan in its place.
    */
   readonly improve?: () => Promise<void>;
 }
@@ -43,6 +45,7 @@ export class Plans {
   readonly #slots = new Map<string, Slot>();
   /** Whether a best plan has taken its place: then another length is likely to compile nothing. */
   #improved = false;
+  #told = false;
 
   constructor(executor: Executor, graph: Graph, feedback: ReadonlyMap<string, string>) {
     this.#executor = executor;
@@ -121,7 +124,7 @@ export class Plans {
       const compiled = [...kernelsOf(plan).values()].every((k) => share.pipelines.has(k));
       if (compiled) return this.#real(plan);
       // What the best kernels cannot do here, the quick ones may.
-      const best = effort === 'best' && (await this.#real(plan).catch(() => undefined));
+      const best = effort === 'best' && (await this.#real(plan).catch(this.#keepQuick));
       if (best) {
         this.#improved = true;
         return best;
@@ -132,7 +135,7 @@ export class Plans {
     const entry: Entry = {
       ...quick,
       improve: () =>
-        (improving ??= this.#improve(slot, entry, () => planOf('best')).catch(() => undefined)),
+        (improving ??= this.#improve(slot, entry, () => planOf('best')).catch(this.#keepQuick)),
     };
     return entry;
   }
@@ -156,6 +159,14 @@ export class Plans {
     this.#improved = true;
     this.#retire(quick);
   }
+
+  /** Says once why the best kernels do not come. They are not missed where the model or the device is gone. */
+  readonly #keepQuick = (error: unknown): undefined => {
+    const gone = error instanceof RnnError && ['DISPOSED', 'DEVICE_LOST'].includes(error.code);
+    if (gone || this.#told) return;
+    this.#told = true;
+    console.warn('webgpu-rnn goes on with slower kernels, the best ones failed:', error);
+  };
 
   /** Destroys a runner when the calls that have been given it have been submitted. */
   #retire({ runner }: Entry): void {

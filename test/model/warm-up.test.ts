@@ -1,7 +1,7 @@
 // Kernels that compile fast for the first result, the best ones for later: what changes under a
 // caller's feet, and what must not. Only CPU adapters have slow kernels, so on a GPU these tests are
 // skipped; `WEBGPU_RNN_ADAPTER=swiftshader npm run test:node` runs them anywhere.
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { loadModel, lstm, sequential, tensor } from '../../src/index.ts';
 import type { Graph, LoadOptions, Model, Stream, Tensor } from '../../src/index.ts';
 import { runReference } from '../../src/reference.ts';
@@ -189,7 +189,8 @@ describe.skipIf(!onCpu)('where the best kernels compile slowly', () => {
     expectRight(await waiting, many);
   });
 
-  test('what fails in the background changes nothing', async () => {
+  test('what fails in the background changes nothing, and is said once', async () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
     const { model, device } = await open();
     const compile = device.createComputePipelineAsync.bind(device);
     let refused = 0;
@@ -207,6 +208,9 @@ describe.skipIf(!onCpu)('where the best kernels compile slowly', () => {
     const other = feedsOf(T + 1);
     await model.warmUp(other);
     expectRight(await model.run(other), other);
+    expect(warn).toHaveBeenCalledOnce();
+    expect(warn.mock.lastCall?.[1]).toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    warn.mockRestore();
   });
 
   test('disposing while the best kernels compile leaves nothing on the device', async () => {
