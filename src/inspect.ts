@@ -6,7 +6,14 @@ import type { LoadOptions } from './model.ts';
 /** Options of {@link inspect}. */
 export interface InspectOptions extends Pick<
   LoadOptions,
-  'format' | 'architecture' | 'limits' | 'signal' | 'onProgress' | 'recurrentKernel' | 'weights'
+  | 'format'
+  | 'architecture'
+  | 'limits'
+  | 'signal'
+  | 'onProgress'
+  | 'recurrentKernel'
+  | 'wavefront'
+  | 'weights'
 > {
   /** Shapes of inputs to plan for, by name; free sizes that no shape tells are 1. */
   readonly dims?: Readonly<Record<string, readonly number[]>>;

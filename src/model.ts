@@ -60,6 +60,11 @@ export interface LoadOptions {
    * measuring; for tests and benchmarks.
    */
   readonly recurrentKernel?: 'step' | 'persistent';
+  /**
+   * Whether equal layers on top of each other compute side by side, each some time steps behind the one
+   * below: true wherever it is legal, false never; chosen by what is known of the adapter when left out.
+   */
+  readonly wavefront?: boolean;
 }
 
 /** Options of {@link Model.stream}. */

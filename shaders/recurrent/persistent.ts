@@ -7,13 +7,16 @@ import { MATH } from '../math.ts';
 import { wgsl } from '../wgsl.ts';
 import {
   activationFunctions,
+  beginInstance,
+  instancesOf,
   maskBindings,
+  outputBindings,
   paddedHidden,
   paddedOutput,
   phaseInputs,
+  recurrenceUniforms,
   storeY,
   timeFunctions,
-  TIME_UNIFORMS,
 } from './spec.ts';
 import type { RecurrentSpec } from './spec.ts';
 import { stepPhases } from './step.ts';
@@ -51,13 +54,13 @@ export function persistentMemory(spec: RecurrentSpec, tile: PersistentTile): num
 
 /**
  * Buffers as in recurrent/step.ts, but `r0` and `r1` for the products of the phases, and `state` is
- * read at the start and written at the end. Grid: 1, row blocks, directions.
+ * read at the start and written at the end. Grid: 1, row blocks, D.
  */
 export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Kernel {
   const phases = stepPhases(spec);
   const { gates, hidden, output } = spec;
   const { lanes, rows: RB } = tile;
-  const directions = spec.direction === 'bidirectional' ? 2 : 1;
+  const instances = instancesOf(spec);
   const op = paddedOutput(spec);
   const hp = paddedHidden(spec);
   const R = count(RB);
@@ -82,7 +85,7 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
   };
   const weights = phases.map((item, index): WeightAccess => {
     const { tiles, k4, blocks } = sizesOf(item);
-    const shape = { groups: directions * tiles, k4, span: blocks * lanes };
+    const shape = { groups: instances * tiles, k4, span: blocks * lanes };
     const storage = item === 'projection' ? spec.storage.projection : spec.storage.recurrent;
     return weightAccess(`r${index}`, storage, shape);
   });
@@ -220,7 +223,7 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
       .join('\n  ');
   };
   const hAt = `state[at * ${op}u + unit]`;
-  const cAt = `state[params.rows * ${directions * op}u + at * ${hp}u + unit]`;
+  const cAt = `state[params.rows * ${instances * op}u + at * ${hp}u + unit]`;
   const declare = (name: string): string =>
     loops
       ? `var ${name}Own: array<f32, ${perLane * RB}>;`
@@ -235,11 +238,12 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
       extra: spec.extra.length > 0 && 'read f32',
       ...maskBindings(spec),
       state: 'write f32',
-      y: spec.writesY && 'write f32',
+      ...outputBindings(spec),
     }),
-    uniforms: { ...TIME_UNIFORMS, fromZero: 'u32' },
+    uniforms: { ...recurrenceUniforms(spec), fromZero: 'u32' },
     body: wgsl`
 ${MATH}
+var<private> dir: u32;
 ${activationFunctions(spec)}
 ${timeFunctions(spec)}${weights.map(({ functions }) => functions).join('')}
 var<workgroup> hs: array<f32, ${RB * op}>;
@@ -248,7 +252,8 @@ var<workgroup> us: array<f32, ${RB * hp}>;
 #endif
 @compute @workgroup_size(${lanes})
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
-  dir = wid.z;
+  ${beginInstance(spec)}
+  let turns = min(params.turns, params.steps - start);
   let first = wid.y * ${RB}u;
   ${declare('h')}
   ${spec.hasC ? declare('c') : ''}
@@ -258,8 +263,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   ${spec.hasC ? each(hidden, (m, r) => `${own('c', m, r)} = select(${cAt}, 0.0, params.fromZero == 1u);`) : ''}
   workgroupBarrier();
   for (var turn = 0u; turn < ${PERSISTENT_STEPS}u; turn++) {
-    if (turn >= params.turns) { break; }
-    let s = params.start + turn;
+    if (turn >= turns) { break; }
+    let s = start + turn;
     ${inTurn(0)}
     workgroupBarrier();
     #if ${two}

@@ -2,7 +2,7 @@
 // the state, so it is taken out of the recurrence.
 import { defineKernel, present } from '../kernel.ts';
 import type { Kernel } from '../kernel.ts';
-import { timeFunctions, TIME_UNIFORMS } from './spec.ts';
+import { instancesOf, recurrenceUniforms, timeFunctions } from './spec.ts';
 import type { RecurrentSpec } from './spec.ts';
 import { scaled, weightAccess } from './weights.ts';
 import { wgsl } from '../wgsl.ts';
@@ -23,8 +23,11 @@ export const projectSpan = ({ lanes, columns }: ProjectTile): number => lanes * 
 const count = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
 /**
- * Buffers: x, input of the layer; w, [D][column tiles][⌈I/4⌉][columns of a tile] vec4 over I; b, [D, N]; xw, [D, turns, B, N].
- * N = G·H. Grid: columns along x, rows along y, directions along z.
+ * The layers of a stack above the first project what the recurrence of the layer below has left in `below`.
+ *
+ * Buffers: x, input of the layer, or `below`; w, [D][column tiles][⌈I/4⌉][columns of a tile] vec4 over I; b, [D, N]; xw, [D, turns, B, N].
+ * N = G·H. Grid: columns along x, rows along y, D along z.
+ * In a stack w and b have the layers above the first only, xw has all.
  */
 export function projectKernel(
   spec: RecurrentSpec,
@@ -36,8 +39,9 @@ export function projectKernel(
   const span = projectSpan(tile);
   const tiles = Math.ceil(columns / span);
   const k4 = Math.ceil(inputs / 4);
-  const directions = spec.direction === 'bidirectional' ? 2 : 1;
-  const weights = weightAccess('w', spec.storage.input, { groups: directions * tiles, k4, span });
+  const stacked = spec.layers > 1;
+  const instances = stacked ? spec.layers - 1 : instancesOf(spec);
+  const weights = weightAccess('w', spec.storage.input, { groups: instances * tiles, k4, span });
   const vector = inputs % 4 === 0;
   const R = count(tile.rows);
   const C = count(tile.columns);
@@ -61,20 +65,28 @@ export function projectKernel(
       x: vector ? 'read vec4f' : 'read f32',
       w: weights.binding,
       b: hasBias && 'read f32',
-      lengths: spec.hasLengths && 'read i32',
+      lengths: spec.hasLengths && !stacked && 'read i32',
       xw: 'write f32',
     }),
-    uniforms: { ...TIME_UNIFORMS, xT: 'u32', xB: 'u32' },
+    uniforms: { ...recurrenceUniforms(spec), xT: 'u32', xB: 'u32' },
     body: wgsl`
 var<private> dir: u32;
-${timeFunctions({ ...spec, mask: undefined })}${weights.functions}
+#if ${!stacked}
+${timeFunctions({ ...spec, mask: undefined })}
+#endif
+${weights.functions}
 fn placeOf(turn: u32, row: u32) -> u32 {
+  #if ${stacked}
+  let at = ((dir * params.turns + turn) * params.rows + row) * ${inputs}u;
+  #else
   let t = min(timeOf(row, params.start + turn), params.steps - 1u);
-  return (t * params.xT + row * params.xB)${vector ? ' >> 2u' : ''};
+  let at = t * params.xT + row * params.xB;
+  #endif
+  return at${vector ? ' >> 2u' : ''};
 }
 @compute @workgroup_size(${tile.lanes})
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: vec3u) {
-  dir = wid.z;
+  dir = wid.z${stacked ? ' + params.layer' : ''};
   let column = wid.x * ${span}u + lid.x;
   let first = wid.y * ${tile.rows}u;
   let count = params.turns * params.rows;
@@ -103,7 +115,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: ve
     ${R.map(
       (r) => `if (first + ${r}u < count) {
       let m = first + ${r}u;
-      xw[(dir * count + m) * ${columns}u + n] = ${sum(r, c)} + bias;
+      xw[(${stacked ? '(dir + 1u)' : 'dir'} * count + m) * ${columns}u + n] = ${sum(r, c)} + bias;
     }`,
     ).join('\n    ')}
   }`,

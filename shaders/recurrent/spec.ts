@@ -2,7 +2,7 @@
 // steps, lengths) are uniforms; everything here is fixed by the model.
 import type { Activation, ActivationName, CellPhase, CellVariant } from '../../src/cells/index.ts';
 import { ACTIVATIONS } from '../../src/cells/index.ts';
-import type { BindingType } from '../kernel.ts';
+import type { BindingType, Kernel } from '../kernel.ts';
 import { literal } from '../wgsl.ts';
 import type { WeightStorage } from './weights.ts';
 
@@ -26,6 +26,11 @@ export interface RecurrentSpec {
   /** Width of h, O: H, or the projected width. */
   readonly output: number;
   readonly direction: 'forward' | 'reverse' | 'bidirectional';
+  /**
+   * Layers on top of each other that differ in nothing but weights, all forward, each reading what the one
+   * below has made of the chunk of time steps before: then all compute at once. 1 for a layer by itself.
+   */
+  readonly layers: number;
   /** By direction, then in the order of the cell. */
   readonly activations: readonly (readonly ActivationUse[])[];
   readonly clip: number;
@@ -50,11 +55,14 @@ export const paddedOutput = (spec: RecurrentSpec): number => roundUp(spec.output
 /** Units that c of a row takes in a state buffer. */
 export const paddedHidden = (spec: RecurrentSpec): number => roundUp(spec.hidden, 4);
 
-/** WGSL: `clipGate(x)` and `act0(x)` … for direction `dir`, a module-level variable. */
+/** What a recurrent kernel computes side by side, along z: the directions of a layer, or the layers of a stack. */
+export const instancesOf = ({ direction, layers }: RecurrentSpec): number =>
+  direction === 'bidirectional' ? 2 : layers;
+
+/** WGSL: `clipGate(x)` and `act0(x)` … for direction `dir`. */
 export function activationFunctions(spec: RecurrentSpec): string {
   const clip = literal(spec.clip);
   const lines = [
-    'var<private> dir: u32;',
     `fn clipGate(x: f32) -> f32 { return ${spec.clip > 0 ? `clamp(x, -${clip}, ${clip})` : 'x'}; }`,
   ];
   spec.activations[0]!.forEach((_, k) => {
@@ -97,6 +105,17 @@ fn isLive(row: u32, s: u32) -> bool {
 }`;
 }
 
+/**
+ * WGSL: the start of a kernel, which sets `dir`, a module-level variable: which {@link instancesOf} this
+ * is; and `start`, the first step of its chunk. A layer is as many chunks behind as it is above the first.
+ */
+export const beginInstance = ({ layers }: RecurrentSpec): string =>
+  layers > 1
+    ? `dir = wid.z + params.layer;
+  let start = params.start - (wid.z + params.layer) * params.turns;`
+    : `dir = wid.z;
+  let start = params.start;`;
+
 /** Storage bindings of what a call may restrict its steps by. */
 export function maskBindings(spec: RecurrentSpec): Record<string, BindingType | false> {
   return {
@@ -117,6 +136,10 @@ export const TIME_UNIFORMS = {
   yB: 'u32',
   yD: 'u32',
 } as const;
+
+/** Uniforms of a recurrence: where there is a stack, also the first layer that takes part. */
+export const recurrenceUniforms = ({ layers }: RecurrentSpec): Kernel['uniforms'] =>
+  layers > 1 ? { ...TIME_UNIFORMS, layer: 'u32' } : TIME_UNIFORMS;
 
 /**
  * WGSL statements that load what a phase reads besides its products: `x_GATE`, `rb_GATE`, `p_GATE`,
@@ -147,10 +170,26 @@ export function phaseInputs(
   return lines.join('\n');
 }
 
-/** WGSL statements that write Y of `unit` at the time position of step `s`, live or not. */
+/** What {@link storeY} writes: Y, and in a stack the outputs of all layers but the last for those above. */
+export const outputBindings = (spec: RecurrentSpec): Record<string, BindingType | false> => ({
+  y: spec.writesY && 'write f32',
+  below: spec.layers > 1 && 'write f32', // [layers - 1, turns, B, O]
+});
+
+/** WGSL statements that write the output of `unit` for step `s`, `turn` of the chunk, live or not. */
 export function storeY(spec: RecurrentSpec, value: string): string {
+  const { layers, output } = spec;
+  if (layers === 1) return storeLast(spec, value);
+  // What a row that has ended leaves below, nobody uses: it has ended above as well.
+  return `if (dir == ${layers - 1}u) { ${storeLast(spec, value)} } else {
+  below[((dir * params.turns + turn) * params.rows + row) * ${output}u + unit] = ${value};
+}`;
+}
+
+function storeLast(spec: RecurrentSpec, value: string): string {
   if (!spec.writesY) return '';
-  const at = '(t * params.yT + row * params.yB + dir * params.yD + unit)';
+  const direction = spec.layers > 1 ? '' : 'dir * params.yD + ';
+  const at = `(t * params.yT + row * params.yB + ${direction}unit)`;
   const masked = spec.hasLengths || spec.mask !== undefined;
   const value0 = masked ? `select(0.0, ${value}, live)` : value;
   if (spec.mask === undefined || spec.maskedOutput === 'zero') {

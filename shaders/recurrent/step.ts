@@ -8,13 +8,16 @@ import { MATH } from '../math.ts';
 import { wgsl } from '../wgsl.ts';
 import {
   activationFunctions,
+  beginInstance,
+  instancesOf,
   maskBindings,
+  outputBindings,
   paddedHidden,
   paddedOutput,
   phaseInputs,
+  recurrenceUniforms,
   storeY,
   timeFunctions,
-  TIME_UNIFORMS,
 } from './spec.ts';
 import type { RecurrentSpec } from './spec.ts';
 import { scaled, weightAccess } from './weights.ts';
@@ -58,10 +61,11 @@ export function stepPhases(spec: RecurrentSpec): readonly StepPhase[] {
 /**
  * Buffers: xw, [D, turns, B, G·H] from project; r, [D][unit tiles][⌈K/4⌉][products][units of a tile] vec4 over K;
  * extra, [D, names, H]; state and next, before and after the step: h [D, B, O padded] then c
- * [D, B, H padded]; u, between phases: [2, D, B, H padded]; y, as the layer's Y.
+ * [D, B, H padded]; u, between phases: [2, D, B, H padded]; y and below: see outputBindings. D: directions, or
+ * layers of a stack.
  * A single step has, instead of xw: x, its input; w, as r but over the input; b, [D, G·H]; and instead of
  * state, next and, without a mask, y: hBefore, hAfter [D, B, O], cBefore, cAfter [D, B, H].
- * Grid: units along x, rows along y, directions along z.
+ * Grid: units along x, rows along y, D along z.
  */
 export function stepKernel(
   spec: RecurrentSpec,
@@ -90,15 +94,16 @@ export function stepKernel(
   const P = products.length * (ownX ? 2 : 1);
   const G = count(P * UL);
   const R = count(RB);
-  const directions = spec.direction === 'bidirectional' ? 2 : 1;
+  const instances = instancesOf(spec);
   const masked = spec.hasLengths || spec.mask !== undefined;
   const writesC = spec.hasC && !projection;
   const afterU = index > 0;
   const writesY = last && spec.writesY && (!single || masked);
+  const stacked = last && spec.layers > 1;
   const hBefore = single ? 'hBefore' : 'state';
   const source = operand === 'h' ? hBefore : 'u';
-  const keepAt = `params.rows * ${directions * hp}u + at * ${hp}u + unit`;
-  const cAt = `${single ? '' : `params.rows * ${directions * op}u + `}at * ${hp}u + unit`;
+  const keepAt = `params.rows * ${instances * hp}u + at * ${hp}u + unit`;
+  const cAt = `${single ? '' : `params.rows * ${instances * op}u + `}at * ${hp}u + unit`;
   const [hAfter, cAfter] = single ? ['hAfter', 'cAfter'] : ['next', 'next'];
   const scalar = (buffer: string, at: string): string => `${buffer}[(${at}) >> 2u][(${at}) & 3u]`;
   const body = projection ? 'hNew = s_p;' : phase.wgsl;
@@ -106,7 +111,7 @@ export function stepKernel(
   // With a projection the cell's own h is what the projection multiplies.
   const result = toU && !needs('u') ? 'hNew' : 'u';
   const shapeOf = (vectors: number): WeightShape => ({
-    groups: directions * tiles,
+    groups: instances * tiles,
     k4: vectors,
     span: products.length * span,
   });
@@ -133,13 +138,13 @@ export function stepKernel(
     ${afterU && needs('keep') ? `let keep = ${scalar('u', keepAt)};` : ''}
     ${toU && needs('keep') ? 'var keep = 0.0; var u = 0.0;' : 'var hNew = 0.0;'}
     ${body}
-    let s = params.start + turn;
+    let s = start + turn;
     ${masked && (last || writesC) ? 'let live = isLive(row, s);' : ''}
     ${toU ? `uNext[at * ${hp}u + unit] = ${result};` : ''}
     ${toU && needs('keep') ? `uNext[${keepAt}] = keep;` : ''}
     ${writesC ? `${cAfter}[${cAt}] = ${masked ? 'select(c, cNew, live)' : 'cNew'};` : ''}
     ${last ? `${hAfter}[at * ${op}u + unit] = ${masked ? 'select(h, hNew, live)' : 'hNew'};` : ''}
-    ${writesY ? storeY(spec, 'hNew') : ''}`;
+    ${writesY || stacked ? storeY(spec, 'hNew') : ''}`;
   const vector = !ownX || ownX.width % 4 === 0;
   const loadX = (r: number): string => {
     if (vector) return `x[x${r} + k]`;
@@ -173,7 +178,8 @@ export function stepKernel(
   }`;
   };
   const readsH = operand === 'h' || last || needs('h');
-  const uniforms: Kernel['uniforms'] = ownX ? { ...TIME_UNIFORMS, xB: 'u32' } : TIME_UNIFORMS;
+  const time = recurrenceUniforms(spec);
+  const uniforms: Kernel['uniforms'] = ownX ? { ...time, xB: 'u32' } : time;
   return defineKernel({
     name: `recurrent-step-${index}`,
     stepped: true,
@@ -193,11 +199,12 @@ export function stepKernel(
       hAfter: single && last && 'write f32',
       cAfter: single && writesC && 'write f32',
       uNext: toU && 'write f32',
-      y: writesY && 'write f32',
+      ...((writesY || stacked) && outputBindings(spec)),
     }),
     uniforms,
     body: wgsl`
 ${MATH}
+var<private> dir: u32;
 ${activationFunctions(spec)}${weights.functions}${xWeights?.functions ?? ''}
 #if ${last || writesC}
 ${timeFunctions(spec)}
@@ -207,7 +214,11 @@ var<workgroup> partial: array<f32, ${S * L * G.length * RB}>;
 #endif
 @compute @workgroup_size(${L}${S === 1 ? '' : `, ${S}`})
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: vec3u) {
-  dir = wid.z;
+  ${beginInstance(spec)}
+  #if ${spec.layers > 1}
+  // Others of the stack still have steps.
+  if (start + turn >= params.steps) { return; }
+  #endif
   let first = wid.y * ${RB}u;
   ${R.map((r) => `let o${r} = (dir * params.rows + min(first + ${r}u, params.rows - 1u)) * ${operand === 'h' ? op / 4 : hp / 4}u;`).join('\n  ')}
   ${G.map((g) => R.map((r) => `var a${g}_${r} = 0.0;`).join(' ')).join('\n  ')}

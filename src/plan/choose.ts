@@ -75,6 +75,13 @@ interface Habits {
     /** Fewest workgroups beside each other: with less, cores are idle. */
     readonly workgroups: number;
   };
+  /** Layers of a stack that compute side by side, each a chunk of time steps behind the one below. */
+  readonly wavefront: {
+    /** Most workgroups of one layer that leave room for those of another. */
+    readonly workgroups: number;
+    /** What beginning a chunk costs, in time steps. */
+    readonly steps: number;
+  };
   readonly step: StepTile;
   readonly project: ProjectTile;
   /** What else compiles fast enough for a first result, where that is not everything. */
@@ -100,6 +107,7 @@ const HABITS: Readonly<Record<DeviceProfile['adapter'], Habits>> = {
       steps: 1,
       workgroups: Infinity,
     },
+    wavefront: { workgroups: 64, steps: 4 },
     step: { lanes: 16, units: 1, slices: 16, rows: 4 },
     project: { lanes: 64, rows: 4, columns: 2 },
   },
@@ -115,6 +123,7 @@ const HABITS: Readonly<Record<DeviceProfile['adapter'], Habits>> = {
       steps: 8,
       workgroups: 2,
     },
+    wavefront: { workgroups: 1, steps: 4 },
     step: { lanes: 16, units: 2, slices: 1, rows: 8 },
     project: { lanes: 16, rows: 8, columns: 8 },
     quick: {
@@ -136,6 +145,7 @@ const HABITS: Readonly<Record<DeviceProfile['adapter'], Habits>> = {
     },
     // A dispatch a step would be a fifth of the time.
     blocked: { units: 4, rows: 8, workgroups: 2 },
+    wavefront: { workgroups: 1, steps: 4 },
     step: { lanes: 32, units: 2, slices: 1, rows: 8 },
     project: { lanes: 32, rows: 8, columns: 8 },
     quick: {
@@ -152,6 +162,8 @@ const powerOfTwo = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(n, 1
 export interface RecurrentWishes {
   /** The kernel to use wherever the device allows it. */
   readonly recurrentKernel?: RecurrentKernel;
+  /** Whether the layers of a stack compute side by side: wherever that is legal, or never. */
+  readonly wavefront?: boolean;
   readonly effort?: Effort;
   readonly measured?: MeasuredKernel;
 }
@@ -207,6 +219,40 @@ export function chooseRecurrent(
   const rowBlock = Math.min(step.rows, powerOfTwo(rows));
   const perLane = units < stepSpan(step) ? 1 : step.units;
   return { kernel: 'step', tile: { lanes: step.lanes, units: perLane, slices, rows: rowBlock } };
+}
+
+/** How the layers of a stack compute side by side. */
+export interface StackChoice {
+  readonly recurrent: RecurrentChoice;
+  /** Time steps by which each layer is behind the one below; even, so that states end where they began. */
+  readonly chunk: number;
+}
+
+/**
+ * The kernel for the layers of a stack together, where that pays: with short chunks the layers are soon all
+ * at work, with long ones little is begun.
+ *
+ * @param mostChunk time steps of a chunk at most
+ */
+export function chooseStack(
+  spec: RecurrentSpec,
+  rows: number,
+  steps: number,
+  mostChunk: number,
+  device: DeviceProfile,
+  wishes: RecurrentWishes = {},
+): StackChoice | undefined {
+  const { wavefront } = HABITS[device.adapter];
+  const ideal = Math.sqrt((steps * wavefront.steps) / (spec.layers - 1));
+  const chunk = Math.min(2 * Math.ceil(ideal / 2), mostChunk - (mostChunk % 2));
+  if (wishes.wavefront === false || chunk < 2 || steps <= chunk) return undefined;
+  const recurrent = chooseRecurrent(spec, rows, chunk, device, wishes);
+  const { tile } = recurrent;
+  const units = Math.max(spec.hidden, spec.output);
+  const across = recurrent.kernel === 'step' ? Math.ceil(units / stepSpan(recurrent.tile)) : 1;
+  const apart = across * Math.ceil(rows / tile.rows);
+  if (!wishes.wavefront && apart > wavefront.workgroups) return undefined;
+  return { recurrent, chunk };
 }
 
 /**

@@ -8,9 +8,11 @@ import type { DeviceProfile } from './choose.ts';
 import { learnGraph } from './infer.ts';
 import type { InputFacts, PlannedNode, Value } from './infer.ts';
 import { LowerNode } from './lower-node.ts';
+import { lowerStack } from './lower/recurrent-stack.ts';
 import { LOWERINGS } from './lower/registry.ts';
-import type { PlanOptions } from './lowering.ts';
+import type { Lower, PlanOptions } from './lowering.ts';
 import { PlanBuilder } from './plan-builder.ts';
+import { groupStacks } from './stacks.ts';
 import type { Plan } from './types.ts';
 
 /** What a plan is made for. */
@@ -35,6 +37,14 @@ function liveNodes(list: readonly PlannedNode[], readers: Map<Value, number>): P
   return live.toReversed();
 }
 
+/** @throws RnnError `UNSUPPORTED_OPERATOR` for a node that cannot run on a device */
+function lowerOf({ node, path }: PlannedNode): Lower {
+  const lower = LOWERINGS.get(node.op);
+  if (lower) return lower;
+  const what = `${node.op} '${node.name}' has no WebGPU kernel`;
+  throw new RnnError('UNSUPPORTED_OPERATOR', path, what);
+}
+
 /**
  * Makes a plan.
  *
@@ -53,16 +63,10 @@ export function makePlan(graph: Graph, request: PlanRequest): Plan {
   const results = [...names].map((name) => ({ name, value: valueOf(name)! }));
   // Results are read from buffers, by someone who is no node.
   const readers = new Map(results.map(({ value }) => [value, Number.POSITIVE_INFINITY]));
-  for (const item of liveNodes(list, readers)) {
-    const lower = LOWERINGS.get(item.node.op);
-    if (lower === undefined) {
-      throw new RnnError(
-        'UNSUPPORTED_OPERATOR',
-        item.path,
-        `${item.node.op} '${item.node.name}' has no WebGPU kernel`,
-      );
-    }
-    lower(new LowerNode(builder, item, readers, request));
+  const lowering = (item: PlannedNode): LowerNode => new LowerNode(builder, item, readers, request);
+  for (const { items, layers } of groupStacks(liveNodes(list, readers), readers)) {
+    if (lowerStack(layers.map(lowering))) continue;
+    for (const item of items) lowerOf(item)(lowering(item));
   }
 
   for (const [input, output] of request.feedback) {

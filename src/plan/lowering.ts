@@ -14,6 +14,8 @@ import type { BufferId, Command, MakeWeight } from './types.ts';
 export interface PlanOptions {
   /** The recurrent kernel to use wherever the device allows it. */
   readonly recurrentKernel?: RecurrentKernel;
+  /** Whether the layers of a stack compute side by side: wherever that is legal, or never. */
+  readonly wavefront?: boolean;
   /** Whether a session measures which recurrent kernel is the fastest. */
   readonly tune?: boolean;
   /** What has been measured, instead of what the planner thinks. */

@@ -1,6 +1,44 @@
 // One run of a recurrent kernel, whose variants declare different buffers and uniforms.
 import type { Kernel, Workgroups } from '../../../shaders/kernel.ts';
+import { directionsOf, type RecurrentAttributes } from '../../graph.ts';
+import { PERSISTENT_STEPS } from '../../../shaders/recurrent/persistent.ts';
 import type { BufferId, Dispatch } from '../types.ts';
+import { MAX_LOOP_STEPS } from '../types.ts';
+
+/** Numbers that the hoisted gates of one chunk of time steps may take: it bounds memory for any T. */
+const CHUNK_GATES = 4 * 1024 * 1024;
+
+/** Most time steps of a chunk with so many `gates` in each. */
+export const mostTurns = (gates: number): number =>
+  Math.min(MAX_LOOP_STEPS, PERSISTENT_STEPS, Math.max(1, Math.floor(CHUNK_GATES / gates)));
+
+/** What of a call decides the work of a layer: B, T and I. */
+export interface RecurrentCall {
+  readonly rows: number;
+  readonly steps: number;
+  readonly inputs: number;
+}
+
+/** The uniforms of a whole call: sizes, and strides of X, the mask and Y by the layout of the layer. */
+export function timeUniforms(
+  a: RecurrentAttributes,
+  { rows, steps, inputs }: RecurrentCall,
+  output: number,
+): Readonly<Record<string, number>> {
+  const directions = directionsOf(a);
+  const sizes = { rows, steps };
+  return a.layout === 0
+    ? {
+        ...sizes,
+        ...{ xT: rows * inputs, xB: inputs, maskT: rows, maskB: 1 },
+        ...{ yT: directions * rows * output, yB: output, yD: rows * output },
+      }
+    : {
+        ...sizes,
+        ...{ xT: inputs, xB: steps * inputs, maskT: 1, maskB: steps },
+        ...{ yT: directions * output, yB: steps * directions * output, yD: output },
+      };
+}
 
 /** Buffers by the names that kernels declare; a kernel takes those it has. */
 export type NamedBuffers = Readonly<Record<string, BufferId | undefined>>;

@@ -10,6 +10,7 @@ import type { BufferId } from '../types.ts';
 import { recurrentDispatch } from './recurrent-dispatch.ts';
 import {
   B,
+  callOf,
   extraVectors,
   foldedBias,
   INITIAL_C,
@@ -31,9 +32,7 @@ import {
  */
 export function lowerSingleStep(l: Lowering, spec: RecurrentSpec): boolean {
   const a = recurrentAttributes(l.node);
-  const x = l.inputs[X]!;
-  const [steps, rows] = a.layout === 0 ? [x.dims[0]!, x.dims[1]!] : [x.dims[1]!, x.dims[0]!];
-  const inputs = x.dims[2]!;
+  const { steps, rows, inputs } = callOf(l);
   const { hidden, output } = spec;
   const directions = directionsOf(a);
   const tile = chooseSingle(rows, steps, l.device, l.options.recurrentKernel);
@@ -52,12 +51,12 @@ export function lowerSingleStep(l: Lowering, spec: RecurrentSpec): boolean {
   const weights = phases.map((phase) => {
     if (phase === 'projection') {
       const own = { ...layout, sourceRows: output, units: output, blocks: [0], width: hidden };
-      return { r: product(l, PROJECTION, own) };
+      return { r: product([l], PROJECTION, own) };
     }
     const width = phase.operand === 'u' ? hidden : output;
     return {
-      w: product(l, W, { ...layout, blocks: phase.gates, width: inputs }),
-      r: product(l, R, { ...layout, blocks: phase.gates, width }),
+      w: product([l], W, { ...layout, blocks: phase.gates, width: inputs }),
+      r: product([l], R, { ...layout, blocks: phase.gates, width }),
     };
   });
 
@@ -79,8 +78,8 @@ export function lowerSingleStep(l: Lowering, spec: RecurrentSpec): boolean {
     phases.length > 1 ? l.scratch(2 * directions * rows * hidden, 'between products') : undefined;
   const common = {
     x: l.read(X),
-    b: foldedBias(l, spec, directions),
-    extra: extraVectors(l, spec, directions),
+    b: foldedBias([l], spec),
+    extra: extraVectors([l], spec),
     u,
     uNext: u,
     hBefore: before(INITIAL_H, output),
