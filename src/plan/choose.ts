@@ -38,10 +38,17 @@ export const DEFAULT_PROFILE: DeviceProfile = {
 export type Effort = 'quick' | 'best';
 
 /** The kernels that may serve a layer. */
-export type RecurrentKernel = 'step' | 'persistent';
+const KERNELS = ['step', 'persistent'] as const;
+export type RecurrentKernel = (typeof KERNELS)[number];
 
-/** The kernel that was measured to be the fastest for a layer and a shape, where that was done. */
-export type MeasuredKernel = (layer: string) => RecurrentKernel | undefined;
+/**
+ * Which of several ways was measured to be the fastest, where that was done. A question says all that the
+ * kernels are made from, so that equal ones in any model have one answer.
+ */
+export type Measured = <Way extends string>(
+  question: string,
+  ways: readonly Way[],
+) => Way | undefined;
 
 /** A recurrent kernel in one shape. */
 export type RecurrentChoice =
@@ -75,13 +82,11 @@ interface Habits {
     /** Fewest workgroups beside each other: with less, cores are idle. */
     readonly workgroups: number;
   };
-  /** Layers of a stack that compute side by side, each a chunk of time steps behind the one below. */
-  readonly wavefront: {
-    /** Most workgroups of one layer that leave room for those of another. */
-    readonly workgroups: number;
-    /** What beginning a chunk costs, in time steps. */
-    readonly steps: number;
-  };
+  /**
+   * Most workgroups of one layer that leave room for those of the others of a stack, which then compute
+   * side by side.
+   */
+  readonly besideOthers: number;
   readonly step: StepTile;
   readonly project: ProjectTile;
   /** What else compiles fast enough for a first result, where that is not everything. */
@@ -107,7 +112,7 @@ const HABITS: Readonly<Record<DeviceProfile['adapter'], Habits>> = {
       steps: 1,
       workgroups: Infinity,
     },
-    wavefront: { workgroups: 64, steps: 4 },
+    besideOthers: 64,
     step: { lanes: 16, units: 1, slices: 16, rows: 4 },
     project: { lanes: 64, rows: 4, columns: 2 },
   },
@@ -123,7 +128,8 @@ const HABITS: Readonly<Record<DeviceProfile['adapter'], Habits>> = {
       steps: 8,
       workgroups: 2,
     },
-    wavefront: { workgroups: 1, steps: 4 },
+    // Two workgroups take 1.6 times as long as one, and weights are brought again for each chunk.
+    besideOthers: 0,
     step: { lanes: 16, units: 2, slices: 1, rows: 8 },
     project: { lanes: 16, rows: 8, columns: 8 },
     quick: {
@@ -145,7 +151,7 @@ const HABITS: Readonly<Record<DeviceProfile['adapter'], Habits>> = {
     },
     // A dispatch a step would be a fifth of the time.
     blocked: { units: 4, rows: 8, workgroups: 2 },
-    wavefront: { workgroups: 1, steps: 4 },
+    besideOthers: 0,
     step: { lanes: 32, units: 2, slices: 1, rows: 8 },
     project: { lanes: 32, rows: 8, columns: 8 },
     quick: {
@@ -165,7 +171,7 @@ export interface RecurrentWishes {
   /** Whether the layers of a stack compute side by side: wherever that is legal, or never. */
   readonly wavefront?: boolean;
   readonly effort?: Effort;
-  readonly measured?: MeasuredKernel;
+  readonly measured?: Measured;
 }
 
 /** Whether anything compiles so slowly on a device that the first result should not wait for it. */
@@ -180,8 +186,7 @@ export function chooseRecurrent(
   device: DeviceProfile,
   { recurrentKernel, effort = 'best', measured }: RecurrentWishes = {},
 ): RecurrentChoice {
-  // Whatever the kernels of a layer are made from: equal ones in any model run equally fast.
-  const forced = recurrentKernel ?? measured?.(JSON.stringify([spec, rows, steps]));
+  const forced = recurrentKernel ?? measured?.(JSON.stringify([spec, rows, steps]), KERNELS);
   const habits = HABITS[device.adapter];
   const quick = effort === 'quick' ? habits.quick : undefined;
   const { persistent } = habits;
@@ -228,6 +233,9 @@ export interface StackChoice {
   readonly chunk: number;
 }
 
+/** What beginning a chunk costs, in time steps: a few dispatches. Reasoned from what these cost on GPUs. */
+const CHUNK_STEPS: Readonly<Record<RecurrentKernel, number>> = { step: 4, persistent: 12 };
+
 /**
  * The kernel for the layers of a stack together, where that pays: with short chunks the layers are soon all
  * at work, with long ones little is begun.
@@ -242,17 +250,28 @@ export function chooseStack(
   device: DeviceProfile,
   wishes: RecurrentWishes = {},
 ): StackChoice | undefined {
-  const { wavefront } = HABITS[device.adapter];
-  const ideal = Math.sqrt((steps * wavefront.steps) / (spec.layers - 1));
+  const { layers } = spec;
+  const { measured, ...known } = wishes;
+  const { wavefront } = known;
+  const { kernel } = chooseRecurrent(spec, rows, steps, device, known);
+  const beginning = CHUNK_STEPS[kernel];
+  const ideal = Math.sqrt((steps * beginning) / (layers - 1));
   const chunk = Math.min(2 * Math.ceil(ideal / 2), mostChunk - (mostChunk % 2));
-  if (wishes.wavefront === false || chunk < 2 || steps <= chunk) return undefined;
-  const recurrent = chooseRecurrent(spec, rows, chunk, device, wishes);
+  if (wavefront === false || chunk < 2 || steps <= chunk) return undefined;
+  const recurrent = chooseRecurrent(spec, rows, chunk, device, known);
   const { tile } = recurrent;
   const units = Math.max(spec.hidden, spec.output);
   const across = recurrent.kernel === 'step' ? Math.ceil(units / stepSpan(recurrent.tile)) : 1;
   const apart = across * Math.ceil(rows / tile.rows);
-  if (!wishes.wavefront && apart > wavefront.workgroups) return undefined;
-  return { recurrent, chunk };
+  const waves = Math.ceil(steps / chunk) + layers - 1;
+  const pays =
+    apart <= HABITS[device.adapter].besideOthers &&
+    waves * (chunk + beginning) < layers * (steps + beginning / 2);
+  const asked = JSON.stringify([spec, rows, steps, 'stack']);
+  const found = wavefront ? undefined : measured?.(asked, ['together', 'apart']);
+  const together = wavefront ?? (found ? found === 'together' : pays);
+  if (!together) return undefined;
+  return { recurrent: chooseRecurrent(spec, rows, chunk, device, wishes), chunk };
 }
 
 /**

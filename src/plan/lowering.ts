@@ -5,7 +5,7 @@ import type { WeightStorage } from '../../shaders/recurrent/weights.ts';
 import type { Node } from '../graph.ts';
 import type { HostValue, Inputs, ValueType } from '../ops/operator.ts';
 import type { Tensor } from '../tensor.ts';
-import type { DeviceProfile, Effort, MeasuredKernel, RecurrentKernel } from './choose.ts';
+import type { DeviceProfile, Effort, Measured, RecurrentKernel } from './choose.ts';
 import type { Operand } from './lower/pointwise.ts';
 import type { Term } from './lower/fuse.ts';
 import type { BufferId, Command, MakeWeight } from './types.ts';
@@ -19,7 +19,7 @@ export interface PlanOptions {
   /** Whether a session measures which recurrent kernel is the fastest. */
   readonly tune?: boolean;
   /** What has been measured, instead of what the planner thinks. */
-  readonly measured?: MeasuredKernel;
+  readonly measured?: Measured;
   /** What the choice of kernels is for, `'best'` where it is left out. */
   readonly effort?: Effort;
   /** How constant weights of recurrent layers are stored; `'f32'` where it is left out. */

@@ -2,7 +2,7 @@
 // plan of a shape has others, and makes way for the best once that is ready.
 import { RnnError } from '../errors.ts';
 import type { Graph } from '../graph.ts';
-import type { Effort, MeasuredKernel } from '../plan/choose.ts';
+import type { Effort, Measured } from '../plan/choose.ts';
 import { hasQuick } from '../plan/choose.ts';
 import { makePlan } from '../plan/index.ts';
 import type { Plan } from '../plan/types.ts';
@@ -101,7 +101,7 @@ export class Plans {
     effort: Effort,
   ): Promise<Entry> {
     const { share, profile, options } = this.#executor;
-    const planOf = (how: Effort, measured?: MeasuredKernel): Plan =>
+    const planOf = (how: Effort, measured?: Measured): Plan =>
       makePlan(this.#graph, {
         dims: prepared.dims,
         host: prepared.host,
@@ -114,9 +114,9 @@ export class Plans {
     if (options.tune && !forced) {
       // A caller may reuse its arrays as soon as the call returns.
       const arrays = this.arraysOf(feeds).map(([name, data]) => [name, data.slice()] as const);
-      const { measureKernels } = await import('./tune.ts');
-      const bestOf = (measured: MeasuredKernel): Plan => planOf('best', measured);
-      return this.#real(bestOf(await measureKernels(this.#executor, bestOf, arrays)));
+      const { measureWays } = await import('./tune.ts');
+      const bestOf = (measured: Measured): Plan => planOf('best', measured);
+      return this.#real(bestOf(await measureWays(this.#executor, bestOf, arrays)));
     }
     if (!hasQuick(profile) || forced) return this.#real(planOf('best'));
     if (effort === 'best' || this.#improved) {

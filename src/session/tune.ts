@@ -1,49 +1,58 @@
-// Which recurrent kernel is the fastest, found by running both: once for each layer and shape.
-import type { MeasuredKernel, RecurrentKernel } from '../plan/choose.ts';
+// Which way of computing recurrent layers is the fastest, found by running each: once for each layer and
+// shape.
+import type { Measured } from '../plan/choose.ts';
 import type { Plan } from '../plan/types.ts';
 import { Runner } from '../webgpu/runner.ts';
 import type { DeviceArray, Executor } from './executor.ts';
 
-const KERNELS: readonly RecurrentKernel[] = ['step', 'persistent'];
 /** Runs that count; one goes before. */
 const RUNS = 5;
 
-/** The fastest kernel by adapter, layer and shape, for all models as long as the page lives. */
-const found = new Map<string, RecurrentKernel>();
+/** The fastest way by adapter and question, for all models as long as the page lives. */
+const found = new Map<string, string>();
 
 /**
- * Measures the layers of a plan that nobody has measured, one after another in the whole plan.
+ * Answers the questions of a plan that nobody has answered, one after another with the whole plan.
  *
- * @param planOf makes the plan with given kernels
+ * @param planOf makes the plan with given answers
  * @param arrays what the plan is fed, by name; states begin with zeros, and results are dropped
  */
-export async function measureKernels(
+export async function measureWays(
   executor: Executor,
-  planOf: (measured: MeasuredKernel) => Plan,
+  planOf: (measured: Measured) => Plan,
   arrays: readonly (readonly [string, DeviceArray])[],
-): Promise<MeasuredKernel> {
+): Promise<Measured> {
   const { vendor, architecture, device, description } = executor.device.adapterInfo;
-  const keyOf = (layer: string): string =>
-    [vendor, architecture, device, description, layer].join('|');
-  const layers = new Set<string>();
-  planOf((layer) => {
-    layers.add(layer);
-    return undefined;
-  });
-  for (const layer of layers) {
-    if (found.has(keyOf(layer))) continue;
-    const times: { kernel: RecurrentKernel; ms: number }[] = [];
-    for (const kernel of KERNELS) {
-      const plan = planOf((other) => (other === layer ? kernel : found.get(keyOf(other))));
+  const keyOf = (question: string): string =>
+    [vendor, architecture, device, description, question].join('|');
+  /** The answers so far, with one to be tried; `ask` gets what has none. */
+  const answering =
+    (ask?: (question: string, ways: readonly string[]) => void, tried?: string, way?: string) =>
+    <Way extends string>(question: string, ways: readonly Way[]): Way | undefined => {
+      const answer = question === tried ? way : found.get(keyOf(question));
+      if (answer === undefined) ask?.(question, ways);
+      return ways.find((each) => each === answer);
+    };
+  for (;;) {
+    // One answer decides which questions are left.
+    const open = new Map<string, readonly string[]>();
+    planOf(answering((question, ways) => open.set(question, ways)));
+    const [next] = open;
+    if (!next) return answering();
+    const [question, ways] = next;
+    const times: { way: string; ms: number }[] = [];
+    for (const way of ways) {
+      const plan = planOf(answering(undefined, question, way));
       executor.check();
-      // A kernel that this device refuses is not the fastest.
+      // What this device refuses is not the fastest.
       const ms = await timeOf(executor, plan, arrays).catch(() => Infinity);
-      times.push({ kernel, ms });
+      times.push({ way, ms });
     }
+    executor.check(); // a device that is gone has refused nothing
     const best = times.reduce((a, b) => (b.ms < a.ms ? b : a));
-    if (best.ms < Infinity) found.set(keyOf(layer), best.kernel);
+    // Where all were refused the plan goes by its own lights, and says why it can't be.
+    found.set(keyOf(question), best.ms < Infinity ? best.way : 'none');
   }
-  return (layer) => found.get(keyOf(layer));
 }
 
 /** Milliseconds of a run: the median of some. */

@@ -4,6 +4,7 @@ import { loadModel, lstm, sequential, tensor } from '../../src/index.ts';
 import type { Graph, Tensor } from '../../src/index.ts';
 import { runReference } from '../../src/reference.ts';
 import { getAdapter } from '../setup/gpu.ts';
+import { asAdapter } from '../support/as-adapter.ts';
 import { expectClose } from '../support/close.ts';
 import { randomOf } from '../support/random.ts';
 
@@ -76,6 +77,43 @@ test('each layer is measured once, whichever model has it, and the answers are r
   expect(again.usage.kernels).toEqual(kernels);
   expect(again.usage.weightBytes).toBe(weightBytes); // what was tried and dropped left nothing
   for (const made of [model, again]) made.dispose();
+});
+
+test('a stack is measured side by side and apart, where that is not said', async () => {
+  const graph = graphOf(6, 6, 6);
+  const device = asAdapter(await (await getAdapter()).requestDevice(), 'gpu');
+  const beside = new Set<string>();
+  const create = device.createComputePipelineAsync.bind(device);
+  const shaders = new WeakMap<GPUShaderModule, string>();
+  const make = device.createShaderModule.bind(device);
+  device.createShaderModule = (descriptor) => {
+    const shader = make(descriptor);
+    shaders.set(shader, descriptor.code);
+    return shader;
+  };
+  device.createComputePipelineAsync = (descriptor) => {
+    if (!descriptor.label!.startsWith('recurrent-')) return create(descriptor);
+    const stacked = shaders.get(descriptor.compute.module)!.includes('params.layer');
+    beside.add(`${descriptor.label!} ${stacked ? 'together' : 'apart'}`);
+    return create(descriptor);
+  };
+  const feeds = feedsOf(graph, 24);
+  const model = await loadModel(graph, { device, tune: true });
+  expectRight(graph, await model.run(feeds), feeds);
+  // The way that is found first decides in which the kernels are compared.
+  const ways = [...beside].map((each) => each.split(' ')[1]);
+  expect(new Set(ways)).toEqual(new Set(['together', 'apart']));
+  const kernels = new Set([...beside].map((each) => each.split(' ')[0]));
+  expect(kernels).toContain('recurrent-step-0');
+  expect(kernels).toContain('recurrent-persistent');
+  model.dispose();
+  // What is asked for is not measured: only kernels of one kind are compiled.
+  beside.clear();
+  const apart = await loadModel(graph, { device, tune: true, wavefront: false });
+  expectRight(graph, await apart.run(feeds), feeds);
+  expect([...beside].filter((each) => each.endsWith('together'))).toEqual([]);
+  apart.dispose();
+  device.destroy();
 });
 
 test('the state of a stream is what it would be without measuring', async () => {

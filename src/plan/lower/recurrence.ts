@@ -73,7 +73,6 @@ export class Recurrence {
     return this.#state;
   }
 
-
   /** Adds the commands of a chunk. */
   run({ turns, instances, fromZero, uniforms }: Chunk): void {
     const l = topOf(this.#stack);
