@@ -81,24 +81,24 @@ test('each layer is measured once, whichever model has it, and the answers are r
 
 test('a stack is measured side by side and apart, where that is not said', async () => {
   const graph = graphOf(6, 6, 6);
-  const device = asAdapter(await (await getAdapter()).requestDevice(), 'gpu');
+  const gpu = asAdapter(await (await getAdapter()).requestDevice(), 'gpu');
   const beside = new Set<string>();
-  const create = device.createComputePipelineAsync.bind(device);
+  const create = gpu.createComputePipelineAsync.bind(gpu);
   const shaders = new WeakMap<GPUShaderModule, string>();
-  const make = device.createShaderModule.bind(device);
-  device.createShaderModule = (descriptor) => {
+  const make = gpu.createShaderModule.bind(gpu);
+  gpu.createShaderModule = (descriptor) => {
     const shader = make(descriptor);
     shaders.set(shader, descriptor.code);
     return shader;
   };
-  device.createComputePipelineAsync = (descriptor) => {
+  gpu.createComputePipelineAsync = (descriptor) => {
     if (!descriptor.label!.startsWith('recurrent-')) return create(descriptor);
     const stacked = shaders.get(descriptor.compute.module)!.includes('params.layer');
     beside.add(`${descriptor.label!} ${stacked ? 'together' : 'apart'}`);
     return create(descriptor);
   };
   const feeds = feedsOf(graph, 24);
-  const model = await loadModel(graph, { device, tune: true });
+  const model = await loadModel(graph, { device: gpu, tune: true });
   expectRight(graph, await model.run(feeds), feeds);
   // The way that is found first decides in which the kernels are compared.
   const ways = [...beside].map((each) => each.split(' ')[1]);
@@ -109,11 +109,11 @@ test('a stack is measured side by side and apart, where that is not said', async
   model.dispose();
   // What is asked for is not measured: only kernels of one kind are compiled.
   beside.clear();
-  const apart = await loadModel(graph, { device, tune: true, wavefront: false });
+  const apart = await loadModel(graph, { device: gpu, tune: true, wavefront: false });
   expectRight(graph, await apart.run(feeds), feeds);
   expect([...beside].filter((each) => each.endsWith('together'))).toEqual([]);
   apart.dispose();
-  device.destroy();
+  gpu.destroy();
 });
 
 test('the state of a stream is what it would be without measuring', async () => {

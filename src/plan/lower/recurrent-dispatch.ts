@@ -25,19 +25,15 @@ export function timeUniforms(
   { rows, steps, inputs }: RecurrentCall,
   output: number,
 ): Readonly<Record<string, number>> {
-  const directions = directionsOf(a);
-  const sizes = { rows, steps };
-  return a.layout === 0
-    ? {
-        ...sizes,
-        ...{ xT: rows * inputs, xB: inputs, maskT: rows, maskB: 1 },
-        ...{ yT: directions * rows * output, yB: output, yD: rows * output },
-      }
-    : {
-        ...sizes,
-        ...{ xT: inputs, xB: steps * inputs, maskT: 1, maskB: steps },
-        ...{ yT: directions * output, yB: steps * directions * output, yD: output },
-      };
+  const all = directionsOf(a) * output;
+  if (a.layout === 0) {
+    const x = { xT: rows * inputs, xB: inputs };
+    const y = { yT: all * rows, yB: output, yD: rows * output };
+    return { rows, steps, ...x, ...y, maskT: rows, maskB: 1 };
+  }
+  const x = { xT: inputs, xB: steps * inputs };
+  const y = { yT: all, yB: steps * all, yD: output };
+  return { rows, steps, ...x, ...y, maskT: 1, maskB: steps };
 }
 
 /** Buffers by the names that kernels declare; a kernel takes those it has. */
