@@ -5,6 +5,9 @@
 export type BindingType =
   `${'read' | 'write'} ${'f32' | 'i32' | 'u32' | 'vec2u' | 'vec4f' | 'vec4i'}`;
 
+/** WGSL extensions that some kernels use where a device has them. */
+export type Extension = 'f16' | 'subgroups';
+
 /** A compute shader with everything a plan and a device need to know of it. */
 export interface Kernel<B extends string = string, U extends string = string> {
   /** For labels and error messages. */
@@ -15,6 +18,8 @@ export interface Kernel<B extends string = string, U extends string = string> {
   readonly uniforms: Readonly<Record<U, 'u32' | 'i32' | 'f32'>>;
   /** True where the kernel reads `turn`, the number of the turn of the loop it runs in. */
   readonly stepped: boolean;
+  /** What of WGSL it needs beyond the core: extensions that the device must have as features. */
+  readonly enables: readonly Extension[];
   /** Whole WGSL source with entry point `main`. It identifies the pipeline. */
   readonly source: string;
 }
@@ -33,10 +38,11 @@ export function defineKernel<const B extends string, const U extends string>(opt
   readonly bindings: Readonly<Record<B, BindingType>>;
   readonly uniforms: Readonly<Record<U, 'u32' | 'i32' | 'f32'>>;
   readonly stepped?: boolean;
+  readonly enables?: readonly Extension[];
   readonly body: string;
 }): Kernel<B, U> {
-  const { name, bindings, uniforms, stepped = false, body } = options;
-  const lines: string[] = [];
+  const { name, bindings, uniforms, stepped = false, enables = [], body } = options;
+  const lines = enables.map((extension) => `enable ${extension};`);
   const fields = Object.entries<string>(uniforms);
   if (fields.length > 0) {
     lines.push(`struct Params { ${fields.map(([key, type]) => `${key}: ${type}`).join(', ')} }`);
@@ -48,7 +54,8 @@ export function defineKernel<const B extends string, const U extends string>(opt
     lines.push(`@group(0) @binding(${i + 1}) var<storage, ${mode}> ${key}: array<${element}>;`);
   });
   if (stepped) lines.push('@group(1) @binding(0) var<uniform> turn: u32;');
-  return { name, bindings, uniforms, stepped, source: `${lines.join('\n')}\n${body.trim()}\n` };
+  const source = `${lines.join('\n')}\n${body.trim()}\n`;
+  return { name, bindings, uniforms, stepped, enables, source };
 }
 
 /** The bindings of a variant: those that are not false. */

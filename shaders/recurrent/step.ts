@@ -33,6 +33,11 @@ export interface StepTile {
   readonly slices: number;
   /** Batch rows that a lane keeps. */
   readonly rows: number;
+  /**
+   * Whether the lanes of a workgroup are one subgroup, lanes times slices in all, and add up their slices
+   * among each other; else they do it through workgroup memory.
+   */
+  readonly isSubgroup?: boolean;
 }
 
 /**
@@ -83,7 +88,8 @@ export function stepKernel(
   const units = projection ? output : hidden;
   const width = operand === 'h' ? output : hidden;
   const k4 = Math.ceil(width / 4);
-  const { lanes: L, units: UL, slices: S, rows: RB } = tile;
+  const { lanes: L, units: UL, slices: S, rows: RB, isSubgroup = false } = tile;
+  const throughMemory = S > 1 && !isSubgroup;
   const span = stepSpan(tile);
   const tiles = Math.ceil(units / span);
   const op = paddedOutput(spec);
@@ -177,12 +183,17 @@ export function stepKernel(
     ).join('\n    ')}
   }`;
   };
+  const reduced = (sum: string): string => {
+    const distances = count(Math.log2(S)).map((i) => L * 2 ** i);
+    return distances.map((d) => `${sum} += subgroupShuffleXor(${sum}, ${d}u);`).join(' ');
+  };
   const readsH = operand === 'h' || last || needs('h');
   const time = recurrenceUniforms(spec);
   const uniforms: Kernel['uniforms'] = ownX ? { ...time, xB: 'u32' } : time;
   return defineKernel({
     name: `recurrent-step-${index}`,
     stepped: true,
+    enables: isSubgroup ? ['subgroups'] : [],
     bindings: present({
       xw: !projection && !ownX && 'read f32',
       x: ownX && (vector ? 'read vec4f' : 'read f32'),
@@ -209,11 +220,12 @@ ${activationFunctions(spec)}${weights.functions}${xWeights?.functions ?? ''}
 #if ${last || writesC}
 ${timeFunctions(spec)}
 #endif
-#if ${S > 1}
+#if ${throughMemory}
 var<workgroup> partial: array<f32, ${S * L * G.length * RB}>;
 #endif
-@compute @workgroup_size(${L}${S === 1 ? '' : `, ${S}`})
-fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: vec3u) {
+@compute @workgroup_size(${isSubgroup ? L * S : `${L}${S === 1 ? '' : `, ${S}`}`})
+fn main(@builtin(workgroup_id) wid: vec3u, ${isSubgroup ? '@builtin(subgroup_invocation_id) lane: u32' : '@builtin(local_invocation_id) lid: vec3u'}) {
+  ${isSubgroup ? `let lid = vec2u(lane % ${L}u, lane / ${L}u);` : ''}
   ${beginInstance(spec)}
   #if ${spec.layers > 1}
   // Others of the stack still have steps.
@@ -227,7 +239,11 @@ ${multiply(weights, k4, 0, (r) => `${source}[o${r} + k]`)}
   ${R.map((r) => `let x${r} = (min(first + ${r}u, params.rows - 1u) * params.xB)${vector ? ' >> 2u' : ''};`).join('\n  ')}
   ${xWeights ? multiply(xWeights, xVectors, products.length, loadX) : ''}
   #endif
-  #if ${S > 1}
+  #if ${isSubgroup}
+  // Afterwards each lane has the sums over all slices.
+  ${G.map((g) => R.map((r) => reduced(`a${g}_${r}`)).join(' ')).join('\n  ')}
+  #endif
+  #if ${throughMemory}
   let lane = lid.y * ${L}u + lid.x;
   ${G.map((g) => R.map((r) => `partial[${(g * RB + r) * S * L}u + lane] = a${g}_${r};`).join(' ')).join('\n  ')}
   workgroupBarrier();
@@ -255,7 +271,7 @@ ${multiply(weights, k4, 0, (r) => `${source}[o${r} + k]`)}
   for (var m = 0u; m < ${UL}u; m++) {
     let unit = wid.x * ${span}u + m * ${L}u + lid.x;
     if (unit >= ${units}u) { break; }
-    for (var q = 0u; q < ${RB}u; q++) {
+    for (var q = ${isSubgroup ? 'lid.y' : '0u'}; q < ${RB}u; q += ${S}u) {
       let row = first + q;
       if (row >= params.rows) { break; }
       ${cell((g) => (G.length * RB === P ? `a${g}_0` : `sums[(m * ${P}u + ${g}u) * ${RB}u + q]`))}

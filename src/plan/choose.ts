@@ -19,6 +19,8 @@ export interface DeviceProfile {
    * that there are differ in what their compilers make of a kernel.
    */
   readonly adapter: 'gpu' | 'swiftshader' | 'llvmpipe';
+  /** Lanes of every subgroup, where that is one number and kernels may use subgroups; else 0. */
+  readonly subgroupSize: number;
 }
 
 /** The limits that every WebGPU device has, for planning without one. */
@@ -29,6 +31,7 @@ export const DEFAULT_PROFILE: DeviceProfile = {
   maxBufferSize: 268435456,
   maxStorageBuffersPerShaderStage: 8,
   adapter: 'gpu',
+  subgroupSize: 0,
 };
 
 /**
@@ -178,6 +181,24 @@ export interface RecurrentWishes {
 export const hasQuick = ({ adapter }: DeviceProfile): boolean =>
   HABITS[adapter].quick !== undefined;
 
+/** How the slices of a product may be added up. */
+const SUMS = ['subgroup', 'workgroup'] as const;
+
+/**
+ * A step whose workgroups are one subgroup each: four units, whose weights are neighbours, and as many
+ * slices as there are lanes for. Nothing waits at a barrier.
+ */
+function subgroupTile(step: StepTile, rows: number, { subgroupSize }: DeviceProfile): StepTile {
+  const lanes = Math.min(4, subgroupSize / 2);
+  return {
+    lanes,
+    units: 1,
+    slices: subgroupSize / lanes,
+    rows: Math.min(step.rows, powerOfTwo(rows)),
+    isSubgroup: true,
+  };
+}
+
 /** The kernel for a layer of `rows` batch rows over `steps` time steps. */
 export function chooseRecurrent(
   spec: RecurrentSpec,
@@ -220,6 +241,11 @@ export function chooseRecurrent(
   const suits = units <= persistent.units && (blocks || (pays && tile.rows * vectors <= most));
   const wanted = forced ?? (suits ? 'persistent' : 'step');
   if (wanted === 'persistent' && fits) return { kernel: 'persistent', tile };
+  const sliced = step.slices > 1 && device.subgroupSize > 1;
+  const sums = sliced && measured?.(JSON.stringify([spec, rows, steps, 'sums']), SUMS);
+  if (sliced && sums !== 'workgroup') {
+    return { kernel: 'step', tile: subgroupTile(step, rows, device) };
+  }
   const slices = rows <= 4 ? step.slices : Math.min(4, step.slices);
   const rowBlock = Math.min(step.rows, powerOfTwo(rows));
   const perLane = units < stepSpan(step) ? 1 : step.units;
@@ -287,6 +313,7 @@ export function chooseSingle(
 ): StepTile | undefined {
   if (steps !== 1 || rows > 4 || forced === 'persistent') return undefined;
   const { step } = HABITS[device.adapter];
+  if (step.slices > 1 && device.subgroupSize > 1) return subgroupTile(step, rows, device);
   const tile = { ...step, rows: powerOfTwo(rows) };
   return step.slices > 1 ? { ...tile, units: 1, slices: step.slices / 2 } : tile;
 }

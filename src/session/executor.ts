@@ -19,7 +19,16 @@ import { Turns } from './turns.ts';
 
 const INT32 = [-0x80000000, 0x7fffffff] as const;
 
-function profileOf({ device: { limits }, kind }: Gpu): DeviceProfile {
+/** Lanes of every subgroup, where that is one number and kernels may use subgroups; else 0. */
+function subgroupSizeOf({ features, adapterInfo }: GPUDevice): number {
+  const { subgroupMinSize, subgroupMaxSize } = adapterInfo;
+  return features.has('subgroups') && subgroupMinSize === subgroupMaxSize
+    ? (subgroupMinSize ?? 0)
+    : 0;
+}
+
+function profileOf({ device, kind }: Gpu): DeviceProfile {
+  const { limits } = device;
   return {
     maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
     maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
@@ -27,6 +36,7 @@ function profileOf({ device: { limits }, kind }: Gpu): DeviceProfile {
     maxBufferSize: limits.maxBufferSize,
     maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
     adapter: kind,
+    subgroupSize: subgroupSizeOf(device),
   };
 }
 

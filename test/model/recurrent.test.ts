@@ -1,7 +1,7 @@
 // Every recurrent kernel against the float64 reference, over random configurations of all features:
 // in the shapes chosen for this adapter, and in those for others.
-import { afterAll, describe, test } from 'vitest';
-import { getAdapter } from '../setup/gpu.ts';
+import { afterAll, describe, expect, test } from 'vitest';
+import { getAdapter, hasSubgroups } from '../setup/gpu.ts';
 import { asAdapter } from '../support/as-adapter.ts';
 import { SEED } from '../support/random.ts';
 import { expectLikeReference } from '../support/recurrent-equals-reference.ts';
@@ -12,10 +12,16 @@ const BLOCK_CASES = 12; // of each number of rows
 
 const device = await (await getAdapter()).requestDevice();
 const gpu = asAdapter(await (await getAdapter()).requestDevice(), 'gpu');
+const subgroups = asAdapter(
+  await (await getAdapter()).requestDevice({ requiredFeatures: hasSubgroups ? ['subgroups'] : [] }),
+  'gpu',
+  hasSubgroups,
+);
 const llvmpipe = asAdapter(await (await getAdapter()).requestDevice(), 'llvmpipe');
 afterAll(() => {
   device.destroy();
   gpu.destroy();
+  subgroups.destroy();
   llvmpipe.destroy();
 });
 
@@ -42,6 +48,34 @@ describe.each([
     120_000,
   );
 });
+
+describe.skipIf(!hasSubgroups)(
+  'sums over subgroups (where the adapter has none: no such kernels)',
+  () => {
+    test.each([
+      ['several steps', {}],
+      ['single steps', { T: 1, hidden: 32 }],
+      ['as many rows as a lane has', { B: 4, T: 3 }],
+    ] as const)(
+      '%s equal the reference',
+      async (_, restrictions) => {
+        const modules: string[] = [];
+        const create = subgroups.createShaderModule.bind(subgroups);
+        subgroups.createShaderModule = (descriptor) => {
+          modules.push(descriptor.code);
+          return create(descriptor);
+        };
+        const options = { device: subgroups, recurrentKernel: 'step' } as const;
+        await expectLikeReference(SEED, 30, options, { maxHidden: 67, ...restrictions });
+        expect(
+          modules.filter((code) => code.includes('subgroupShuffleXor')).length,
+        ).toBeGreaterThan(20);
+        subgroups.createShaderModule = create;
+      },
+      120_000,
+    );
+  },
+);
 
 // Only there are blocks of rows in one workgroup for all time steps.
 test.each([5, 9, 16])(

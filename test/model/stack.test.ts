@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { inspect, loadModel, type LoadOptions } from '../../src/index.ts';
 import { runReference } from '../../src/reference.ts';
-import { getAdapter } from '../setup/gpu.ts';
+import { getAdapter, hasSubgroups } from '../setup/gpu.ts';
 import { asAdapter } from '../support/as-adapter.ts';
 import { expectClose } from '../support/close.ts';
 import type { RecurrentCase, RecurrentRestrictions } from '../support/random-recurrent.ts';
@@ -14,9 +14,14 @@ const CASES = 24;
 
 const device = await (await getAdapter()).requestDevice();
 const gpu = asAdapter(await (await getAdapter()).requestDevice(), 'gpu');
+const subgroups = asAdapter(
+  await (await getAdapter()).requestDevice({ requiredFeatures: hasSubgroups ? ['subgroups'] : [] }),
+  'gpu',
+  hasSubgroups,
+);
 const llvmpipe = asAdapter(await (await getAdapter()).requestDevice(), 'llvmpipe');
 afterAll(() => {
-  for (const each of [device, gpu, llvmpipe]) each.destroy();
+  for (const each of [device, gpu, subgroups, llvmpipe]) each.destroy();
 });
 
 /** Runs a stack on a backend and on the reference; a difference is named with all there is to know. */
@@ -67,6 +72,7 @@ const PLAIN: RecurrentRestrictions = {
 describe.each([
   ['this adapter', device],
   ['a GPU', gpu],
+  ['a GPU with subgroups', subgroups],
   ['llvmpipe', llvmpipe],
 ] as const)('shapes for %s', (_, target) => {
   test.each(['step', 'persistent'] as const)(

@@ -16,6 +16,7 @@ const PROFILE: DeviceProfile = {
   maxBufferSize: 2 ** 28,
   maxStorageBuffersPerShaderStage: 8,
   adapter: 'gpu',
+  subgroupSize: 0,
 };
 
 /** A graph being written: inputs and constants come with their use. */
