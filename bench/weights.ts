@@ -1,5 +1,6 @@
 // `npm run bench:weights`: what the option `weights` saves and costs: memory on the GPU, time, and the
-// worst error against the float64 reference, for each cell with 256 units over 1000 time steps.
+// worst error against the float64 reference, for each cell with 256 units over 1000 time steps. Where the
+// adapter has shader-f16, `arithmetic: 'f16'` too.
 //
 //   npm run bench:weights                       one batch row
 //   npm run bench:weights -- --batch 16
@@ -19,8 +20,13 @@ const CELLS = {
   rnn: { make: rnn, gates: 1 },
 };
 type Cell = keyof typeof CELLS;
-const STORAGES = ['f32', 'f16', 'int8'] as const;
-type Storage = (typeof STORAGES)[number];
+/** Ways to have weights, and what they ask of `loadModel`. */
+const STORAGES: Readonly<Record<string, LoadOptions>> = {
+  f32: { weights: 'f32' },
+  f16: { weights: 'f16' },
+  'f16 in f16': { weights: 'f16', arithmetic: 'f16' }, // where the adapter has it
+  int8: { weights: 'int8' },
+};
 
 const { values: args } = parseArgs({
   options: {
@@ -44,7 +50,8 @@ const asked: LoadOptions = kernel === undefined ? {} : { recurrentKernel: kernel
 /** One storage of one cell. */
 interface Row {
   readonly cell: Cell;
-  readonly weights: Storage;
+  /** One of the ways above. */
+  readonly weights: string;
   /** Bytes of all constants on the GPU, biases among them. */
   readonly bytes: number;
   /** Milliseconds of a run, end to end. */
@@ -84,9 +91,12 @@ async function measureCell(cell: Cell, device: GPUDevice): Promise<Row[]> {
   const reference = await load({ device: 'reference' });
   const truth = await reference.run();
   reference.model.dispose();
+  const storages = Object.entries(STORAGES).filter(
+    ([, { arithmetic }]) => arithmetic !== 'f16' || device.features.has('shader-f16'),
+  );
   const loaded = await Promise.all(
-    STORAGES.map(async (weights) => {
-      const { model, run } = await load({ device, weights, ...asked });
+    storages.map(async ([weights, how]) => {
+      const { model, run } = await load({ device, ...how, ...asked });
       await model.warmUp(feeds);
       const { weightBytes } = model.usage;
       const error = worstDifference(await run(), truth);
@@ -118,7 +128,7 @@ function lineOf(
 ): string {
   return [
     cell.padEnd(5),
-    weights.padEnd(8),
+    weights.padEnd(10),
     `${(bytes / 1024).toFixed(0)} KiB`.padStart(10),
     `${(bytes / whole).toFixed(2)}x`.padStart(7),
     `${ms.median.toFixed(2)} ms`.padStart(12),
@@ -132,7 +142,7 @@ console.log(`${facts.name}${facts.software ? ': a CPU, so no statement about GPU
 console.log(
   `${H} units and inputs, batch ${B}, ${T} time steps${kernel ? `, ${kernel} kernel` : ''}`,
 );
-console.log('cell  weights      memory   of f32         time  of f32  worst error');
+console.log('cell  weights        memory   of f32         time  of f32  worst error');
 const cells = args.cell.map((name): Cell => {
   if (!Object.hasOwn(CELLS, name)) throw new Error(`--cell ${name}: expected lstm, gru or rnn`);
   return name as Cell;

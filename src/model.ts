@@ -41,6 +41,14 @@ export interface LoadOptions {
    * stores nothing on a GPU and computes with the weights as they are given.
    */
   readonly weights?: 'f32' | 'f16' | 'int8';
+  /**
+   * What a GPU multiplies the weights of recurrent layers in: `'f32'` (default); `'f16'`, for weights that
+   * are stored as f16, and so are they then when `weights` is left out. States and inputs are rounded to
+   * 11 bits and four products added up in f16, beyond 65504 to infinity; sums of these are float32, as is
+   * all else. It needs a device with the feature `shader-f16`, else the load throws `LIMIT_EXCEEDED`.
+   * The reference backend computes in float64.
+   */
+  readonly arithmetic?: 'f32' | 'f16';
   /** Ends the load with the reason of the signal. */
   readonly signal?: AbortSignal;
   /** Called while bytes arrive. */

@@ -87,7 +87,7 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
     const { tiles, k4, blocks } = sizesOf(item);
     const shape = { groups: instances * tiles, k4, span: blocks * lanes };
     const storage = item === 'projection' ? spec.storage.projection : spec.storage.recurrent;
-    return weightAccess(`r${index}`, storage, shape);
+    return weightAccess(`r${index}`, storage, shape, spec.arithmetic);
   });
 
   // Few cells are written out, so that what they keep is in registers; many are a loop over arrays.
@@ -110,7 +110,7 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
     const body = projection ? 'hNew = s_p;' : item.wgsl;
     const needs = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(body);
     const writesC = spec.hasC && !projection;
-    const { scale } = weights[index]!;
+    const { scale, operand: prepared, dot } = weights[index]!;
     const sum = (g: number, m: number | string, r: number | string): string => {
       const bare = loops ? own(`sum${g}`, m, r) : `a${g}_${m}_${r}`;
       if (!scale) return bare;
@@ -147,7 +147,7 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
     const sums = mine.flatMap((m) => names.map((_, g) => [g, m] as const));
     const terms = (k: string): string =>
       `${sums.map(([g, m]) => `let w_${g}_${m} = ${weight(k, g, m)};`).join(' ')}
-        ${R.map((r) => `let v${r} = ${read(k, r)}; ${sums.map(([g, m]) => `a${g}_${m}_${r} += dot(w_${g}_${m}, v${r});`).join(' ')}`).join('\n        ')}`;
+        ${R.map((r) => `let v${r} = ${prepared(read(k, r))}; ${sums.map(([g, m]) => `a${g}_${m}_${r} += ${dot(`w_${g}_${m}`, `v${r}`)};`).join(' ')}`).join('\n        ')}`;
     const product = (): string =>
       tile.keepsWeights
         ? count(k4)
@@ -187,13 +187,13 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
   /** Brings to the invocation, once for all steps, the scales of a phase and the weights it keeps. */
   const hold = (item: StepPhase, index: number): string => {
     const { units, tiles, k4, blocks } = sizesOf(item);
-    const { load, scale } = weights[index]!;
+    const { load, scale, type } = weights[index]!;
     const group = (m: number): string => `dir * ${tiles}u + ${m}u`;
     const scales = (m: number): string[] =>
       count(scale && !loops ? blocks : 0).map(
         (g) => `let scale${index}_${m}_${g} = ${scale!(group(m), `${g * lanes}u + lane`)};`,
       );
-    const kept = (m: number): string => `var w${index}_${m}: array<vec4f, ${k4 * blocks}>;
+    const kept = (m: number): string => `var w${index}_${m}: array<${type}, ${k4 * blocks}>;
   for (var q = 0u; q < ${k4 * blocks}u; q++) {
     w${index}_${m}[q] = ${load(`((${group(m)}) * ${k4 * blocks}u + q) * ${lanes}u + lane`)};
   }`;
@@ -231,6 +231,7 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
   const keeps = phases.some((item) => item !== 'projection' && /\bkeep\b/.test(item.wgsl));
   return defineKernel({
     name: 'recurrent-persistent',
+    enables: [...new Set(weights.flatMap(({ enables }) => enables))],
     bindings: present({
       xw: 'read f32',
       r0: weights[0]!.binding,

@@ -41,7 +41,12 @@ export function projectKernel(
   const k4 = Math.ceil(inputs / 4);
   const stacked = spec.layers > 1;
   const instances = stacked ? spec.layers - 1 : instancesOf(spec);
-  const weights = weightAccess('w', spec.storage.input, { groups: instances * tiles, k4, span });
+  const weights = weightAccess(
+    'w',
+    spec.storage.input,
+    { groups: instances * tiles, k4, span },
+    spec.arithmetic,
+  );
   const vector = inputs % 4 === 0;
   const R = count(tile.rows);
   const C = count(tile.columns);
@@ -61,6 +66,7 @@ export function projectKernel(
           .join(', ')})`;
   return defineKernel({
     name: 'recurrent-project',
+    enables: weights.enables,
     bindings: present({
       x: vector ? 'read vec4f' : 'read f32',
       w: weights.binding,
@@ -106,7 +112,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: ve
   for (var k = 0u; k < ${k4}u; k++) {
     let at = ((dir * ${tiles}u + wid.x) * ${k4}u + k) * ${span}u + lid.x;
     ${C.map((c) => `let w${c} = ${weights.load(`at + ${c * tile.lanes}u`)};`).join(' ')}
-    ${R.map((r) => `let x${r} = ${load(r)};\n    ${C.map((c) => `a${r}_${c} += dot(w${c}, x${r});`).join(' ')}`).join('\n    ')}
+    ${R.map((r) => `let x${r} = ${weights.operand(load(r))};\n    ${C.map((c) => `a${r}_${c} += ${weights.dot(`w${c}`, `x${r}`)};`).join(' ')}`).join('\n    ')}
   }
   ${C.map(
     (c) => `if (column + ${c * tile.lanes}u < ${columns}u) {

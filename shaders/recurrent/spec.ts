@@ -4,7 +4,7 @@ import type { Activation, ActivationName, CellPhase, CellVariant } from '../../s
 import { ACTIVATIONS } from '../../src/cells/index.ts';
 import type { BindingType, Kernel } from '../kernel.ts';
 import { literal } from '../wgsl.ts';
-import type { WeightStorage } from './weights.ts';
+import type { Arithmetic, WeightStorage } from './weights.ts';
 
 /** One activation of one direction with its parameters. */
 export interface ActivationUse {
@@ -44,6 +44,8 @@ export interface RecurrentSpec {
   readonly writesY: boolean;
   /** How the weights of each product are stored. */
   readonly storage: Readonly<Record<'input' | 'recurrent' | 'projection', WeightStorage>>;
+  /** What weights that are stored as f16 are multiplied in. */
+  readonly arithmetic: Arithmetic;
 }
 
 /** `n` rounded up to a multiple of `unit`. */

@@ -3,7 +3,7 @@
 // bytes of R; lanes along y share the product, each a slice of it; each keeps a block of rows.
 import type { CellPhase } from '../../src/cells/index.ts';
 import { defineKernel, present } from '../kernel.ts';
-import type { Kernel } from '../kernel.ts';
+import type { Extension, Kernel } from '../kernel.ts';
 import { MATH } from '../math.ts';
 import { wgsl } from '../wgsl.ts';
 import {
@@ -123,9 +123,9 @@ export function stepKernel(
   });
   const { storage } = spec;
   const stored = projection ? storage.projection : storage.recurrent;
-  const weights = weightAccess('r', stored, shapeOf(k4));
+  const weights = weightAccess('r', stored, shapeOf(k4), spec.arithmetic);
   const xVectors = Math.ceil((single?.width ?? 0) / 4);
-  const xWeights = ownX && weightAccess('w', storage.input, shapeOf(xVectors));
+  const xWeights = ownX && weightAccess('w', storage.input, shapeOf(xVectors), spec.arithmetic);
   const scale = (access: WeightAccess, p: number): string | undefined =>
     access.scale?.(`dir * ${tiles}u + wid.x`, `${p * span}u + m * ${L}u + lid.x`);
   const ownInput = (sum: (g: number) => string): ((gate: number) => string) | undefined =>
@@ -162,7 +162,7 @@ export function stepKernel(
   };
   /** The products with one vector, of so many vec4, added to the sums from `from`. */
   const multiply = (
-    { load: loadWeight }: WeightAccess,
+    { load: loadWeight, operand: prepared, dot }: WeightAccess,
     vectors: number,
     from: number,
     load: (r: number) => string,
@@ -178,8 +178,8 @@ export function stepKernel(
     let wAt = ((dir * ${tiles}u + wid.x) * ${vectors}u + k) * ${products.length * span}u + lid.x;
     ${mine.map(({ at }, q) => `let w${q} = ${loadWeight(`wAt + ${at}u`)};`).join(' ')}
     ${R.map(
-      (r) => `let v${r} = ${load(r)};
-    ${mine.map(({ sum }, q) => `a${sum}_${r} += dot(w${q}, v${r});`).join(' ')}`,
+      (r) => `let v${r} = ${prepared(load(r))};
+    ${mine.map(({ sum }, q) => `a${sum}_${r} += ${dot(`w${q}`, `v${r}`)};`).join(' ')}`,
     ).join('\n    ')}
   }`;
   };
@@ -187,13 +187,15 @@ export function stepKernel(
     const distances = count(Math.log2(S)).map((i) => L * 2 ** i);
     return distances.map((d) => `${sum} += subgroupShuffleXor(${sum}, ${d}u);`).join(' ');
   };
+  const enables: Extension[] = [...weights.enables, ...(xWeights?.enables ?? [])];
+  if (isSubgroup) enables.push('subgroups');
   const readsH = operand === 'h' || last || needs('h');
   const time = recurrenceUniforms(spec);
   const uniforms: Kernel['uniforms'] = ownX ? { ...time, xB: 'u32' } : time;
   return defineKernel({
     name: `recurrent-step-${index}`,
     stepped: true,
-    enables: isSubgroup ? ['subgroups'] : [],
+    enables: [...new Set(enables)],
     bindings: present({
       xw: !projection && !ownX && 'read f32',
       x: ownX && (vector ? 'read vec4f' : 'read f32'),

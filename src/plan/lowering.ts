@@ -1,7 +1,7 @@
 // What the lowering of an operator is given: its node with shapes known, and a place to put
 // dispatches. One instance a node; the planner makes it.
 import type { Kernel, Workgroups } from '../../shaders/kernel.ts';
-import type { WeightStorage } from '../../shaders/recurrent/weights.ts';
+import type { Arithmetic, WeightStorage } from '../../shaders/recurrent/weights.ts';
 import type { Node } from '../graph.ts';
 import type { HostValue, Inputs, ValueType } from '../ops/operator.ts';
 import type { Tensor } from '../tensor.ts';
@@ -24,6 +24,8 @@ export interface PlanOptions {
   readonly effort?: Effort;
   /** How constant weights of recurrent layers are stored; `'f32'` where it is left out. */
   readonly weights?: WeightStorage;
+  /** What recurrent weights that are stored as f16 are multiplied in; `'f32'` where it is left out. */
+  readonly arithmetic?: Arithmetic;
   /** False computes each elementwise node, slice and transposition by itself. */
   readonly fuse?: boolean;
   /** Nodes that loops may come to, a default where it is left out. */

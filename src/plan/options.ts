@@ -7,17 +7,26 @@ const WEIGHTS = ['f32', 'f16', 'int8'] as const;
 /** What is asked for, of the options of `loadModel` and `inspect`. */
 export interface AskedOptions extends Pick<
   PlanOptions,
-  'recurrentKernel' | 'wavefront' | 'tune' | 'weights'
+  'recurrentKernel' | 'wavefront' | 'tune' | 'weights' | 'arithmetic'
 > {
   readonly limits?: Pick<PlanOptions, 'maxUnrolled'>;
 }
 
-/** @throws RnnError `INVALID_ARGUMENT` for weights that are stored in no way there is */
+/** @throws RnnError `INVALID_ARGUMENT` for weights or arithmetic of no kind that there is */
 export function planOptionsOf(asked: AskedOptions): PlanOptions {
-  const { recurrentKernel, wavefront, tune, weights, limits } = asked;
+  const { recurrentKernel, wavefront, tune, arithmetic, limits } = asked;
+  const weights = asked.weights ?? (arithmetic === 'f16' ? 'f16' : undefined);
   if (weights !== undefined && !WEIGHTS.includes(weights)) {
     const what = `got '${String(weights)}', expected ${WEIGHTS.map((w) => `'${w}'`).join(', ')}`;
     throw new RnnError('INVALID_ARGUMENT', 'options.weights', what);
+  }
+  if (arithmetic !== undefined && arithmetic !== 'f32' && arithmetic !== 'f16') {
+    const what = `got '${String(arithmetic)}', expected 'f32', 'f16'`;
+    throw new RnnError('INVALID_ARGUMENT', 'options.arithmetic', what);
+  }
+  if (arithmetic === 'f16' && weights !== 'f16') {
+    const what = `multiplies weights as they are stored: got weights '${weights}', expected 'f16'`;
+    throw new RnnError('INVALID_ARGUMENT', 'options.arithmetic', what);
   }
   const maxUnrolled = limits?.maxUnrolled;
   return {
@@ -25,6 +34,7 @@ export function planOptionsOf(asked: AskedOptions): PlanOptions {
     ...(wavefront !== undefined && { wavefront }),
     ...(tune !== undefined && { tune }),
     ...(weights !== undefined && { weights }),
+    ...(arithmetic !== undefined && { arithmetic }),
     ...(maxUnrolled !== undefined && { maxUnrolled }),
   };
 }

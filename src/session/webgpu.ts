@@ -1,4 +1,5 @@
 // The webgpu backend of a Model.
+import { RnnError } from '../errors.ts';
 import type { Graph } from '../graph.ts';
 import { usesOnlyRecurrence } from '../ops/missing.ts';
 import type { RecurrentKernel } from '../plan/choose.ts';
@@ -28,8 +29,16 @@ export class WebGpuSession implements Session {
   readonly #plans: Plans;
   readonly #streamPlans: Plans[] = [];
 
-  /** The session takes over the lease. */
+  /**
+   * The session takes over the lease.
+   *
+   * @throws RnnError `LIMIT_EXCEEDED` for arithmetic that the device does not have
+   */
   static async create(graph: Graph, options: PlanOptions, lease: Lease): Promise<WebGpuSession> {
+    if (options.arithmetic === 'f16' && !lease.gpu.device.features.has('shader-f16')) {
+      const what = `'f16' needs the feature shader-f16, which this device was made without`;
+      throw new RnnError('LIMIT_EXCEEDED', 'options.arithmetic', what);
+    }
     if (!usesOnlyRecurrence(graph)) (await import('../kernels.ts')).registerKernels();
     return new WebGpuSession(graph, lease, options);
   }

@@ -86,6 +86,7 @@ export function specOf(l: Lowering): RecurrentSpec {
       recurrent: storageOf(l, R),
       projection: storageOf(l, PROJECTION),
     },
+    arithmetic: l.options.arithmetic ?? 'f32',
   };
 }
 

@@ -1,0 +1,105 @@
+// The option `arithmetic`: refused where it cannot be, valid WGSL everywhere, and right to what half
+// precision allows on adapters that have it.
+import { afterAll, describe, expect, test } from 'vitest';
+import { create } from 'webgpu';
+import { loadModel, type LoadOptions } from '../../src/index.ts';
+import { runReference } from '../../src/reference.ts';
+import { getAdapter, hasF16 } from '../setup/gpu.ts';
+import { asAdapter } from '../support/as-adapter.ts';
+import { expectClose } from '../support/close.ts';
+import { randomRecurrent, type RecurrentCase } from '../support/random-recurrent.ts';
+import { randomStack } from '../support/random-stack.ts';
+import { randomOf, SEED } from '../support/random.ts';
+import { storedWeights } from '../support/stored-weights.ts';
+
+const CASES = 20;
+const F16 = { arithmetic: 'f16' } as const;
+
+const plain = await (await getAdapter()).requestDevice(); // without the feature
+afterAll(() => plain.destroy());
+
+/** Layers and stacks of all cells, of few and of many steps. */
+function* cases(seed: number): Generator<RecurrentCase> {
+  const random = randomOf(seed);
+  for (let i = 0; i < CASES; i++) {
+    const sizes = { T: random.pick([1, 3, 12]), maxHidden: 67 };
+    yield i % 4 === 0 ? randomStack(random, 3, sizes) : randomRecurrent(random, sizes);
+  }
+}
+
+const KERNELS: readonly LoadOptions[] = [
+  { recurrentKernel: 'step', wavefront: true },
+  { recurrentKernel: 'persistent', wavefront: true },
+];
+
+test('what cannot be is refused before anything runs', async () => {
+  const { graph } = randomRecurrent(randomOf(SEED));
+  const load = (options: object): Promise<unknown> => loadModel(graph, options);
+  for (const options of [
+    { arithmetic: 'f64' },
+    { ...F16, weights: 'f32' },
+    { ...F16, weights: 'int8' },
+  ]) {
+    await expect(load({ device: plain, ...options })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      path: 'options.arithmetic',
+    });
+  }
+  await expect(load({ device: plain, ...F16 })).rejects.toMatchObject({
+    code: 'LIMIT_EXCEEDED',
+    path: 'options.arithmetic',
+  });
+});
+
+// A device that only checks what it is given: its numbers mean nothing.
+test.each(KERNELS)('all kernels are valid WGSL in f16 ($recurrentKernel)', async (kernel) => {
+  const shared = globalThis as { nullDawn?: GPU };
+  shared.nullDawn = create(['backend=null']); // held for good: Dawn crashes when it is collected
+  const adapter = await shared.nullDawn.requestAdapter();
+  const device = await adapter!.requestDevice({ requiredFeatures: ['shader-f16'] });
+  const codes: string[] = [];
+  const make = device.createShaderModule.bind(device);
+  device.createShaderModule = (descriptor) => {
+    codes.push(descriptor.code);
+    return make(descriptor);
+  };
+  for (const { graph, feeds } of cases(SEED)) {
+    const model = await loadModel(graph, { device, ...F16, ...kernel });
+    await model.warmUp(feeds); // throws where a kernel does not compile
+    model.dispose();
+  }
+  expect(codes.filter((code) => code.includes('enable f16;')).length).toBeGreaterThan(CASES);
+  device.destroy();
+});
+
+describe.skipIf(!hasF16)(
+  'on this adapter (skipped where it has no shader-f16: use lavapipe or a GPU)',
+  () => {
+    test.each(KERNELS)(
+      `${CASES} random layers and stacks are right ($recurrentKernel, SEED=${SEED})`,
+      async (kernel) => {
+        const adapter = await getAdapter();
+        const device = asAdapter(
+          await adapter.requestDevice({ requiredFeatures: ['shader-f16'] }),
+          'gpu',
+        );
+        let worst = 0;
+        for (const { graph, feeds, label } of cases(SEED)) {
+          const model = await loadModel(graph, { device, ...F16, ...kernel });
+          const actual = await model.run(feeds);
+          for (const [name, { data }] of runReference(storedWeights(graph, 'f16'), feeds)) {
+            // h is rounded to 2⁻¹², and sums of four products to 2⁻¹¹: of 17 such sums below 0.5 each some
+            // 17·3·2⁻¹² = 1e-2 at the very worst, once for each step that the state remembers.
+            const got = actual[name]!.data as Float32Array;
+            expectClose(got, data, { atol: 2e-2, label: `${label} ${name}` });
+            worst = Math.max(worst, ...got.map((y, i) => Math.abs(y - data[i]!)));
+          }
+          model.dispose();
+        }
+        expect(worst).toBeGreaterThan(1e-5); // it was half precision
+        device.destroy();
+      },
+      300_000,
+    );
+  },
+);
