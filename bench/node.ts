@@ -7,6 +7,7 @@
 //   npm run bench -- --kernel step     one of our kernels instead of the chosen one
 //   npm run bench -- --robust          Dawn's bounds checks on, as the package and browsers have them
 //   npm run bench -- --alone           without ONNX Runtime
+//   npm run bench -- --ways            our kernels and options against each other instead
 //   npm run bench -- --json FILE       where the results go; bench/results/ADAPTER-DATE.json by default
 import { parseArgs } from 'node:util';
 import { openDevice } from './device.ts';
@@ -16,6 +17,7 @@ import { Progress } from './progress.ts';
 import { dateOf, machineOf, resultFile, versionsOf, writeJson } from './record.ts';
 import { HEAD, lineOf, RowMaker, type Row } from './row.ts';
 import { allShapes, DEFAULT_SHAPES, nameOf, shapeOf, workloadOf } from './shapes.ts';
+import { linesOf, measureWays, WAY_SHAPES, type Ways } from './ways.ts';
 
 const { values: args } = parseArgs({
   options: {
@@ -25,6 +27,7 @@ const { values: args } = parseArgs({
     kernel: { type: 'string' },
     robust: { type: 'boolean', default: false },
     alone: { type: 'boolean', default: false },
+    ways: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 });
@@ -39,6 +42,22 @@ if (kernel !== undefined && kernel !== 'step' && kernel !== 'persistent') {
 const bench = await openDevice({ robust });
 const { facts } = bench;
 console.log(`${facts.name}${facts.software ? ': a CPU, so no statement about GPUs' : ''}`);
+if (args.ways) {
+  const shapes = args.shape?.map(shapeOf) ?? WAY_SHAPES;
+  const file = args.json ?? resultFile(['ways', facts.vendor, facts.architecture]);
+  const ways: Ways[] = [];
+  const progress = new Progress(shapes.length);
+  for (const shape of shapes) {
+    progress.show(nameOf(shape));
+    ways.push(await measureWays(bench.device, workloadOf(shape), Number(args.seconds)));
+    progress.step();
+    console.log(linesOf(ways.at(-1)!));
+    const [machine, versions] = [machineOf(), versionsOf(['webgpu'])];
+    writeJson(file, { date: dateOf(), adapter: facts, machine, versions, robust, ways });
+  }
+  console.log(`written to ${file}`);
+  process.exit(0); // Dawn keeps threads of its own
+}
 const peaks = await probePeaks(bench.device, facts.software);
 console.log(`${wordsOfPeaks(peaks)}\n${HEAD}`);
 

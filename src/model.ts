@@ -73,6 +73,8 @@ export interface LoadOptions {
    * below: true wherever it is legal, false never; chosen by what is known of the adapter when left out.
    */
   readonly wavefront?: boolean;
+  /** False does without subgroups on a device that has them: for comparing, or where a driver fails. */
+  readonly subgroups?: boolean;
 }
 
 /** Options of {@link Model.stream}. */

@@ -17,7 +17,7 @@ const TOLERANCE = 1e-4; // f32 over long sums and many steps, values of order on
 const NAMES =
   'h1-b1-t1 h5-b3-t7 h17-b2-t33-bi h32-b1-t64 h63-b5-t9 h64-b16-t16-l2-bi h100-b7-t11 h128-b1-t64 ' +
   'h128-b33-t5 h200-b4-t9-bi h255-b1-t17 h256-b16-t8 h257-b2-t5 h384-b3-t4 h512-b1-t8 h512-b64-t2 ' +
-  'h1024-b2-t2 h64-b128-t4';
+  'h1024-b2-t2 h64-b128-t4 h64-b1-t64-l3 h129-b5-t19-l4 h512-b2-t24-l2';
 
 /** The shapes that are checked. */
 export const CHECKED: readonly Shape[] = ['lstm', 'gru'].flatMap((cell) =>

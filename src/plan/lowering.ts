@@ -16,6 +16,8 @@ export interface PlanOptions {
   readonly recurrentKernel?: RecurrentKernel;
   /** Whether the layers of a stack compute side by side: wherever that is legal, or never. */
   readonly wavefront?: boolean;
+  /** False does without subgroups where the device has them. */
+  readonly subgroups?: boolean;
   /** Whether a session measures which recurrent kernel is the fastest. */
   readonly tune?: boolean;
   /** What has been measured, instead of what the planner thinks. */

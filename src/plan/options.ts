@@ -7,14 +7,14 @@ const WEIGHTS = ['f32', 'f16', 'int8'] as const;
 /** What is asked for, of the options of `loadModel` and `inspect`. */
 export interface AskedOptions extends Pick<
   PlanOptions,
-  'recurrentKernel' | 'wavefront' | 'tune' | 'weights' | 'arithmetic'
+  'recurrentKernel' | 'wavefront' | 'subgroups' | 'tune' | 'weights' | 'arithmetic'
 > {
   readonly limits?: Pick<PlanOptions, 'maxUnrolled'>;
 }
 
 /** @throws RnnError `INVALID_ARGUMENT` for weights or arithmetic of no kind that there is */
 export function planOptionsOf(asked: AskedOptions): PlanOptions {
-  const { recurrentKernel, wavefront, tune, arithmetic, limits } = asked;
+  const { recurrentKernel, wavefront, subgroups, tune, arithmetic, limits } = asked;
   const weights = asked.weights ?? (arithmetic === 'f16' ? 'f16' : undefined);
   if (weights !== undefined && !WEIGHTS.includes(weights)) {
     const what = `got '${String(weights)}', expected ${WEIGHTS.map((w) => `'${w}'`).join(', ')}`;
@@ -32,6 +32,7 @@ export function planOptionsOf(asked: AskedOptions): PlanOptions {
   return {
     ...(recurrentKernel !== undefined && { recurrentKernel }),
     ...(wavefront !== undefined && { wavefront }),
+    ...(subgroups !== undefined && { subgroups }),
     ...(tune !== undefined && { tune }),
     ...(weights !== undefined && { weights }),
     ...(arithmetic !== undefined && { arithmetic }),

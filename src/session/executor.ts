@@ -27,7 +27,7 @@ function subgroupSizeOf({ features, adapterInfo }: GPUDevice): number {
     : 0;
 }
 
-function profileOf({ device, kind }: Gpu): DeviceProfile {
+function profileOf({ device, kind }: Gpu, { subgroups }: PlanOptions): DeviceProfile {
   const { limits } = device;
   return {
     maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
@@ -36,7 +36,7 @@ function profileOf({ device, kind }: Gpu): DeviceProfile {
     maxBufferSize: limits.maxBufferSize,
     maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
     adapter: kind,
-    subgroupSize: subgroupSizeOf(device),
+    subgroupSize: subgroups === false ? 0 : subgroupSizeOf(device),
   };
 }
 
@@ -87,7 +87,7 @@ export class Executor {
   constructor(lease: Lease, options: PlanOptions) {
     this.#lease = lease;
     this.options = options;
-    this.profile = profileOf(lease.gpu);
+    this.profile = profileOf(lease.gpu, options);
     this.share = new DeviceShare(lease.gpu);
   }
 
