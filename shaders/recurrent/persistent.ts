@@ -2,9 +2,11 @@
 // and block of rows keeps h in workgroup memory and loops over time inside the shader. No workgroup
 // waits for another, so it is legal on every adapter. For hidden sizes that one workgroup can serve.
 import { defineKernel, present } from '../kernel.ts';
-import type { Kernel } from '../kernel.ts';
+import type { Extension, Kernel } from '../kernel.ts';
 import { MATH } from '../math.ts';
 import { wgsl } from '../wgsl.ts';
+import { rowLoads } from './rows.ts';
+import type { RowBlock } from './rows.ts';
 import {
   activationFunctions,
   beginInstance,
@@ -24,15 +26,13 @@ import type { StepPhase } from './step.ts';
 import { scaled, weightAccess } from './weights.ts';
 import type { WeightAccess } from './weights.ts';
 
-/** How a workgroup is spread over a row block. */
-export interface PersistentTile {
+/** How a workgroup is spread over a block of batch rows. Lanes that share loads must not keep weights. */
+export interface PersistentTile extends RowBlock {
   /**
    * Invocations; each serves the units lane, lane + lanes, … Where it does not keep their weights, it
    * computes the products of all of them together, which then share their loads of the state.
    */
   readonly lanes: number;
-  /** Batch rows of a workgroup. */
-  readonly rows: number;
   /**
    * Whether each invocation keeps its weights in variables during the loop, with the product written
    * out so that no place is computed: registers on a GPU while there are few, and the nearest memory
@@ -64,6 +64,8 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
   const op = paddedOutput(spec);
   const hp = paddedHidden(spec);
   const R = count(RB);
+  const loads = rowLoads(tile);
+  const shares = loads.parameters !== '';
   const masked = spec.hasLengths || spec.mask !== undefined;
   const two = phases.length > 1;
   const perLane = Math.ceil(Math.max(hidden, output) / lanes);
@@ -134,8 +136,9 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
         ${last ? `${own('h', m, r)} = ${masked ? 'select(h, hNew, live)' : 'hNew'};` : ''}
         ${last ? storeY(spec, 'hNew') : ''}
       }`;
-    const read = (k: string, r: number): string => {
-      const at = (c: number): string => `${vector}[${k} * 4u + ${r * stride + c}u]`;
+    const read = (k: string, j: number): string => {
+      const at = (c: number): string =>
+        `${vector}[${k} * 4u + ${loads.rowOf(j)} * ${stride}u + ${c}u]`;
       return `vec4f(${[0, 1, 2, 3].map(at).join(', ')})`;
     };
     const weight = (k: string, g: number, m: number): string =>
@@ -147,7 +150,8 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
     const sums = mine.flatMap((m) => names.map((_, g) => [g, m] as const));
     const terms = (k: string): string =>
       `${sums.map(([g, m]) => `let w_${g}_${m} = ${weight(k, g, m)};`).join(' ')}
-        ${R.map((r) => `let v${r} = ${prepared(read(k, r))}; ${sums.map(([g, m]) => `a${g}_${m}_${r} += ${dot(`w_${g}_${m}`, `v${r}`)};`).join(' ')}`).join('\n        ')}`;
+        ${loads.own.map((j) => `let l${j} = ${read(k, j)};`).join(' ')}
+        ${R.map((r) => `let v${r} = ${prepared(loads.row(r, 'l'))}; ${sums.map(([g, m]) => `a${g}_${m}_${r} += ${dot(`w_${g}_${m}`, `v${r}`)};`).join(' ')}`).join('\n        ')}`;
     const product = (): string =>
       tile.keepsWeights
         ? count(k4)
@@ -172,8 +176,9 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
             return `if (lane + ${m * lanes}u < ${units}u) { ${unit} ${R.map((r) => cell(m, r)).join('')} }`;
           })
           .join('\n      ');
+    // Where lanes share loads, none may be missing; those without a unit have weights of zero.
     return `
-    if (lane + ${mine[0]! * lanes}u < ${units}u) {
+    ${shares ? '' : `if (lane + ${mine[0]! * lanes}u < ${units}u)`} {
       ${sums.map(([g, m]) => R.map((r) => `var a${g}_${m}_${r} = 0.0;`).join(' ')).join('\n      ')}
       ${product()}
       ${cells}
@@ -229,9 +234,11 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
       ? `var ${name}Own: array<f32, ${perLane * RB}>;`
       : M.map((m) => R.map((r) => `var ${name}${m}_${r} = 0.0;`).join(' ')).join(' ');
   const keeps = phases.some((item) => item !== 'projection' && /\bkeep\b/.test(item.wgsl));
+  const enables: Extension[] = weights.flatMap((access) => access.enables);
+  if (shares) enables.push('subgroups');
   return defineKernel({
     name: 'recurrent-persistent',
-    enables: [...new Set(weights.flatMap(({ enables }) => enables))],
+    enables: [...new Set(enables)],
     bindings: present({
       xw: 'read f32',
       r0: weights[0]!.binding,
@@ -252,7 +259,7 @@ var<workgroup> hs: array<f32, ${RB * op}>;
 var<workgroup> us: array<f32, ${RB * hp}>;
 #endif
 @compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(${loads.parameters}@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
   ${beginInstance(spec)}
   let turns = min(params.turns, params.steps - start);
   let first = wid.y * ${RB}u;

@@ -2,17 +2,17 @@
 // the state, so it is taken out of the recurrence.
 import { defineKernel, present } from '../kernel.ts';
 import type { Kernel } from '../kernel.ts';
+import { rowLoads } from './rows.ts';
+import type { RowBlock } from './rows.ts';
 import { instancesOf, recurrenceUniforms, timeFunctions } from './spec.ts';
 import type { RecurrentSpec } from './spec.ts';
 import { scaled, weightAccess } from './weights.ts';
 import { wgsl } from '../wgsl.ts';
 
-/** Shape of the block of results that one invocation computes. */
-export interface ProjectTile {
+/** Shape of the block of results that one invocation computes. Rows are (step, batch row) pairs of the chunk. */
+export interface ProjectTile extends RowBlock {
   /** Invocations of a workgroup, side by side along the columns. */
   readonly lanes: number;
-  /** Rows of the chunk, (step, batch row) pairs. */
-  readonly rows: number;
   /** Columns, `lanes` apart. */
   readonly columns: number;
 }
@@ -48,6 +48,8 @@ export function projectKernel(
     spec.arithmetic,
   );
   const vector = inputs % 4 === 0;
+  const loads = rowLoads(tile);
+  const shares = loads.parameters !== '';
   const R = count(tile.rows);
   const C = count(tile.columns);
   const scalar = (r: number, c: number): string => {
@@ -66,7 +68,7 @@ export function projectKernel(
           .join(', ')})`;
   return defineKernel({
     name: 'recurrent-project',
-    enables: weights.enables,
+    enables: shares ? [...weights.enables, 'subgroups'] : weights.enables,
     bindings: present({
       x: vector ? 'read vec4f' : 'read f32',
       w: weights.binding,
@@ -83,7 +85,7 @@ ${timeFunctions({ ...spec, mask: undefined })}
 ${weights.functions}
 fn placeOf(turn: u32, row: u32) -> u32 {
   #if ${stacked}
-  let at = ((dir * params.turns + turn) * params.rows + row) * ${inputs}u;
+  let at = ((dir * params.turns + min(turn, params.turns - 1u)) * params.rows + row) * ${inputs}u;
   #else
   let t = min(timeOf(row, params.start + turn), params.steps - 1u);
   let at = t * params.xT + row * params.xB;
@@ -91,13 +93,21 @@ fn placeOf(turn: u32, row: u32) -> u32 {
   return at${vector ? ' >> 2u' : ''};
 }
 @compute @workgroup_size(${tile.lanes})
-fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: vec3u) {
+fn main(${loads.parameters}@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: vec3u) {
   dir = wid.z${stacked ? ' + params.layer' : ''};
   let column = wid.x * ${span}u + lid.x;
   let first = wid.y * ${tile.rows}u;
   let count = params.turns * params.rows;
-  // One division for all rows: some adapters make four scalar ones of each. What lies beyond the last
-  // row is computed from some row before it, and not written.
+  // What lies beyond the last row is computed from some row before it, and not written.
+  #if ${shares}
+  ${loads.own
+    .map(
+      (j) => `let m${j} = first + ${loads.rowOf(j)};
+  let at${j} = placeOf(m${j} / params.rows, m${j} % params.rows);`,
+    )
+    .join('\n  ')}
+  #else
+  // One division for all rows: some adapters make four scalar ones of each.
   var turn = first / params.rows;
   var row = first % params.rows;
   let at0 = placeOf(turn, row);
@@ -108,11 +118,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lid: ve
   let at${r} = placeOf(turn, row);`,
     )
     .join('\n  ')}
+  #endif
   ${R.map((r) => C.map((c) => `var a${r}_${c} = 0.0;`).join(' ')).join('\n  ')}
   for (var k = 0u; k < ${k4}u; k++) {
     let at = ((dir * ${tiles}u + wid.x) * ${k4}u + k) * ${span}u + lid.x;
     ${C.map((c) => `let w${c} = ${weights.load(`at + ${c * tile.lanes}u`)};`).join(' ')}
-    ${R.map((r) => `let x${r} = ${weights.operand(load(r))};\n    ${C.map((c) => `a${r}_${c} += ${weights.dot(`w${c}`, `x${r}`)};`).join(' ')}`).join('\n    ')}
+    ${loads.own.map((j) => `let l${j} = ${load(j)};`).join(' ')}
+    ${R.map((r) => `let x${r} = ${weights.operand(loads.row(r, 'l'))};\n    ${C.map((c) => `a${r}_${c} += ${weights.dot(`w${c}`, `x${r}`)};`).join(' ')}`).join('\n    ')}
   }
   ${C.map(
     (c) => `if (column + ${c * tile.lanes}u < ${columns}u) {

@@ -6,6 +6,8 @@ import { defineKernel, present } from '../kernel.ts';
 import type { Extension, Kernel } from '../kernel.ts';
 import { MATH } from '../math.ts';
 import { wgsl } from '../wgsl.ts';
+import { rowLoads } from './rows.ts';
+import type { RowBlock } from './rows.ts';
 import {
   activationFunctions,
   beginInstance,
@@ -23,16 +25,14 @@ import type { RecurrentSpec } from './spec.ts';
 import { scaled, weightAccess } from './weights.ts';
 import type { WeightAccess, WeightShape } from './weights.ts';
 
-/** How a step is spread over invocations. */
-export interface StepTile {
+/** How a step is spread over invocations. Each keeps a block of batch rows. */
+export interface StepTile extends RowBlock {
   /** Lanes along the units. */
   readonly lanes: number;
   /** Units of a lane, `lanes` apart: they share its loads of the state. */
   readonly units: number;
   /** Lanes that share one unit's product. */
   readonly slices: number;
-  /** Batch rows that a lane keeps. */
-  readonly rows: number;
   /**
    * Whether the lanes of a workgroup are one subgroup, lanes times slices in all, and add up their slices
    * among each other; else they do it through workgroup memory.
@@ -89,6 +89,7 @@ export function stepKernel(
   const width = operand === 'h' ? output : hidden;
   const k4 = Math.ceil(width / 4);
   const { lanes: L, units: UL, slices: S, rows: RB, isSubgroup = false } = tile;
+  const loads = rowLoads(tile);
   const throughMemory = S > 1 && !isSubgroup;
   const span = stepSpan(tile);
   const tiles = Math.ceil(units / span);
@@ -152,11 +153,11 @@ export function stepKernel(
     ${last ? `${hAfter}[at * ${op}u + unit] = ${masked ? 'select(h, hNew, live)' : 'hNew'};` : ''}
     ${writesY || stacked ? storeY(spec, 'hNew') : ''}`;
   const vector = !ownX || ownX.width % 4 === 0;
-  const loadX = (r: number): string => {
-    if (vector) return `x[x${r} + k]`;
+  const loadX = (j: number): string => {
+    if (vector) return `x[x${j} + k]`;
     const { width: I } = ownX!;
     const parts = count(4).map(
-      (c) => `select(0.0, x[x${r} + min(k * 4u + ${c}u, ${I - 1}u)], k * 4u + ${c}u < ${I}u)`,
+      (c) => `select(0.0, x[x${j} + min(k * 4u + ${c}u, ${I - 1}u)], k * 4u + ${c}u < ${I}u)`,
     );
     return `vec4f(${parts.join(', ')})`;
   };
@@ -165,7 +166,7 @@ export function stepKernel(
     { load: loadWeight, operand: prepared, dot }: WeightAccess,
     vectors: number,
     from: number,
-    load: (r: number) => string,
+    load: (j: number) => string,
   ): string => {
     const turns = Math.ceil(vectors / S);
     const mine = count(products.length * UL).map((q) => {
@@ -177,8 +178,9 @@ export function stepKernel(
     ${S > 1 && turns * S !== vectors ? `if (k >= ${vectors}u) { break; }` : ''}
     let wAt = ((dir * ${tiles}u + wid.x) * ${vectors}u + k) * ${products.length * span}u + lid.x;
     ${mine.map(({ at }, q) => `let w${q} = ${loadWeight(`wAt + ${at}u`)};`).join(' ')}
+    ${loads.own.map((j) => `let l${j} = ${load(j)};`).join(' ')}
     ${R.map(
-      (r) => `let v${r} = ${prepared(load(r))};
+      (r) => `let v${r} = ${prepared(loads.row(r, 'l'))};
     ${mine.map(({ sum }, q) => `a${sum}_${r} += ${dot(`w${q}`, `v${r}`)};`).join(' ')}`,
     ).join('\n    ')}
   }`;
@@ -188,7 +190,7 @@ export function stepKernel(
     return distances.map((d) => `${sum} += subgroupShuffleXor(${sum}, ${d}u);`).join(' ');
   };
   const enables: Extension[] = [...weights.enables, ...(xWeights?.enables ?? [])];
-  if (isSubgroup) enables.push('subgroups');
+  if (isSubgroup || loads.parameters !== '') enables.push('subgroups');
   const readsH = operand === 'h' || last || needs('h');
   const time = recurrenceUniforms(spec);
   const uniforms: Kernel['uniforms'] = ownX ? { ...time, xB: 'u32' } : time;
@@ -226,7 +228,7 @@ ${timeFunctions(spec)}
 var<workgroup> partial: array<f32, ${S * L * G.length * RB}>;
 #endif
 @compute @workgroup_size(${isSubgroup ? L * S : `${L}${S === 1 ? '' : `, ${S}`}`})
-fn main(@builtin(workgroup_id) wid: vec3u, ${isSubgroup ? '@builtin(subgroup_invocation_id) lane: u32' : '@builtin(local_invocation_id) lid: vec3u'}) {
+fn main(${loads.parameters}@builtin(workgroup_id) wid: vec3u, ${isSubgroup ? '@builtin(subgroup_invocation_id) lane: u32' : '@builtin(local_invocation_id) lid: vec3u'}) {
   ${isSubgroup ? `let lid = vec2u(lane % ${L}u, lane / ${L}u);` : ''}
   ${beginInstance(spec)}
   #if ${spec.layers > 1}
@@ -234,11 +236,11 @@ fn main(@builtin(workgroup_id) wid: vec3u, ${isSubgroup ? '@builtin(subgroup_inv
   if (start + turn >= params.steps) { return; }
   #endif
   let first = wid.y * ${RB}u;
-  ${R.map((r) => `let o${r} = (dir * params.rows + min(first + ${r}u, params.rows - 1u)) * ${operand === 'h' ? op / 4 : hp / 4}u;`).join('\n  ')}
+  ${loads.own.map((j) => `let o${j} = (dir * params.rows + min(first + ${loads.rowOf(j)}, params.rows - 1u)) * ${operand === 'h' ? op / 4 : hp / 4}u;`).join('\n  ')}
   ${G.map((g) => R.map((r) => `var a${g}_${r} = 0.0;`).join(' ')).join('\n  ')}
-${multiply(weights, k4, 0, (r) => `${source}[o${r} + k]`)}
+${multiply(weights, k4, 0, (j) => `${source}[o${j} + k]`)}
   #if ${ownX !== undefined}
-  ${R.map((r) => `let x${r} = (min(first + ${r}u, params.rows - 1u) * params.xB)${vector ? ' >> 2u' : ''};`).join('\n  ')}
+  ${loads.own.map((j) => `let x${j} = (min(first + ${loads.rowOf(j)}, params.rows - 1u) * params.xB)${vector ? ' >> 2u' : ''};`).join('\n  ')}
   ${xWeights ? multiply(xWeights, xVectors, products.length, loadX) : ''}
   #endif
   #if ${isSubgroup}

@@ -4,8 +4,11 @@ import type { PersistentTile } from '../../shaders/recurrent/persistent.ts';
 import { persistentMemory } from '../../shaders/recurrent/persistent.ts';
 import type { ProjectTile } from '../../shaders/recurrent/project.ts';
 import type { RecurrentSpec } from '../../shaders/recurrent/spec.ts';
+import { roundUp } from '../../shaders/recurrent/spec.ts';
 import { stepSpan } from '../../shaders/recurrent/step.ts';
 import type { StepTile } from '../../shaders/recurrent/step.ts';
+import { HABITS } from './habits.ts';
+import type { Habits } from './habits.ts';
 
 /** What of a device decides between kernels; the names are those of `GPUSupportedLimits`. */
 export interface DeviceProfile {
@@ -58,113 +61,6 @@ export type RecurrentChoice =
   | { readonly kernel: 'step'; readonly tile: StepTile }
   | { readonly kernel: 'persistent'; readonly tile: PersistentTile };
 
-/** What suits one kind of adapter. */
-interface Habits {
-  readonly persistent: {
-    /** Most units of a layer that this kernel serves. */
-    readonly units: number;
-    /** Fewest lanes of a workgroup. */
-    readonly lanes: number;
-    /** Most batch rows of a workgroup. */
-    readonly rows: number;
-    /** Most vec4 of weights that an invocation keeps; beyond, it reads them from their buffer. */
-    readonly keeps: number;
-    /** Most dot products of a written-out step, which compile time grows with. */
-    readonly products: number;
-    /** Fewest time steps that pay for bringing the weights. */
-    readonly steps: number;
-    /** Most workgroups beside each other: what they hold competes for the caches of the chip. */
-    readonly workgroups: number;
-  };
-  /** Persistent kernels of many rows, over weights that are read in each step; where they pay. */
-  readonly blocked?: {
-    /** Units of a lane. */
-    readonly units: number;
-    /** Most batch rows of a workgroup. */
-    readonly rows: number;
-    /** Fewest workgroups beside each other: with less, cores are idle. */
-    readonly workgroups: number;
-  };
-  /**
-   * Most workgroups of one layer that leave room for those of the others of a stack, which then compute
-   * side by side.
-   */
-  readonly besideOthers: number;
-  readonly step: StepTile;
-  readonly project: ProjectTile;
-  /** What else compiles fast enough for a first result, where that is not everything. */
-  readonly quick?: {
-    /** Most dot products of a written-out step. */
-    readonly products: number;
-    readonly step: StepTile;
-    readonly project: ProjectTile;
-  };
-}
-
-/** Measured on the two software adapters, reasoned for GPUs. */
-const HABITS: Readonly<Record<DeviceProfile['adapter'], Habits>> = {
-  // Registers hold 32 vec4 of weights beside everything else; more would spill. One workgroup keeps
-  // up with many while its weights come from a near cache. Lanes share products to fill the chip.
-  gpu: {
-    persistent: {
-      units: 128,
-      lanes: 32,
-      rows: 4,
-      keeps: 32,
-      products: 128,
-      steps: 1,
-      workgroups: Infinity,
-    },
-    besideOthers: 64,
-    step: { lanes: 16, units: 1, slices: 16, rows: 4 },
-    project: { lanes: 64, rows: 4, columns: 2 },
-  },
-  // A workgroup is one core. A load whose place is known when the kernel is compiled costs as much as
-  // a sum, any other ten times that: hence products written out, over weights an invocation holds.
-  swiftshader: {
-    persistent: {
-      units: 256,
-      lanes: 4,
-      rows: 4,
-      keeps: 1024,
-      products: 256,
-      steps: 8,
-      workgroups: 2,
-    },
-    // Two workgroups take 1.6 times as long as one, and weights are brought again for each chunk.
-    besideOthers: 0,
-    step: { lanes: 16, units: 2, slices: 1, rows: 8 },
-    project: { lanes: 16, rows: 8, columns: 8 },
-    quick: {
-      products: 16,
-      step: { lanes: 16, units: 1, slices: 1, rows: 2 },
-      project: { lanes: 16, rows: 2, columns: 2 },
-    },
-  },
-  // The same, but for what a kernel costs to compile: most of a second for a hundred products.
-  llvmpipe: {
-    persistent: {
-      units: 128,
-      lanes: 8,
-      rows: 4,
-      keeps: 128,
-      products: 128,
-      steps: 8,
-      workgroups: 2,
-    },
-    // A dispatch a step would be a fifth of the time.
-    blocked: { units: 4, rows: 8, workgroups: 2 },
-    besideOthers: 0,
-    step: { lanes: 32, units: 2, slices: 1, rows: 8 },
-    project: { lanes: 32, rows: 8, columns: 8 },
-    quick: {
-      products: 8,
-      step: { lanes: 32, units: 1, slices: 1, rows: 2 },
-      project: { lanes: 32, rows: 2, columns: 2 },
-    },
-  },
-};
-
 const powerOfTwo = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(n, 1)));
 
 /** What a caller wants of {@link chooseRecurrent}. */
@@ -199,19 +95,35 @@ function subgroupTile(step: StepTile, rows: number, { subgroupSize }: DeviceProf
   };
 }
 
-/** The kernel for a layer of `rows` batch rows over `steps` time steps. */
-export function chooseRecurrent(
-  spec: RecurrentSpec,
-  rows: number,
-  steps: number,
-  device: DeviceProfile,
-  { recurrentKernel, effort = 'best', measured }: RecurrentWishes = {},
-): RecurrentChoice {
-  const forced = recurrentKernel ?? measured?.(JSON.stringify([spec, rows, steps]), KERNELS);
+/** Rows of a block: as many as there may be, unless half as many leave fewer of them without work. */
+function blockOf(rows: number, most: number): number {
+  const block = Math.min(most, powerOfTwo(rows));
+  const half = block / 2;
+  return half > 4 && Math.ceil(rows / half) % 2 === 1 ? half : block;
+}
+
+/** How many lanes share the loads of a block of rows. */
+const sharingOf = (habits: Habits, { subgroupSize }: DeviceProfile, lanes: number): number =>
+  habits.sharedRows && subgroupSize > 1 && lanes % subgroupSize === 0 ? subgroupSize : 1;
+
+/** What a choice for one layer is made from. */
+interface Layer {
+  readonly spec: RecurrentSpec;
+  readonly rows: number;
+  readonly steps: number;
+  readonly device: DeviceProfile;
+  readonly effort: Effort;
+}
+
+/** A persistent kernel in the shape that suits a layer best, and whether it suits at all. */
+function persistentOf({ spec, rows, steps, device, effort }: Layer): {
+  readonly tile: PersistentTile;
+  readonly fits: boolean;
+  readonly suits: boolean;
+} {
   const habits = HABITS[device.adapter];
   const quick = effort === 'quick' ? habits.quick : undefined;
   const { persistent } = habits;
-  const step = quick?.step ?? habits.step;
   const units = Math.max(spec.hidden, spec.output);
   const maxLanes = Math.min(256, device.maxComputeInvocationsPerWorkgroup);
   const lanes = Math.min(maxLanes, Math.max(powerOfTwo(units), persistent.lanes));
@@ -224,32 +136,63 @@ export function chooseRecurrent(
   const pays = steps >= persistent.steps && apart <= persistent.workgroups;
   const keeps = pays && vectors <= persistent.keeps;
   const { blocked } = quick ? {} : habits;
-  const inBlocks = Math.min(blocked?.rows ?? 1, powerOfTwo(rows));
+  const inBlocks = blockOf(rows, blocked?.rows ?? 1);
   const blocks =
     !keeps &&
     blocked !== undefined &&
     steps >= persistent.steps &&
-    Math.ceil(rows / inBlocks) * directions >= blocked.workgroups;
-  const tile: PersistentTile = blocks
-    ? { lanes: Math.ceil(units / blocked.units), rows: inBlocks, keepsWeights: false }
-    : { lanes, rows: keeps ? Math.min(shared, written) : shared, keepsWeights: keeps };
+    Math.ceil(rows / inBlocks) * directions >= habits.cores;
+  let tile: PersistentTile;
+  if (blocks) {
+    const { subgroupSize } = device;
+    const own = roundUp(Math.ceil(units / blocked.units), Math.max(subgroupSize, 1));
+    const sharing = sharingOf(habits, device, own);
+    tile = { lanes: own, rows: inBlocks, sharing, keepsWeights: false };
+  } else {
+    tile = { lanes, rows: keeps ? Math.min(shared, written) : shared, keepsWeights: keeps };
+  }
   const fits =
     persistentMemory(spec, tile) <= device.maxComputeWorkgroupStorageSize &&
     tile.lanes <= maxLanes &&
     Math.ceil(units / tile.lanes) <= 4;
   const most = (keeps && quick?.products) || Infinity;
   const suits = units <= persistent.units && (blocks || (pays && tile.rows * vectors <= most));
+  return { tile, fits, suits };
+}
+
+/** The tile of a step where the slices of a product are added up in workgroup memory, or there are none. */
+function stepOf({ spec, rows, device, effort }: Layer): StepTile {
+  const habits = HABITS[device.adapter];
+  const quick = effort === 'quick' ? habits.quick : undefined;
+  const { lanes, units, slices, rows: most } = quick?.step ?? habits.step;
+  const width = Math.max(spec.hidden, spec.output);
+  const perLane = width < lanes * units ? 1 : units;
+  const across = Math.ceil(width / (lanes * perLane));
+  const sharing = quick ? 1 : sharingOf(habits, device, lanes);
+  let block = blockOf(rows, sharing > 1 ? habits.sharedRows! : most);
+  while (block > 4 && across * Math.ceil(rows / block) < habits.cores) block /= 2;
+  const parts = rows <= 4 ? slices : Math.min(4, slices);
+  return { lanes, units: perLane, slices: parts, rows: block, sharing: block > 1 ? sharing : 1 };
+}
+
+/** The kernel for a layer of `rows` batch rows over `steps` time steps. */
+export function chooseRecurrent(
+  spec: RecurrentSpec,
+  rows: number,
+  steps: number,
+  device: DeviceProfile,
+  { recurrentKernel, effort = 'best', measured }: RecurrentWishes = {},
+): RecurrentChoice {
+  const layer: Layer = { spec, rows, steps, device, effort };
+  const { tile, fits, suits } = persistentOf(layer);
+  const forced = recurrentKernel ?? measured?.(JSON.stringify([spec, rows, steps]), KERNELS);
   const wanted = forced ?? (suits ? 'persistent' : 'step');
   if (wanted === 'persistent' && fits) return { kernel: 'persistent', tile };
+  const { step } = HABITS[device.adapter];
   const sliced = step.slices > 1 && device.subgroupSize > 1;
   const sums = sliced && measured?.(JSON.stringify([spec, rows, steps, 'sums']), SUMS);
-  if (sliced && sums !== 'workgroup') {
-    return { kernel: 'step', tile: subgroupTile(step, rows, device) };
-  }
-  const slices = rows <= 4 ? step.slices : Math.min(4, step.slices);
-  const rowBlock = Math.min(step.rows, powerOfTwo(rows));
-  const perLane = units < stepSpan(step) ? 1 : step.units;
-  return { kernel: 'step', tile: { lanes: step.lanes, units: perLane, slices, rows: rowBlock } };
+  const inSubgroup = sliced && sums !== 'workgroup';
+  return { kernel: 'step', tile: inSubgroup ? subgroupTile(step, rows, device) : stepOf(layer) };
 }
 
 /** How the layers of a stack compute side by side. */
@@ -325,12 +268,17 @@ export function chooseProject(
   device: DeviceProfile,
   effort: Effort = 'best',
 ): ProjectTile {
-  const { project, quick } = HABITS[device.adapter];
+  const habits = HABITS[device.adapter];
+  const { project, quick } = habits;
   const tile = (effort === 'quick' && quick?.project) || project;
   const lanes = Math.min(tile.lanes, powerOfTwo(columns));
+  const sharing = effort === 'quick' ? 1 : sharingOf(habits, device, lanes);
+  const block = sharing > 1 && rows >= habits.sharedRows! ? habits.sharedRows! : tile.rows;
+  const fits = rows >= block;
   return {
     lanes,
-    rows: rows < tile.rows ? 1 : tile.rows,
+    rows: fits ? block : 1,
     columns: Math.min(tile.columns, Math.ceil(columns / lanes)),
+    sharing: fits ? sharing : 1,
   };
 }
