@@ -1,23 +1,19 @@
 // Every recurrent kernel against the float64 reference, over random configurations of all features:
 // in the shapes chosen for this adapter, and in those for others.
 import { afterAll, describe, expect, test } from 'vitest';
-import { getAdapter, hasSubgroups } from '../setup/gpu.ts';
+import { getAdapter, getFullDevice, hasSubgroups } from '../setup/gpu.ts';
 import { asAdapter } from '../support/as-adapter.ts';
 import { SEED } from '../support/random.ts';
 import { expectLikeReference } from '../support/recurrent-equals-reference.ts';
 
 const CASES = 100;
 const SINGLE_CASES = 15; // of each size
-const BLOCK_CASES = 12; // of each number of rows
+const BLOCK_CASES = 8; // of each number of rows
 
-const device = await (await getAdapter()).requestDevice();
+const device = await getFullDevice();
 const gpu = asAdapter(await (await getAdapter()).requestDevice(), 'gpu');
-const subgroups = asAdapter(
-  await (await getAdapter()).requestDevice({ requiredFeatures: hasSubgroups ? ['subgroups'] : [] }),
-  'gpu',
-  hasSubgroups,
-);
-const llvmpipe = asAdapter(await (await getAdapter()).requestDevice(), 'llvmpipe');
+const subgroups = asAdapter(await getFullDevice(), 'gpu', hasSubgroups);
+const llvmpipe = asAdapter(await getFullDevice(), 'llvmpipe', true);
 afterAll(() => {
   device.destroy();
   gpu.destroy();
@@ -77,13 +73,25 @@ describe.skipIf(!hasSubgroups)(
   },
 );
 
-// Only there are blocks of rows in one workgroup for all time steps.
-test.each([5, 9, 16])(
-  'blocks of rows of %i equal the reference, in shapes for llvmpipe',
-  async (B) => {
-    const restrictions = { T: 9, B, maxHidden: 130 };
-    const options = { device: llvmpipe, recurrentKernel: 'persistent' } as const;
-    await expectLikeReference(SEED + B, BLOCK_CASES, options, restrictions);
-  },
-  120_000,
-);
+// Blocks of rows whose loads a subgroup shares, where there is one, and which only llvmpipe has in one
+// workgroup for all time steps; of more rows than there are lanes in a subgroup, as many, and fewer.
+describe.each([
+  ['this adapter', device, { recurrentKernel: 'step' }],
+  ['this adapter, without subgroups', device, { recurrentKernel: 'step', subgroups: false }],
+  ['llvmpipe', llvmpipe, { recurrentKernel: 'persistent' }],
+  ['llvmpipe, without subgroups', llvmpipe, { recurrentKernel: 'persistent', subgroups: false }],
+] as const)('blocks of rows, in shapes for %s', (_, target, options) => {
+  test.each([2, 5, 9, 16, 17])(
+    '%i rows equal the reference',
+    async (B) => {
+      const restrictions = { T: 9, B, maxHidden: 130 };
+      await expectLikeReference(
+        SEED + B,
+        BLOCK_CASES,
+        { device: target, ...options },
+        restrictions,
+      );
+    },
+    120_000,
+  );
+});

@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { inspect, loadModel, type LoadOptions } from '../../src/index.ts';
 import { runReference } from '../../src/reference.ts';
-import { getAdapter, hasSubgroups } from '../setup/gpu.ts';
+import { getAdapter, getFullDevice, hasSubgroups } from '../setup/gpu.ts';
 import { asAdapter } from '../support/as-adapter.ts';
 import { expectClose } from '../support/close.ts';
 import type { RecurrentCase, RecurrentRestrictions } from '../support/random-recurrent.ts';
@@ -12,14 +12,10 @@ import { storedWeights } from '../support/stored-weights.ts';
 
 const CASES = 24;
 
-const device = await (await getAdapter()).requestDevice();
+const device = await getFullDevice();
 const gpu = asAdapter(await (await getAdapter()).requestDevice(), 'gpu');
-const subgroups = asAdapter(
-  await (await getAdapter()).requestDevice({ requiredFeatures: hasSubgroups ? ['subgroups'] : [] }),
-  'gpu',
-  hasSubgroups,
-);
-const llvmpipe = asAdapter(await (await getAdapter()).requestDevice(), 'llvmpipe');
+const subgroups = asAdapter(await getFullDevice(), 'gpu', hasSubgroups);
+const llvmpipe = asAdapter(await getFullDevice(), 'llvmpipe', true);
 afterAll(() => {
   for (const each of [device, gpu, subgroups, llvmpipe]) each.destroy();
 });

@@ -26,6 +26,15 @@ export async function getAdapter(): Promise<GPUAdapter> {
 
 const probe = await getAdapter();
 
+/** A device with the features that kernels use where there are any, as the package makes its own. */
+export async function getFullDevice(): Promise<GPUDevice> {
+  const adapter = await getAdapter();
+  const features = (['subgroups', 'shader-f16'] as const).filter((name) =>
+    adapter.features.has(name),
+  );
+  return adapter.requestDevice({ requiredFeatures: features });
+}
+
 /** Who computes: `google swiftshader`, `mesa software`, or a GPU. */
 export const { vendor, architecture, description } = probe.info;
 
