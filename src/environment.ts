@@ -6,10 +6,19 @@ export type GpuSource = () => Promise<GPU | undefined>;
 /** Reads a file by path or `file:` URL. */
 export type ReadFile = (path: string, signal?: AbortSignal) => Promise<Uint8Array>;
 
-/** The environment of this process; `node.ts` changes it. */
-export const environment: { gpu: GpuSource; readFile: ReadFile | undefined } = {
+/** What differs, as `node.ts` changes it. */
+interface Environment {
+  gpu: GpuSource;
+  readFile: ReadFile | undefined;
+  /** Told of each wait for a device, where the thread should rest meanwhile. */
+  restWhile: ((work: Promise<unknown>) => void) | undefined;
+}
+
+/** The environment of this process. */
+export const environment: Environment = {
   gpu: () => Promise.resolve((globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu),
   readFile: undefined,
+  restWhile: undefined,
 };
 
 /** Whether this environment offers a WebGPU adapter. It never rejects. */

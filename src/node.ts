@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type * as Dawn from 'webgpu';
 import { environment } from './environment.ts';
+import { restWhile } from './rest.ts';
 
 export * from './index.ts';
 
@@ -11,6 +12,8 @@ environment.readFile = async (path, signal) => {
   const file = path.startsWith('file:') ? fileURLToPath(path) : path;
   return readFile(file, signal ? { signal } : {});
 };
+
+environment.restWhile = restWhile;
 
 // Dawn crashes when the object that `create` returns is collected, so it stays for good.
 const shared = globalThis as { webgpuRnnDawn?: GPU };

@@ -4,7 +4,7 @@ import type { PersistentTile } from '../../shaders/recurrent/persistent.ts';
 import { persistentMemory } from '../../shaders/recurrent/persistent.ts';
 import type { ProjectTile } from '../../shaders/recurrent/project.ts';
 import type { RecurrentSpec } from '../../shaders/recurrent/spec.ts';
-import { roundUp } from '../../shaders/recurrent/spec.ts';
+import { instancesOf, roundUp } from '../../shaders/recurrent/spec.ts';
 import { stepSpan } from '../../shaders/recurrent/step.ts';
 import type { StepTile } from '../../shaders/recurrent/step.ts';
 import { HABITS } from './habits.ts';
@@ -167,7 +167,7 @@ function stepOf({ spec, rows, device, effort }: Layer): StepTile {
   const { lanes, units, slices, rows: most } = quick?.step ?? habits.step;
   const width = Math.max(spec.hidden, spec.output);
   const perLane = width < lanes * units ? 1 : units;
-  const across = Math.ceil(width / (lanes * perLane));
+  const across = Math.ceil(width / (lanes * perLane)) * instancesOf(spec);
   const sharing = quick ? 1 : sharingOf(habits, device, lanes);
   let block = blockOf(rows, sharing > 1 ? habits.sharedRows! : most);
   while (block > 4 && across * Math.ceil(rows / block) < habits.cores) block /= 2;

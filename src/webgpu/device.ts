@@ -66,6 +66,7 @@ export class Gpu {
   async guard<T>(work: Promise<T>): Promise<T> {
     work.catch(() => undefined); // where the check throws, nobody else waits for it
     this.check();
+    environment.restWhile?.(work);
     let loss: ((error: RnnError) => void) | undefined;
     const lost = new Promise<never>((_, reject) => {
       loss = reject;

@@ -1,0 +1,32 @@
+// Waiting in Node without taking a core. Dawn for Node looks for finished work in every turn of the event
+// loop for as long as anything is pending, so the main thread spins, and takes the core from an
+// adapter that computes on it.
+
+/** What is quickly done is waited for as ever, in milliseconds. */
+const BUSY = 1;
+/** Milliseconds of a rest. Linux makes it some 0.1; the event loop turns in between. */
+const REST = 0.05;
+
+const cell = new Int32Array(new SharedArrayBuffer(4));
+let waiting = 0;
+let since = 0;
+
+/** Rests once in each turn of the event loop until nothing that was begun is left. */
+function turn(): void {
+  if (waiting === 0) return;
+  if (performance.now() - since > BUSY) Atomics.wait(cell, 0, 0, REST);
+  setImmediate(turn);
+}
+
+/** Lets the main thread rest while a device works, until `work` is done or has failed. */
+export function restWhile(work: Promise<unknown>): void {
+  const done = (): void => {
+    waiting--;
+    since = performance.now(); // whoever waits for the next is likely to get it soon
+  };
+  if (waiting++ === 0) {
+    since = performance.now();
+    setImmediate(turn);
+  }
+  void work.catch(() => undefined).finally(done);
+}
