@@ -44,6 +44,7 @@ const WALLS = {
   operators: { may: ['ops', 'simplify'] },
   kernels: { may: ['plan'] },
   environment: {},
+  rest: {},
   model: { may: ['*'] },
   session: { may: ['*'] },
   stream: { may: ['*'] },

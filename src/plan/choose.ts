@@ -136,12 +136,14 @@ function persistentOf({ spec, rows, steps, device, effort }: Layer): {
   const pays = steps >= persistent.steps && apart <= persistent.workgroups;
   const keeps = pays && vectors <= persistent.keeps;
   const { blocked } = quick ? {} : habits;
-  const inBlocks = blockOf(rows, blocked?.rows ?? 1);
+  let inBlocks = blockOf(rows, blocked?.rows ?? 1);
+  const apartBy = (block: number): number => Math.ceil(rows / block) * directions;
+  while (inBlocks > 1 && apartBy(inBlocks) < habits.cores) inBlocks /= 2;
   const blocks =
     !keeps &&
     blocked !== undefined &&
     steps >= persistent.steps &&
-    Math.ceil(rows / inBlocks) * directions >= habits.cores;
+    apartBy(inBlocks) >= habits.cores;
   let tile: PersistentTile;
   if (blocks) {
     const { subgroupSize } = device;

@@ -74,15 +74,15 @@ export const HABITS: Readonly<Record<DeviceProfile['adapter'], Habits>> = {
   // a sum, any other ten times that: hence products written out, over weights an invocation holds.
   swiftshader: {
     persistent: {
-      units: 256,
+      units: 128,
       lanes: 4,
-      rows: 4,
+      rows: 2,
       keeps: 1024,
-      products: 256,
+      products: 128,
       steps: 8,
       workgroups: 2,
     },
-    // Two workgroups take 1.6 times as long as one, and weights are brought again for each chunk.
+    // Weights are brought again for each chunk, and both cores are busy with less.
     besideOthers: 0,
     cores: 2,
     step: { lanes: 16, units: 2, slices: 1, rows: 8 },
