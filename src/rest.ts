@@ -10,12 +10,21 @@ const REST = 0.05;
 const cell = new Int32Array(new SharedArrayBuffer(4));
 let waiting = 0;
 let since = 0;
+let watching = false;
 
-/** Rests once in each turn of the event loop until nothing that was begun is left. */
-function turn(): void {
-  if (waiting === 0) return;
-  if (performance.now() - since > BUSY) Atomics.wait(cell, 0, 0, REST);
-  setImmediate(turn);
+/** Looks once in a while whether there is something to wait for that takes long. */
+function watch(): void {
+  watching = waiting > 0;
+  if (!watching) return;
+  if (performance.now() - since > BUSY) rest();
+  else setTimeout(watch, BUSY).unref();
+}
+
+/** Rests once in each turn of the event loop until something is done. */
+function rest(): void {
+  if (waiting === 0 || performance.now() - since < BUSY) return watch();
+  Atomics.wait(cell, 0, 0, REST);
+  setImmediate(rest);
 }
 
 /** Lets the main thread rest while a device works, until `work` is done or has failed. */
@@ -24,9 +33,10 @@ export function restWhile(work: Promise<unknown>): void {
     waiting--;
     since = performance.now(); // whoever waits for the next is likely to get it soon
   };
-  if (waiting++ === 0) {
-    since = performance.now();
-    setImmediate(turn);
+  if (waiting++ === 0) since = performance.now();
+  if (!watching) {
+    watching = true;
+    setTimeout(watch, BUSY).unref();
   }
   void work.catch(() => undefined).finally(done);
 }
