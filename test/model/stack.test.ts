@@ -1,5 +1,6 @@
 // Layers on top of each other that compute side by side, against the float64 reference.
 import { afterAll, describe, expect, test } from 'vitest';
+import type { Node, ValueInfo } from '../../src/graph.ts';
 import { inspect, loadModel, type LoadOptions } from '../../src/index.ts';
 import { runReference } from '../../src/reference.ts';
 import { getAdapter, getFullDevice, hasSubgroups } from '../setup/gpu.ts';
@@ -46,14 +47,10 @@ async function expectRight(
 /** The kernels of a plan for a stack, with how often they run. */
 async function kernelsOf(
   { graph, feeds }: RecurrentCase,
-  options: LoadOptions,
+  { recurrentKernel, wavefront }: Required<Pick<LoadOptions, 'recurrentKernel' | 'wavefront'>>,
 ): Promise<Readonly<Record<string, number>>> {
   const dims = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, value.dims]));
-  const { plan, unplanned } = await inspect(graph, {
-    ...options,
-    device: undefined,
-    dims,
-  } as object);
+  const { plan, unplanned } = await inspect(graph, { recurrentKernel, wavefront, dims });
   expect(unplanned).toBeUndefined();
   return plan!.kernels;
 }
@@ -92,7 +89,7 @@ test.each(['f16', 'int8'] as const)(
     const random = randomOf(SEED);
     for (const recurrentKernel of ['step', 'persistent'] as const) {
       for (let i = 0; i < 4; i++) {
-        const stack = randomStack(random, 3, { T: 20, maxHidden: 33, wild: false } as object);
+        const stack = randomStack(random, 3, { T: 20, maxHidden: 33 });
         await expectRight(stack, { device, recurrentKernel, weights, wavefront: true });
       }
     }
@@ -118,4 +115,71 @@ test('one dispatch has a step of all layers that are at work', async () => {
   expect(apart['recurrent-step-0']).toBe(3 * 33);
   // Chunks of 10 steps: the layer at the top ends two chunks after that at the bottom.
   expect(together['recurrent-step-0']).toBe(33 + 2 * 10);
+});
+
+describe('what is no stack is computed layer by layer, and right', () => {
+  const options = { device, recurrentKernel: 'step', wavefront: true } as const;
+  const H = 8;
+  const plain = { ...PLAIN, cell: 'gru', layout: 0, hidden: H, I: H, T: 12 } as const;
+  /** Steps that are dispatched: those of layers by themselves, or fewer. */
+  const stepsOf = async (stack: RecurrentCase): Promise<number> =>
+    (await kernelsOf(stack, options))['recurrent-step-0']!;
+  const changed = (change: (nodes: Node[], outputs: ValueInfo[]) => void): RecurrentCase => {
+    const stack = randomStack(randomOf(SEED), 2, { ...plain, resetAfter: true, initialH: false });
+    const { graph } = stack;
+    const nodes = graph.nodes.map((node) => ({ ...node, inputs: [...node.inputs] }));
+    const outputs = [...graph.outputs];
+    change(nodes as Node[], outputs);
+    return { ...stack, graph: { ...graph, nodes: nodes as Node[], outputs } };
+  };
+  const input = (node: Node, slot: number, name: string): void => {
+    (node.inputs as string[])[slot] = name;
+  };
+
+  test('two layers as they come are a stack', async () => {
+    const stack = changed(() => undefined);
+    expect(await stepsOf(stack)).toBeLessThan(24);
+    await expectRight(stack, options);
+  });
+  test('a layer that begins from the final state of the one below', async () => {
+    const stack = changed((nodes) => input(nodes[2]!, 5, '0/Y_h'));
+    expect(await stepsOf(stack)).toBe(24);
+    await expectRight(stack, options);
+  });
+  test('a layer that begins from something made of that state', async () => {
+    const stack = changed((nodes) => {
+      const tanh = { op: 'Tanh', name: 'tanh', attributes: {}, inputs: ['0/Y_h'], outputs: ['t'] };
+      nodes.splice(2, 0, tanh);
+      input(nodes[3]!, 5, 't');
+    });
+    expect(await stepsOf(stack)).toBe(24);
+    await expectRight(stack, options);
+  });
+  test('a layer whose output someone else reads', async () => {
+    const stack = changed((_, outputs) =>
+      outputs.push({ name: '0/Y', type: 'float32', dims: [12, 1, 2, H] }),
+    );
+    expect(await stepsOf(stack)).toBe(24);
+    await expectRight(stack, options);
+  });
+  test('a layer with other activations', async () => {
+    const stack = changed((nodes) => {
+      const { attributes } = nodes[2]!;
+      nodes[2] = {
+        ...nodes[2]!,
+        attributes: { ...attributes, activations: ['HardSigmoid', 'Tanh'] },
+      };
+    });
+    expect(await stepsOf(stack)).toBe(24);
+    await expectRight(stack, options);
+  });
+  test('a stack whose states are read between its layers is one nonetheless', async () => {
+    const stack = changed((nodes, outputs) => {
+      const tanh = { op: 'Tanh', name: 'tanh', attributes: {}, inputs: ['0/Y_h'], outputs: ['t'] };
+      nodes.splice(1, 0, tanh);
+      outputs.push({ name: 't', type: 'float32', dims: [1, 2, H] });
+    });
+    expect(await stepsOf(stack)).toBeLessThan(24);
+    await expectRight(stack, options);
+  });
 });
