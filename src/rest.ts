@@ -24,7 +24,7 @@ function watch(): void {
 function rest(): void {
   if (waiting === 0 || performance.now() - since < BUSY) return watch();
   Atomics.wait(cell, 0, 0, REST);
-  setImmediate(rest);
+  setImmediate(rest).unref(); // what keeps the process is the work itself
 }
 
 /** Lets the main thread rest while a device works, until `work` is done or has failed. */

@@ -105,7 +105,7 @@ export const HABITS: Readonly<Record<DeviceProfile['adapter'], Habits>> = {
       steps: 8,
       workgroups: 2,
     },
-    // A dispatch a step would be a fifth of the time.
+    // Waking the threads for a dispatch a step would be a fifth of the time of a small layer.
     blocked: { units: 4, rows: 8 },
     besideOthers: 0,
     cores: 2,

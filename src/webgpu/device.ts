@@ -62,18 +62,20 @@ export class Gpu {
   /**
    * `work`, or DEVICE_LOST as soon as the device is lost, whichever comes first. After a loss
    * WebGPU resolves error scopes with null and queue promises with success, so only the loss counts.
+   * Where waiting would take a core, the thread rests meanwhile.
    */
   async guard<T>(work: Promise<T>): Promise<T> {
     work.catch(() => undefined); // where the check throws, nobody else waits for it
     this.check();
-    environment.restWhile?.(work);
     let loss: ((error: RnnError) => void) | undefined;
     const lost = new Promise<never>((_, reject) => {
       loss = reject;
       this.#pending.add(reject);
     });
     try {
-      const result = await Promise.race([work, lost]);
+      const first = Promise.race([work, lost]);
+      environment.restWhile?.(first);
+      const result = await first;
       this.check();
       return result;
     } catch (error) {
