@@ -1,4 +1,15 @@
-/** What went wrong, for programs. The message of an {@link RnnError} says it for people. */
+/**
+ * What went wrong, for programs. The message of an {@link RnnError} says it for people.
+ *
+ * - `NO_WEBGPU`, `NO_ADAPTER`: WebGPU was required and is not there, or offers no adapter.
+ * - `DEVICE_LOST`: the GPU went away. `OUT_OF_MEMORY`: it has no room.
+ * - `LIMIT_EXCEEDED`: something is larger than a limit of the device or of the caller.
+ * - `INVALID_MODEL`, `INVALID_ARGUMENT`, `SHAPE_MISMATCH`: a file, an argument or a shape is wrong.
+ * - `UNSUPPORTED_OPERATOR`: the model has an operation that this package or this backend lacks.
+ * - `UNSUPPORTED_FEATURE`: an option needs a feature that the device was made without.
+ * - `DISPOSED`: the model or the stream was disposed of.
+ * - `INTERNAL`: a fault of this package or of the driver, such as a shader that does not compile.
+ */
 export type RnnErrorCode =
   | 'NO_WEBGPU'
   | 'NO_ADAPTER'
@@ -8,9 +19,10 @@ export type RnnErrorCode =
   | 'INVALID_MODEL'
   | 'INVALID_ARGUMENT'
   | 'UNSUPPORTED_OPERATOR'
+  | 'UNSUPPORTED_FEATURE'
   | 'SHAPE_MISMATCH'
   | 'DISPOSED'
-  | 'TIMEOUT';
+  | 'INTERNAL';
 
 /**
  * The one error class of this package. An aborted call is the exception: it rejects with the
@@ -29,9 +41,4 @@ export class RnnError extends Error {
     this.code = code;
     this.path = path;
   }
-}
-
-/** Ends a branch that the types rule out but a caller from JavaScript may still reach. */
-export function unreachable(value: never, path: string): never {
-  throw new RnnError('INVALID_ARGUMENT', path, `unexpected value ${String(value)}`);
 }

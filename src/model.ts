@@ -45,7 +45,7 @@ export interface LoadOptions {
    * What a GPU multiplies the weights of recurrent layers in: `'f32'` (default); `'f16'`, for weights that
    * are stored as f16, and so are they then when `weights` is left out. States and inputs are rounded to
    * 11 bits and four products added up in f16, beyond 65504 to infinity; sums of these are float32, as is
-   * all else. It needs a device with the feature `shader-f16`, else the load throws `LIMIT_EXCEEDED`.
+   * all else. It needs a device with the feature `shader-f16`, else the load throws `UNSUPPORTED_FEATURE`.
    * The reference backend computes in float64.
    */
   readonly arithmetic?: 'f32' | 'f16';
@@ -297,7 +297,8 @@ async function loadGraph(source: ModelSource, options: LoadOptions): Promise<Gra
  * @param source URL or path, bytes, a Blob, `{ name: bytes }` for models of several files, or a
  *   {@link Graph} made in code
  * @throws RnnError `INVALID_MODEL` with the path of the fault, `UNSUPPORTED_OPERATOR` naming the
- *   operator, its node and what there is, `LIMIT_EXCEEDED`, `NO_WEBGPU`, `NO_ADAPTER`
+ *   operator, its node and what there is, `LIMIT_EXCEEDED`, `UNSUPPORTED_FEATURE`, `NO_WEBGPU`,
+ *   `NO_ADAPTER`
  * @example
  * ```ts
  * const model = await loadModel('/models/silero_vad.onnx');

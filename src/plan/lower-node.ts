@@ -99,8 +99,8 @@ export class LowerNode implements Lowering {
     this.emit({ kind: 'dispatch', label, kernel, workgroups, buffers, uniforms, flops });
   }
 
-  reserve(kernel: Kernel): void {
-    this.#builder.reserve(kernel);
+  precompile(kernel: Kernel): void {
+    this.#builder.precompile(kernel);
   }
 
   emit(command: Command): void {

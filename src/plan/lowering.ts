@@ -95,8 +95,8 @@ export interface Lowering {
     uniforms: Readonly<Record<U, number>>,
     flops?: number,
   ): void;
-  /** Has a kernel compiled that other sizes need where this one does not. */
-  reserve(kernel: Kernel): void;
+  /** Has a kernel compiled that other sizes need and this one does not. */
+  precompile(kernel: Kernel): void;
   /** Adds any command. */
   emit(command: Command): void;
 }

@@ -6,7 +6,15 @@ import type { Tensor } from '../tensor.ts';
 import type { assignSlots } from './arena.ts';
 import type { DeviceProfile } from './choose.ts';
 import type { PlanValue } from './lowering.ts';
-import type { BufferId, Command, MakeWeight, Plan, PlanBuffer, PlanOutput } from './types.ts';
+import type {
+  BufferId,
+  Command,
+  Dispatch,
+  MakeWeight,
+  Plan,
+  PlanBuffer,
+  PlanOutput,
+} from './types.ts';
 
 type Draft = { label: string; size: number } & (
   | { life: 'scratch' }
@@ -32,7 +40,7 @@ export class PlanBuilder {
   readonly #device: DeviceProfile;
   readonly #buffers: Draft[] = [];
   readonly #commands: Command[] = [];
-  readonly #spare: Kernel[] = [];
+  readonly #precompiled: Kernel[] = [];
   readonly #feedback: { from: BufferId; to: BufferId; size: number }[] = [];
   readonly #weights = new Map<string, BufferId>();
   readonly #uploads = new Map<PlanValue, BufferId>();
@@ -94,13 +102,33 @@ export class PlanBuilder {
     return id;
   }
 
+  /** @throws RnnError `INTERNAL` for a dispatch that lacks a buffer or a uniform of its kernel */
   emit(command: Command): void {
+    if (command.kind === 'dispatch') this.#check(command);
+    if (command.kind === 'loop') [...command.even, ...command.odd].forEach((d) => this.#check(d));
     this.#commands.push(command);
   }
 
-  /** Has a kernel compiled that this plan does without. */
-  reserve(kernel: Kernel): void {
-    this.#spare.push(kernel);
+  #check({ kernel, label, buffers, uniforms, workgroups }: Dispatch): void {
+    const fault = (what: string): RnnError =>
+      new RnnError('INTERNAL', label, `dispatch of ${kernel.name}: ${what}`);
+    for (const name of Object.keys(kernel.bindings)) {
+      const id = buffers[name];
+      if (id === undefined || !this.#buffers[id]) throw fault(`no buffer is bound to '${name}'`);
+    }
+    for (const name of Object.keys(kernel.uniforms)) {
+      if (!Number.isFinite(uniforms[name])) {
+        throw fault(`uniform '${name}', got ${uniforms[name]}, expected a number`);
+      }
+    }
+    if (!workgroups.every((count) => Number.isSafeInteger(count) && count >= 0)) {
+      throw fault(`workgroups, got [${workgroups.join(', ')}], expected whole numbers`);
+    }
+  }
+
+  /** Has a kernel compiled that this plan does not run. */
+  precompile(kernel: Kernel): void {
+    this.#precompiled.push(kernel);
   }
 
   /** Copies `from` to the state buffer `to` when everything else is done. */
@@ -144,7 +172,7 @@ export class PlanBuilder {
     const buffers = this.#buffers.map((buffer, id): PlanBuffer =>
       buffer.life === 'scratch' ? { ...buffer, slot: slotOf.get(id)! } : buffer,
     );
-    const [commands, spare] = [this.#commands, this.#spare];
-    return { buffers, commands, outputs: finalOutputs, arena: slots, spare };
+    const [commands, precompiled] = [this.#commands, this.#precompiled];
+    return { buffers, commands, outputs: finalOutputs, arena: slots, precompiled };
   }
 }

@@ -83,5 +83,19 @@ export interface Plan {
   /** Bytes of each slot of the scratch arena. */
   readonly arena: readonly number[];
   /** Kernels that other sizes need, to be compiled with those of this plan. */
-  readonly spare: readonly Kernel[];
+  readonly precompiled: readonly Kernel[];
+}
+
+/** Every dispatch of a plan, those of a loop once. */
+export function dispatchesOf({ commands }: Plan): readonly Dispatch[] {
+  return commands.flatMap((command) => {
+    if (command.kind === 'copy') return [];
+    return command.kind === 'loop' ? [...command.even, ...command.odd] : [command];
+  });
+}
+
+/** The kernels of a plan by their source, those that it only precompiles included. */
+export function kernelsOf(plan: Plan): ReadonlyMap<string, Kernel> {
+  const used = [...dispatchesOf(plan).map(({ kernel }) => kernel), ...plan.precompiled];
+  return new Map(used.map((kernel) => [kernel.source, kernel]));
 }

@@ -173,7 +173,7 @@ export class Executor {
       const [error, values] = await this.guard(Promise.all([scope, read]));
       if (error) {
         const what = `the device refused the work: ${error.message}`;
-        throw new RnnError('DEVICE_LOST', 'device', what);
+        throw new RnnError('INTERNAL', 'device', what);
       }
       return Object.fromEntries(
         outputs.map((output: PlanOutput, i): [string, Tensor] => [

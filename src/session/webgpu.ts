@@ -8,7 +8,7 @@ import { deviceArray } from '../plan/plan-builder.ts';
 import { sizeOf } from '../tensor.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Lease } from '../webgpu/device.ts';
-import { dispatchesOf } from '../webgpu/runner.ts';
+import { dispatchesOf } from '../plan/types.ts';
 import type { Bound } from '../webgpu/runner.ts';
 import { Executor } from './executor.ts';
 import type { DeviceArray } from './executor.ts';
@@ -32,12 +32,12 @@ export class WebGpuSession implements Session {
   /**
    * The session takes over the lease.
    *
-   * @throws RnnError `LIMIT_EXCEEDED` for arithmetic that the device does not have
+   * @throws RnnError `UNSUPPORTED_FEATURE` for arithmetic that the device does not have
    */
   static async create(graph: Graph, options: PlanOptions, lease: Lease): Promise<WebGpuSession> {
     if (options.arithmetic === 'f16' && !lease.gpu.device.features.has('shader-f16')) {
       const what = `'f16' needs the feature shader-f16, which this device was made without`;
-      throw new RnnError('LIMIT_EXCEEDED', 'options.arithmetic', what);
+      throw new RnnError('UNSUPPORTED_FEATURE', 'options.arithmetic', what);
     }
     if (!usesOnlyRecurrence(graph)) (await import('../kernels.ts')).registerKernels();
     return new WebGpuSession(graph, lease, options);

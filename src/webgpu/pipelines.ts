@@ -92,7 +92,7 @@ export class Pipelines {
         .filter(({ type }) => type === 'error')
         .map((m) => `${m.lineNum}:${m.linePos} ${m.message}\n  ${lines[m.lineNum - 1] ?? ''}`);
       const what = notes.join('\n') || String((cause as Error).message);
-      throw new RnnError('LIMIT_EXCEEDED', `kernel ${name}`, `did not compile: ${what}`, { cause });
+      throw new RnnError('INTERNAL', `kernel ${name}`, `did not compile: ${what}`, { cause });
     }
   }
 }

@@ -1,8 +1,8 @@
 // Makes a plan real on a device, once: buffers, pipelines, bind groups. Then records it into command
 // buffers as often as it is wanted. Knows no model.
 import { uniformBytes } from '../../shaders/kernel.ts';
-import type { Kernel } from '../../shaders/kernel.ts';
 import { RnnError } from '../errors.ts';
+import { dispatchesOf, kernelsOf } from '../plan/types.ts';
 import type { BufferId, Dispatch, Plan, PlanBuffer } from '../plan/types.ts';
 import type { Compiled } from './pipelines.ts';
 import { createFilled, STORAGE, UNIFORM_ALIGNMENT } from './share.ts';
@@ -13,20 +13,6 @@ const SUBMIT_FLOPS = 4e9;
 
 /** Buffers of a stream by the name of the input they stand for. */
 export type StateBuffers = ReadonlyMap<string, GPUBuffer>;
-
-/** Every dispatch of a plan, those of a loop once. */
-export function dispatchesOf({ commands }: Plan): readonly Dispatch[] {
-  return commands.flatMap((command) => {
-    if (command.kind === 'copy') return [];
-    return command.kind === 'loop' ? [...command.even, ...command.odd] : [command];
-  });
-}
-
-/** The kernels of a plan by their source, those that it only has compiled for others included. */
-export function kernelsOf(plan: Plan): ReadonlyMap<string, Kernel> {
-  const used = [...dispatchesOf(plan).map(({ kernel }) => kernel), ...plan.spare];
-  return new Map(used.map((kernel) => [kernel.source, kernel]));
-}
 
 /** A plan on a device. */
 export class Runner {
@@ -41,7 +27,7 @@ export class Runner {
 
   /**
    * @throws RnnError `OUT_OF_MEMORY` when the buffers do not fit, with nothing left behind;
-   *   `LIMIT_EXCEEDED` when a kernel does not compile on this device
+   *   `INTERNAL` when a kernel does not compile on this device
    */
   static async create(share: DeviceShare, plan: Plan): Promise<Runner> {
     const { device } = share.gpu;
@@ -70,7 +56,10 @@ export class Runner {
         throw new RnnError('OUT_OF_MEMORY', 'device', what);
       }
       if (thrown) throw thrown;
-      if (validation) throw new RnnError('LIMIT_EXCEEDED', 'device', validation.message);
+      if (validation) {
+        const what = `the device refused a buffer or a bind group: ${validation.message}`;
+        throw new RnnError('INTERNAL', 'device', what);
+      }
       await share.gpu.guard(compiling);
       if (share.destroyed) throw new RnnError('DISPOSED', 'model', 'disposed of during the call');
       return runner;

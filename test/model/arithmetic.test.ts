@@ -46,7 +46,7 @@ test('what cannot be is refused before anything runs', async () => {
     });
   }
   await expect(load({ device: plain, ...F16 })).rejects.toMatchObject({
-    code: 'LIMIT_EXCEEDED',
+    code: 'UNSUPPORTED_FEATURE',
     path: 'options.arithmetic',
   });
 });

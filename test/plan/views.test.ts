@@ -112,8 +112,10 @@ it('a size that needs no copy compiles the copy for those that do', () => {
   const turned = sketch.node('Transpose', [x], { perm: [1, 0, 2] });
   const graph = sketch.graph(turned);
   expect(dispatchesOf(graph, sketch.feeds)).toEqual([]);
-  const sparesOf = (batch: number): string[] =>
-    planOf(graph, { x0: floats(randomOf(SEED), [batch, 5, 4]) }).spare.map(({ source }) => source);
+  const precompiledOf = (batch: number): string[] =>
+    planOf(graph, { x0: floats(randomOf(SEED), [batch, 5, 4]) }).precompiled.map(
+      ({ source }) => source,
+    );
   const [two] = dispatchesOf(graph, { x0: floats(randomOf(SEED), [2, 5, 4]) });
-  expect(sparesOf(1)).toEqual([two!.kernel.source]);
+  expect(precompiledOf(1)).toEqual([two!.kernel.source]);
 });

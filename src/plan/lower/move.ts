@@ -77,7 +77,7 @@ function yieldElements(
   const make = (): void => {
     // Elements that lie in order from the start are the buffer itself.
     if (start === 0 && isDense(dims, strides)) {
-      l.reserve(copyKernel(walkRank(dims.length)));
+      l.precompile(copyKernel(walkRank(dims.length)));
       return l.yield(slot, from.buffer);
     }
     copy(l, dims, how, { buffer: l.write(slot), strides: stridesOf(dims) });
