@@ -8,7 +8,13 @@ export { isWebGPUAvailable } from './environment.ts';
 export { loadModel, Model } from './model.ts';
 export type { LoadOptions, StreamOptions } from './model.ts';
 export { inspect } from './inspect.ts';
-export type { InspectedLayer, InspectedPlan, InspectOptions, Inspection } from './inspect.ts';
+export type {
+  InspectedLayer,
+  InspectedPlan,
+  InspectedShader,
+  InspectOptions,
+  Inspection,
+} from './inspect.ts';
 export { Stream } from './stream.ts';
 export type { CallOptions, StreamState } from './stream.ts';
 export type { GpuTensor, Tensors, Usage } from './session/session.ts';

@@ -57,6 +57,18 @@ export interface InspectedPlan {
   readonly scratchBytes: number;
   /** Bytes of the weights in the layout of the kernels, and of other constants of theirs. */
   readonly weightBytes: number;
+  /** The plan in full, one buffer or command a line: for reading. */
+  readonly text: string;
+  /** The WGSL of every kernel of the plan, in the order of their first runs. */
+  readonly shaders: readonly InspectedShader[];
+}
+
+/** The source of one kernel. */
+export interface InspectedShader {
+  /** Name of the kernel, as in {@link InspectedPlan.kernels}; variants of a kernel share it. */
+  readonly name: string;
+  /** WGSL, as the device compiles it. */
+  readonly source: string;
 }
 
 /** What {@link inspect} tells. */

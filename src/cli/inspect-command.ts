@@ -2,6 +2,7 @@
 import type { ValueInfo } from '../graph.ts';
 import type { InspectedLayer, InspectedPlan, Inspection } from '../inspect.ts';
 import { bytesText, dimsText, grouped, short, table } from './table.ts';
+import { UsageError } from './usage.ts';
 
 /** The lines of an inspection. */
 export function inspectionLines(found: Inspection): readonly string[] {
@@ -17,6 +18,26 @@ export function inspectionLines(found: Inspection): readonly string[] {
       ? ['', 'not supported:', ...unsupported.map((item) => `  ${item.op} ${placeOf(item)}`)]
       : []),
   ];
+}
+
+/** The plan of an inspection. @throws UsageError where there is none, with the reason */
+export function planOf(found: Inspection): InspectedPlan {
+  if (!found.plan) throw new UsageError(unplannedLine(found));
+  return found.plan;
+}
+
+/**
+ * The WGSL of the kernels of a plan with this name; variants of it one after another.
+ *
+ * @throws UsageError with the names that there are
+ */
+export function shaderText({ shaders }: InspectedPlan, name: string): string {
+  const found = shaders.filter((shader) => shader.name === name);
+  if (found.length === 0) {
+    const names = [...new Set(shaders.map((shader) => shader.name))];
+    throw new UsageError(`--wgsl ${name}: expected one of ${names.join(', ')}`);
+  }
+  return found.map(({ source }) => source.trimEnd()).join('\n\n');
 }
 
 function valueTable({ inputs, outputs, plan }: Inspection): readonly string[] {

@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { RnnError } from '../errors.ts';
-import { inspect, type LoadOptions } from '../node.ts';
-import { inspectionLines } from './inspect-command.ts';
+import { inspect, type Inspection, type LoadOptions } from '../node.ts';
+import { inspectionLines, planOf, shaderText } from './inspect-command.ts';
 import type { Terminal } from './progress.ts';
 import { runCommand } from './run-command.ts';
 import { USAGE, UsageError, mapPairs, pairsOf, shapeOf } from './usage.ts';
@@ -19,6 +19,8 @@ const INSPECT = {
   ...SHARED,
   value: { type: 'string', multiple: true },
   json: { type: 'boolean' },
+  plan: { type: 'boolean' },
+  wgsl: { type: 'string' },
 } as const;
 
 const RUN = {
@@ -116,15 +118,27 @@ async function inspectFile(args: string[], out: Terminal): Promise<void> {
       text.split(',').map((item) => numberOf(item, `--value ${name}`)),
     ),
   });
-  out.write(
-    values.json
-      ? `${JSON.stringify(found, plain, 2)}\n`
-      : `${[file, '', ...inspectionLines(found)].join('\n')}\n`,
-  );
+  out.write(`${inspectionText(found, file, values)}\n`);
 }
 
-/** Attributes hold NaN, tensors and graphs, which JSON does not, or not well. */
+/** What the options ask for: the plan, the WGSL of a kernel, JSON, or the tables. */
+function inspectionText(
+  found: Inspection,
+  file: string,
+  { json, plan, wgsl }: { json?: boolean; plan?: boolean; wgsl?: string },
+): string {
+  if ([json, plan, wgsl !== undefined].filter(Boolean).length > 1) {
+    throw new UsageError('expected one of --json, --plan and --wgsl');
+  }
+  if (json) return JSON.stringify(found, plain, 2);
+  if (plan) return planOf(found).text;
+  if (wgsl !== undefined) return shaderText(planOf(found), wgsl);
+  return [file, '', ...inspectionLines(found)].join('\n');
+}
+
+/** Attributes hold NaN, tensors and graphs, which JSON cannot; plans and WGSL have options of their own. */
 function plain(key: string, value: unknown): unknown {
+  if (key === 'text' || key === 'shaders') return undefined;
   if (key === 'attributes') {
     return Object.fromEntries(
       Object.entries(value as object).filter(

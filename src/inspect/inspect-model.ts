@@ -8,11 +8,13 @@ import { registerKernels } from '../kernels.ts';
 import { registerOperators, simplify } from '../operators.ts';
 import { missingOperators } from '../ops/missing.ts';
 import { DEFAULT_PROFILE } from '../plan/choose.ts';
+import { formatPlan } from '../plan/format-plan.ts';
 import { hostInputsOf, refuseFloatDeciders } from '../plan/dependence.ts';
 import { makePlan, type PlanRequest } from '../plan/index.ts';
 import type { PlanOptions } from '../plan/lowering.ts';
 import { planOptionsOf } from '../plan/options.ts';
 import { learnGraph, type PlannedNode } from '../plan/infer.ts';
+import { kernelsOf } from '../plan/types.ts';
 import type { Dispatch, Plan } from '../plan/types.ts';
 import { checkSignal } from '../session/session.ts';
 import type { Tensor } from '../tensor.ts';
@@ -145,6 +147,8 @@ function summary(plan: Plan, dims: ReadonlyMap<string, readonly number[]>): Insp
     flops: runs.reduce((sum, { dispatch, times }) => sum + dispatch.flops * times, 0),
     scratchBytes: plan.arena.reduce((sum, size) => sum + size, 0),
     weightBytes: weights.reduce((sum, { size }) => sum + size, 0),
+    text: formatPlan(plan),
+    shaders: [...kernelsOf(plan).values()].map(({ name, source }) => ({ name, source })),
   };
 }
 

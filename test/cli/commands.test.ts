@@ -58,6 +58,28 @@ const npyOf = (name: string): Tensor => readNpy(readFileSync(at(name)), name);
 const floats = (value: Tensor | undefined): Float32Array => value!.data as Float32Array;
 
 describe('inspect', () => {
+  test('--plan prints every buffer and dispatch, --wgsl the shader of a kernel', async () => {
+    const dims = ['--dims', 'x=5x2x3'];
+    const plan = await command('inspect', at('gru.safetensors'), ...dims, '--plan');
+    expect(plan.code).toBe(0);
+    expect(plan.out).toMatch(/^buffers\n {2}%0 .*inputs\.x\n/);
+    expect(plan.out).toContain('\n  recurrent-project [');
+    const shader = await command(
+      'inspect',
+      at('gru.safetensors'),
+      ...dims,
+      '--wgsl',
+      'recurrent-project',
+    );
+    expect(shader.code).toBe(0);
+    expect(shader.out).toContain('fn main(');
+    const unknown = await command('inspect', at('gru.safetensors'), ...dims, '--wgsl', 'nothing');
+    expect(unknown.code).toBe(2);
+    expect(unknown.errors).toMatch(/--wgsl nothing: expected one of .*recurrent-project/);
+    const both = await command('inspect', at('gru.safetensors'), '--plan', '--json');
+    expect(both.code).toBe(2);
+  });
+
   test('prints tables', async () => {
     const { code, out, errors } = await command(
       'inspect',
