@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
 import { type ViteUserConfig, defineConfig } from 'vitest/config';
-import { minifyWgslTemplates } from './scripts/vite-plugin-wgsl.ts';
+import { minifyWgslFiles, minifyWgslTemplates } from './scripts/vite-plugin-wgsl.ts';
 import { chromiumOptions } from './test/setup/chromium.ts';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
@@ -25,7 +25,7 @@ const executable = {
 };
 
 const library: ViteUserConfig = {
-  plugins: [minifyWgslTemplates(), executable],
+  plugins: [minifyWgslFiles(), minifyWgslTemplates(), executable],
   publicDir: false,
   build: {
     target: 'es2022',
@@ -63,7 +63,7 @@ const demo = (command: 'build' | 'serve'): ViteUserConfig => ({
   base: './', // a static copy works from any folder
   appType: 'mpa',
   resolve: { alias },
-  plugins: command === 'build' ? [minifyWgslTemplates()] : [],
+  plugins: command === 'build' ? [minifyWgslFiles(), minifyWgslTemplates()] : [],
   server: { host: LOOPBACK, fs: { allow: [path('.')] } },
   preview: { host: LOOPBACK },
   worker: { format: 'es' }, // workers are modules, and load what they need when they need it

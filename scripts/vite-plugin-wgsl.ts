@@ -1,4 +1,5 @@
 // Build step: shortens every template tagged `wgsl`. See minify-wgsl.ts for what may change.
+import { readFileSync } from 'node:fs';
 import MagicString from 'magic-string';
 import { type Plugin, Visitor, parseAst } from 'vite';
 import { minifyWgsl } from './minify-wgsl.ts';
@@ -25,6 +26,22 @@ export function minifyWgslTemplates(): Plugin {
           },
         }).visit(parseAst(code, { lang: 'ts' }));
         return { code: edited.toString(), map: edited.generateMap({ hires: true }) };
+      },
+    },
+  };
+}
+
+/** Shortens `.wgsl` files that are imported as text, `import text from './step.wgsl?raw'`. */
+export function minifyWgslFiles(): Plugin {
+  return {
+    name: 'minify-wgsl-files',
+    enforce: 'pre',
+    apply: 'build',
+    load: {
+      filter: { id: /\.wgsl\?raw$/ },
+      handler(id) {
+        const [text] = minifyWgsl([readFileSync(id.slice(0, -'?raw'.length), 'utf8')]);
+        return `export default ${JSON.stringify(text)}`;
       },
     },
   };

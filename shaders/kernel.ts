@@ -5,6 +5,9 @@
 export type BindingType =
   `${'read' | 'write'} ${'f32' | 'i32' | 'u32' | 'vec2u' | 'vec4f' | 'vec4i'}`;
 
+/** Type of a scalar that a plan fixes. */
+export type UniformType = 'u32' | 'i32' | 'f32';
+
 /** WGSL extensions that some kernels use where a device has them. */
 export type Extension = 'f16' | 'subgroups';
 
@@ -15,10 +18,10 @@ export interface Kernel<B extends string = string, U extends string = string> {
   /** Storage buffers by name, in binding order. */
   readonly bindings: Readonly<Record<B, BindingType>>;
   /** Scalars that a plan fixes, read as `params.NAME`. A new value compiles nothing. */
-  readonly uniforms: Readonly<Record<U, 'u32' | 'i32' | 'f32'>>;
-  /** True where the kernel reads `turn`, the number of the turn of the loop it runs in. */
-  readonly stepped: boolean;
-  /** What of WGSL it needs beyond the core: extensions that the device must have as features. */
+  readonly uniforms: Readonly<Record<U, UniformType>>;
+  /** True where the kernel reads `iteration`, the number of the iteration of the loop it runs in. */
+  readonly readsIteration: boolean;
+  /** WGSL extensions that the device must have as features. */
   readonly enables: readonly Extension[];
   /** Whole WGSL source with entry point `main`. It identifies the pipeline. */
   readonly source: string;
@@ -31,18 +34,32 @@ export function uniformBytes(kernel: Kernel): number {
 
 /**
  * Makes a kernel from its body: the part after the declarations, with `@compute fn main`.
- * Bindings and uniforms are declared under the names they have here.
+ * Bindings, uniforms and constants are declared under the names they have here.
  */
 export function defineKernel<const B extends string, const U extends string>(options: {
   readonly name: string;
   readonly bindings: Readonly<Record<B, BindingType>>;
-  readonly uniforms: Readonly<Record<U, 'u32' | 'i32' | 'f32'>>;
-  readonly stepped?: boolean;
-  readonly enables?: readonly Extension[];
+  readonly uniforms: Readonly<Record<U, UniformType>>;
+  /** u32 constants of the source. */
+  readonly constants?: Readonly<Record<string, number>>;
+  readonly readsIteration?: boolean;
+  readonly enables?: Iterable<Extension>;
+  /** Comment that stands first. */
+  readonly head?: string;
   readonly body: string;
 }): Kernel<B, U> {
-  const { name, bindings, uniforms, stepped = false, enables = [], body } = options;
+  const {
+    name,
+    bindings,
+    uniforms,
+    constants = {},
+    readsIteration = false,
+    head = '',
+    body,
+  } = options;
+  const enables = [...new Set(options.enables)];
   const lines = enables.map((extension) => `enable ${extension};`);
+  for (const [key, value] of Object.entries(constants)) lines.push(`const ${key} = ${value}u;`);
   const fields = Object.entries<string>(uniforms);
   if (fields.length > 0) {
     lines.push(`struct Params { ${fields.map(([key, type]) => `${key}: ${type}`).join(', ')} }`);
@@ -53,17 +70,17 @@ export function defineKernel<const B extends string, const U extends string>(opt
     const mode = access === 'read' ? 'read' : 'read_write';
     lines.push(`@group(0) @binding(${i + 1}) var<storage, ${mode}> ${key}: array<${element}>;`);
   });
-  if (stepped) lines.push('@group(1) @binding(0) var<uniform> turn: u32;');
-  const source = `${lines.join('\n')}\n${body.trim()}\n`;
-  return { name, bindings, uniforms, stepped, enables, source };
+  if (readsIteration) lines.push('@group(1) @binding(0) var<uniform> iteration: u32;');
+  const source = `${head}${lines.join('\n')}\n${body.trim()}\n`;
+  return { name, bindings, uniforms, readsIteration, enables, source };
 }
 
-/** The bindings of a variant: those that are not false. */
-export function present(
-  bindings: Readonly<Record<string, BindingType | false | undefined>>,
-): Record<string, BindingType> {
-  const kept = Object.entries(bindings).filter(([, type]) => type !== false && type !== undefined);
-  return Object.fromEntries(kept) as Record<string, BindingType>;
+/** The bindings or uniforms of a variant: those that are not false. */
+export function present<T extends string>(
+  declared: Readonly<Record<string, T | false | undefined>>,
+): Record<string, T> {
+  const kept = Object.entries(declared).filter(([, type]) => type !== false && type !== undefined);
+  return Object.fromEntries(kept) as Record<string, T>;
 }
 
 /** Workgroups along x, y and z. */

@@ -1,17 +1,125 @@
-// The only file that imports wgsl-preprocessor. Shaders are template literals tagged `wgsl`, in which
-// `#if ${boolean}` … `#elif ${boolean}` … `#else` … `#endif`, each on its own line, choose variants.
+// The passes that make the WGSL of a kernel from a `.wgsl` file, and the only file that imports
+// wgsl-preprocessor. Nothing here knows what the text computes.
+//
+//   #if NAME … #elif !NAME … #else … #endif     variants, by flags; each directive on a line of its own
+//   @unroll for (var i = 0u; i < N; i++) { … }   N copies of the body, with i a literal
+//   @unroll(NAME) for (…) { … }                  the same where the flag is set, else a plain loop
+//
+// Why unroll at all: an array whose indices are all literals stays in registers, and SwiftShader and
+// llvmpipe pay for a computed index ten times what they pay for a literal one (bench/README.md).
 import { wgsl as preprocess } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 
-/** What may stand in a shader template: text, a number, or the condition of an `#if`. */
-export type WgslPart = string | number | boolean;
+/** What a `.wgsl` text is expanded with. */
+export interface Expansion {
+  /** Values of the `#if` and `@unroll(…)` names. A name that is missing is an error. */
+  readonly flags?: Readonly<Record<string, boolean>>;
+  /** Constants of the kernel, for the trip counts of `@unroll`. */
+  readonly constants?: Readonly<Record<string, number>>;
+  /** Identifiers to replace, before anything else: for text that serves more than one buffer. */
+  readonly names?: Readonly<Record<string, string>>;
+}
 
 /**
- * WGSL source from a template.
+ * The WGSL of a `.wgsl` text.
  *
- * @throws TypeError where a part is undefined or NaN, which would otherwise be printed into the
- *   shader without complaint
+ * @throws TypeError for a flag or a constant that is not given: it would silently choose a variant
  */
-export function wgsl(strings: TemplateStringsArray, ...parts: WgslPart[]): string {
+export function expand(
+  text: string,
+  { flags = {}, constants = {}, names = {} }: Expansion,
+): string {
+  return unroll(chooseVariant(rename(text, names), flags), flags, constants);
+}
+
+/** A text with identifiers replaced, each wherever it stands by itself. */
+export const rename = (text: string, names: Readonly<Record<string, string>>): string =>
+  Object.entries(names).reduce(
+    (all, [from, to]) => all.replaceAll(new RegExp(`\\b${from}\\b`, 'g'), () => to),
+    text,
+  );
+
+/** A variable by itself; a member `.name` of the same name is something else. */
+const variable = (name: string): RegExp => new RegExp(`(?<![.\\w])${name}\\b`, 'g');
+
+const flagOf = (flags: Readonly<Record<string, boolean>>, name: string): boolean => {
+  const value = flags[name];
+  if (value === undefined) throw new TypeError(`shader: the flag ${name} is not given`);
+  return value;
+};
+
+/** Resolves `#if` and `#elif`. The tag wants the conditions apart from the text, in order. */
+function chooseVariant(text: string, flags: Readonly<Record<string, boolean>>): string {
+  const strings: string[] = [];
+  const values: boolean[] = [];
+  let last = 0;
+  for (const match of text.matchAll(/(#(?:el)?if\s+)(!?)(\w+)/g)) {
+    const [whole, directive, not, name] = match as unknown as [string, string, string, string];
+    strings.push(text.slice(last, match.index) + directive);
+    values.push(flagOf(flags, name) !== (not === '!'));
+    last = match.index + whole.length;
+  }
+  strings.push(text.slice(last));
+  return preprocess(strings as unknown as TemplateStringsArray, ...values);
+}
+
+const LOOP = /@unroll(?:\((\w+)\))? ?(for ?\(var (\w+) = 0u; ?\3 < (\w+); ?\3\+\+\) ?\{)/; // spaces may be minified
+
+/** Resolves `@unroll`, innermost loops first. */
+function unroll(
+  text: string,
+  flags: Readonly<Record<string, boolean>>,
+  constants: Readonly<Record<string, number>>,
+): string {
+  const at = text.lastIndexOf('@unroll');
+  if (at < 0) return text;
+  const found = LOOP.exec(text.slice(at));
+  if (found?.index !== 0) throw new TypeError(`shader: ${text.slice(at, at + 60)}…: no such loop`);
+  const [head, flag, loop, index, bound] = found as unknown as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  const before = text.slice(0, at);
+  if (flag !== undefined && !flagOf(flags, flag)) {
+    return unroll(before + loop + text.slice(at + head.length), flags, constants);
+  }
+  const count = /^\d/.test(bound) ? parseInt(bound, 10) : constants[bound];
+  if (count === undefined) throw new TypeError(`shader: the constant ${bound} is not given`);
+  const start = at + head.length;
+  const end = endOfBlock(text, start);
+  const body = text.slice(start, end - 1);
+  const declares = /\b(?:let|var|const)\b/.test(body); // else the copies need no scope of their own
+  const copies = Array.from({ length: count }, (_, n) => {
+    const copy = body.replaceAll(variable(index), `${n}u`);
+    return declares ? `{${copy}}` : copy.trim();
+  });
+  return unroll(before + copies.join('\n') + text.slice(end), flags, constants);
+}
+
+/** Position behind the brace that closes the block open at `start`. Comments hold no lone brace. */
+function endOfBlock(text: string, start: number): number {
+  let depth = 1;
+  let end = start;
+  for (; depth > 0; end++) {
+    const char = text[end];
+    if (char === undefined) throw new TypeError('shader: a block of @unroll is not closed');
+    if (char === '{') depth++;
+    if (char === '}') depth--;
+  }
+  return end;
+}
+
+/**
+ * WGSL from a template literal.
+ *
+ * @throws TypeError where a part is undefined or NaN, which would otherwise be printed into the shader
+ */
+export function wgsl(
+  strings: TemplateStringsArray,
+  ...parts: (string | number | boolean)[]
+): string {
   for (const [i, part] of parts.entries()) {
     if (part === undefined || part === null || Number.isNaN(part)) {
       const before = strings[i]!.slice(-60);
@@ -21,10 +129,10 @@ export function wgsl(strings: TemplateStringsArray, ...parts: WgslPart[]): strin
   return preprocess(strings, ...parts);
 }
 
-const MOST = 3.4028234663852886e38; // f32 has no literal for infinity
+const MAX_F32 = 3.4028234663852886e38; // WGSL has no literal for infinity
 
-/** An f32 literal of WGSL. */
+/** A finite f32 literal: values beyond the range of f32 are its largest. */
 export function literal(value: number): string {
-  const text = String(Math.fround(Math.min(Math.max(value, -MOST), MOST)));
+  const text = String(Math.fround(Math.min(Math.max(value, -MAX_F32), MAX_F32)));
   return /[.e]/.test(text) ? text : `${text}.0`;
 }

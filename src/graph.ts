@@ -1,7 +1,7 @@
 // The model as plain data: what the importers make and everything else reads.
 // Operator names and semantics are those of ONNX opset 22 (https://onnx.ai/onnx/operators/), plus
 // `Recurrent`, which covers every recurrent layer. Importers translate older opsets to this one.
-import type { CellName } from './cells/index.ts';
+import type { Cell, CellName } from './cells/index.ts';
 import { RnnError } from './errors.ts';
 import type { DataType, Tensor } from './tensor.ts';
 
@@ -18,7 +18,9 @@ export interface ValueInfo {
 /** Nodes that the loops of a graph may come to, all their turns counted, where nobody says else. */
 export const MAX_UNROLLED_NODES = 100_000;
 
-/** What an attribute of a node may hold. `Graph` occurs in `If`, `Loop` and `Scan`. */
+/**
+ * What an attribute of a node may hold. `Graph` occurs in `If`, `Loop` and `Scan`, `Cell` in `Recurrent`.
+ */
 export type Attribute =
   | number
   | string
@@ -26,7 +28,8 @@ export type Attribute =
   | readonly number[]
   | readonly string[]
   | Tensor
-  | Graph;
+  | Graph
+  | Cell;
 
 /** One application of an operator. */
 export interface Node {
@@ -63,26 +66,29 @@ export interface Graph {
 export const RECURRENT_INPUTS = [
   'X', // [T, B, I], or [B, T, I] with layout 1
   'W', // [D, G·H, I], blocks of rows in the cell's own order of gates
-  'R', // [D, G·H, O]
+  'R', // [D, G·H, O]; left out for a cell without products
   'B', // [D, 2·G·H], input biases then recurrent biases; zeros when left out
   'lengths', // [B] integers: steps of each row; the rest of Y is zero and the state stays
   'initialH', // [D, B, O], or [B, D, O] with layout 1; zeros when left out
-  'initialC', // [D, B, H], or [B, D, H] with layout 1; LSTM only
-  'P', // [D, 3·H], peepholes of i, o, f; LSTM only
+  'initialC', // [D, B, H], or [B, D, H] with layout 1; the second state of a cell that has one
+  'P', // [D, K·H], the K parameters of the cell in order; LSTM: peepholes of i, o, f
   'mask', // [T, B], or [B, T] with layout 1: zero where a row skips a step
-  'projection', // [D, O, H]: h = projection · (o ∘ tanh c); LSTM only
-] as const;
+  'projection', // [D, O, H]: h = projection · (output of the cell); not for a cell of one state
+] as const; // then the initial values of the third state and those after it, each like initialC
+
+/** Input slot of the initial value of state `k` of a cell. */
+export const initialStateSlot = (k: number): number =>
+  k < 2 ? 5 + k : RECURRENT_INPUTS.length + k - 2;
 
 /**
- * Outputs of a `Recurrent` node by slot: Y [T, D, B, O], or [B, T, D, O] with layout 1, at the time
- * positions of the input also when reversed; Y_h like `initialH`; Y_c like `initialC`, LSTM only.
+ * Attributes of a `Recurrent` node; every one is written out, none has a default.
+ *
+ * Outputs of the node by slot: Y [T, D, B, O], or [B, T, D, O] with layout 1, at the time positions of
+ * the input also when reversed; then each state after the last step, like its initial value.
  */
-export const RECURRENT_OUTPUTS = ['Y', 'Y_h', 'Y_c'] as const;
-
-/** Attributes of a `Recurrent` node; every one is written out, none has a default. */
 export type RecurrentAttributes = {
-  /** Arithmetic of a step. */
-  readonly cell: CellName;
+  /** Arithmetic of a step: a cell by name, or one of the caller's own. */
+  readonly cell: CellName | Cell;
   /** Order of the steps; both of them side by side when bidirectional. */
   readonly direction: 'forward' | 'reverse' | 'bidirectional';
   /** H. */

@@ -1,287 +1,263 @@
-// The portable recurrent kernel: one dispatch a time step computes all gates of all units, rows and
-// directions and applies the cell. Lanes along x are units, so that neighbours read neighbouring 16
-// bytes of R; lanes along y share the product, each a slice of it; each keeps a block of rows.
-import type { CellPhase } from '../../src/cells/index.ts';
-import { defineKernel, present } from '../kernel.ts';
-import type { Extension, Kernel } from '../kernel.ts';
-import { MATH } from '../math.ts';
-import { wgsl } from '../wgsl.ts';
-import { rowLoads } from './rows.ts';
-import type { RowBlock } from './rows.ts';
+// The kernels of step.wgsl: which variant a phase of a layer needs, its buffers and its tile.
+import type { Kernel } from '../kernel.ts';
+import { kernelOf, type Part } from '../part.ts';
 import {
-  activationFunctions,
-  beginInstance,
+  cellPart,
+  gatesFunction,
+  parametersPart,
+  passPart,
+  projectedInputPart,
+  reductionPart,
+  statePart,
+} from './cell-functions.ts';
+import { rename } from '../wgsl.ts';
+import { inputPart } from './input.ts';
+import product from './product.wgsl?raw';
+import { rowBlockPart } from './row-block.ts';
+import type { RowBlock } from './row-block.ts';
+import {
   instancesOf,
-  maskBindings,
-  outputBindings,
+  isMasked,
+  outputPart,
   paddedHidden,
   paddedOutput,
-  phaseInputs,
-  recurrenceUniforms,
-  storeY,
-  timeFunctions,
+  productSizes,
+  stepPhases,
 } from './spec.ts';
-import type { RecurrentSpec } from './spec.ts';
-import { scaled, weightAccess } from './weights.ts';
-import type { WeightAccess, WeightShape } from './weights.ts';
+import type { RecurrentSpec, StepPhase } from './spec.ts';
+import text from './step.wgsl?raw';
+import { weightPart, weightType } from './weights.ts';
 
-/** How a step is spread over invocations. Each keeps a block of batch rows. */
+/** How a step is spread over invocations: LANES, UNITS, SLICES and ROWS of step.wgsl. */
 export interface StepTile extends RowBlock {
-  /** Lanes along the units. */
+  /** Invocations along the hidden units; neighbours read neighbouring 16 bytes of R. */
   readonly lanes: number;
-  /** Units of a lane, `lanes` apart: they share its loads of the state. */
+  /** Hidden units of an invocation, strided by `lanes`; one load of h serves all of them. */
   readonly units: number;
-  /** Lanes that share one unit's product. */
+  /** Split-K: invocations that each sum a part of K for the same unit. */
   readonly slices: number;
   /**
-   * Whether the lanes of a workgroup are one subgroup, lanes times slices in all, and add up their slices
-   * among each other; else they do it through workgroup memory.
+   * Whether a workgroup is one subgroup of `lanes · slices` invocations, which add up their slices by
+   * shuffles; else they do so through workgroup memory.
    */
   readonly isSubgroup?: boolean;
 }
 
-/**
- * The input of a step kernel that is a sequence of one step by itself: it computes W·x + b, and takes and
- * leaves h and c in buffers of their own, as the graph has them.
- */
+/** The input of a layer of one time step, whose kernels compute W·x + b and R·h in one dispatch. */
 export interface SingleStep {
-  /** Width of the input. */
+  /** Features of the input, I. */
   readonly width: number;
   readonly hasBias: boolean;
 }
 
-/** Units that a workgroup covers. */
-export const stepSpan = ({ lanes, units }: StepTile): number => lanes * units;
+/** Hidden units that a workgroup covers. */
+export const tileUnits = ({ lanes, units }: StepTile): number => lanes * units;
 
-const count = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+/** Invocations of a workgroup. */
+export const stepInvocations = ({ lanes, slices }: StepTile): number => lanes * slices;
 
-/** A product of the recurrence: the phases of the cell, then the projection where there is one. */
-export type StepPhase = CellPhase | 'projection';
+/** Gates whose W·x a phase computes by itself: none where a projection kernel has done so. */
+const ownInputs = (phase: StepPhase, single: SingleStep | undefined): readonly string[] =>
+  single && phase !== 'projection' ? phase.inputs : [];
 
-/** The phases of a layer in order. */
-export function stepPhases(spec: RecurrentSpec): readonly StepPhase[] {
-  return spec.projected ? [...spec.phases, 'projection'] : spec.phases;
+/** Bytes of workgroup memory that the kernel of a phase needs. */
+export function stepMemory(
+  spec: RecurrentSpec,
+  phase: StepPhase,
+  tile: StepTile,
+  single?: SingleStep,
+): number {
+  if (tile.slices === 1 || tile.isSubgroup) return 0;
+  const sums = productSizes(spec, phase).gates + ownInputs(phase, single).length;
+  return sums * tile.units * tile.rows * stepInvocations(tile) * 4;
 }
 
 /**
- * Buffers: xw, [D, turns, B, G·H] from project; r, [D][unit tiles][⌈K/4⌉][products][units of a tile] vec4 over K;
- * extra, [D, names, H]; state and next, before and after the step: h [D, B, O padded] then c
- * [D, B, H padded]; u, between phases: [2, D, B, H padded]; y and below: see outputBindings. D: directions, or
- * layers of a stack.
- * A single step has, instead of xw: x, its input; w, as r but over the input; b, [D, G·H]; and instead of
- * state, next and, without a mask, y: hBefore, hAfter [D, B, O], cBefore, cAfter [D, B, H].
- * Grid: units along x, rows along y, D along z.
+ * The kernel of phase `index` of a layer; see step.wgsl for its buffers. Grid: tiles of hidden units,
+ * blocks of batch rows, instances.
+ *
+ * @param single where the layer is one time step long and computes W·x + b by itself
  */
 export function stepKernel(
   spec: RecurrentSpec,
-  phase: StepPhase,
   index: number,
   tile: StepTile,
   single?: SingleStep,
 ): Kernel {
-  const projection = phase === 'projection';
-  const last = index === stepPhases(spec).length - 1;
-  const toU = !last;
-  const { gates, hidden, output } = spec;
-  const products = projection ? ['p'] : phase.gates.map((g) => gates[g]!);
-  const operand = projection ? 'u' : phase.operand;
-  const units = projection ? output : hidden;
-  const width = operand === 'h' ? output : hidden;
-  const k4 = Math.ceil(width / 4);
-  const { lanes: L, units: UL, slices: S, rows: RB, isSubgroup = false } = tile;
-  const loads = rowLoads(tile);
-  const throughMemory = S > 1 && !isSubgroup;
-  const span = stepSpan(tile);
-  const tiles = Math.ceil(units / span);
-  const op = paddedOutput(spec);
-  const hp = paddedHidden(spec);
-  // A lane has a sum for each of its units and products, named by one number, and each row. The
-  // products with the input, where there are any, come after those with the state.
-  const ownX = projection ? undefined : single;
-  const P = products.length * (ownX ? 2 : 1);
-  const G = count(P * UL);
-  const R = count(RB);
-  const instances = instancesOf(spec);
-  const masked = spec.hasLengths || spec.mask !== undefined;
-  const writesC = spec.hasC && !projection;
-  const afterU = index > 0;
-  const writesY = last && spec.writesY && (!single || masked);
-  const stacked = last && spec.layers > 1;
-  const hBefore = single ? 'hBefore' : 'state';
-  const source = operand === 'h' ? hBefore : 'u';
-  const keepAt = `params.rows * ${instances * hp}u + at * ${hp}u + unit`;
-  const cAt = `${single ? '' : `params.rows * ${instances * op}u + `}at * ${hp}u + unit`;
-  const [hAfter, cAfter] = single ? ['hAfter', 'cAfter'] : ['next', 'next'];
-  const scalar = (buffer: string, at: string): string => `${buffer}[(${at}) >> 2u][(${at}) & 3u]`;
-  const body = projection ? 'hNew = s_p;' : phase.wgsl;
-  const needs = (name: string): boolean => !projection && new RegExp(`\\b${name}\\b`).test(body);
-  // With a projection the cell's own h is what the projection multiplies.
-  const result = toU && !needs('u') ? 'hNew' : 'u';
-  const shapeOf = (vectors: number): WeightShape => ({
-    groups: instances * tiles,
-    k4: vectors,
-    span: products.length * span,
-  });
-  const { storage } = spec;
-  const stored = projection ? storage.projection : storage.recurrent;
-  const weights = weightAccess('r', stored, shapeOf(k4), spec.arithmetic);
-  const xVectors = Math.ceil((single?.width ?? 0) / 4);
-  const xWeights = ownX && weightAccess('w', storage.input, shapeOf(xVectors), spec.arithmetic);
-  const scale = (access: WeightAccess, p: number): string | undefined =>
-    access.scale?.(`dir * ${tiles}u + wid.x`, `${p * span}u + m * ${L}u + lid.x`);
-  const ownInput = (sum: (g: number) => string): ((gate: number) => string) | undefined =>
-    xWeights &&
-    ((gate) => {
-      const p = (phase as CellPhase).gates.indexOf(gate);
-      const bias = `b[dir * ${gates.length * hidden}u + ${gate * hidden}u + unit]`;
-      return `${scaled(sum(products.length + p), scale(xWeights, p))}${single!.hasBias ? ` + ${bias}` : ''}`;
-    });
-  const cell = (sum: (g: number) => string): string => `
-    let at = dir * params.rows + row;
-    ${projection ? '' : phaseInputs(spec, phase, ownInput(sum))}
-    ${products.map((name, g) => `let s_${name} = ${scaled(sum(g), scale(weights, g))};`).join('\n    ')}
-    ${last || needs('h') ? `let h = ${scalar(hBefore, `at * ${op}u + min(unit, ${output - 1}u)`)};` : ''}
-    ${writesC ? `let c = ${single ? `cBefore[${cAt}]` : scalar('state', cAt)};\n    var cNew = c;` : ''}
-    ${afterU && needs('keep') ? `let keep = ${scalar('u', keepAt)};` : ''}
-    ${toU && needs('keep') ? 'var keep = 0.0; var u = 0.0;' : 'var hNew = 0.0;'}
-    ${body}
-    let s = start + turn;
-    ${masked && (last || writesC) ? 'let live = isLive(row, s);' : ''}
-    ${toU ? `uNext[at * ${hp}u + unit] = ${result};` : ''}
-    ${toU && needs('keep') ? `uNext[${keepAt}] = keep;` : ''}
-    ${writesC ? `${cAfter}[${cAt}] = ${masked ? 'select(c, cNew, live)' : 'cNew'};` : ''}
-    ${last ? `${hAfter}[at * ${op}u + unit] = ${masked ? 'select(h, hNew, live)' : 'hNew'};` : ''}
-    ${writesY || stacked ? storeY(spec, 'hNew') : ''}`;
-  const vector = !ownX || ownX.width % 4 === 0;
-  const loadX = (j: number): string => {
-    if (vector) return `x[x${j} + k]`;
-    const { width: I } = ownX!;
-    const parts = count(4).map(
-      (c) => `select(0.0, x[x${j} + min(k * 4u + ${c}u, ${I - 1}u)], k * 4u + ${c}u < ${I}u)`,
-    );
-    return `vec4f(${parts.join(', ')})`;
-  };
-  /** The products with one vector, of so many vec4, added to the sums from `from`. */
-  const multiply = (
-    { load: loadWeight, operand: prepared, dot }: WeightAccess,
-    vectors: number,
-    from: number,
-    load: (j: number) => string,
-  ): string => {
-    const turns = Math.ceil(vectors / S);
-    const mine = count(products.length * UL).map((q) => {
-      const [m, p] = [Math.floor(q / products.length), q % products.length];
-      return { sum: m * P + from + p, at: p * span + m * L };
-    });
-    return `for (var i = 0u; i < ${turns}u; i++) {
-    let k = ${S === 1 ? 'i' : `i * ${S}u + lid.y`};
-    ${S > 1 && turns * S !== vectors ? `if (k >= ${vectors}u) { break; }` : ''}
-    let wAt = ((dir * ${tiles}u + wid.x) * ${vectors}u + k) * ${products.length * span}u + lid.x;
-    ${mine.map(({ at }, q) => `let w${q} = ${loadWeight(`wAt + ${at}u`)};`).join(' ')}
-    ${loads.own.map((j) => `let l${j} = ${load(j)};`).join(' ')}
-    ${R.map(
-      (r) => `let v${r} = ${prepared(loads.row(r, 'l'))};
-    ${mine.map(({ sum }, q) => `a${sum}_${r} += ${dot(`w${q}`, `v${r}`)};`).join(' ')}`,
-    ).join('\n    ')}
-  }`;
-  };
-  const reduced = (sum: string): string => {
-    const distances = count(Math.log2(S)).map((i) => L * 2 ** i);
-    return distances.map((d) => `${sum} += subgroupShuffleXor(${sum}, ${d}u);`).join(' ');
-  };
-  const enables: Extension[] = [...weights.enables, ...(xWeights?.enables ?? [])];
-  if (isSubgroup || loads.parameters !== '') enables.push('subgroups');
-  const readsH = operand === 'h' || last || needs('h');
-  const time = recurrenceUniforms(spec);
-  const uniforms: Kernel['uniforms'] = ownX ? { ...time, xB: 'u32' } : time;
-  return defineKernel({
-    name: `recurrent-step-${index}`,
-    stepped: true,
-    enables: [...new Set(enables)],
-    bindings: present({
-      xw: !projection && !ownX && 'read f32',
-      x: ownX && (vector ? 'read vec4f' : 'read f32'),
-      w: xWeights?.binding,
-      b: ownX?.hasBias && 'read f32',
-      r: weights.binding,
-      extra: !projection && spec.extra.some(needs) && 'read f32',
-      state: !single && (readsH || writesC) && 'read vec4f',
-      hBefore: single && readsH && 'read vec4f',
-      cBefore: single && writesC && 'read f32',
-      u: afterU && 'read vec4f',
-      ...((last || writesC) && maskBindings(spec)),
-      next: !single && (last || writesC) && 'write f32',
-      hAfter: single && last && 'write f32',
-      cAfter: single && writesC && 'write f32',
-      uNext: toU && 'write f32',
-      ...((writesY || stacked) && outputBindings(spec)),
+  const phases = stepPhases(spec);
+  const phase = phases[index]!;
+  const before = phases[index - 1];
+  const cell = phase === 'projection' ? undefined : phase;
+  const isLast = index === phases.length - 1; // has the h of the step
+  const masked = isMasked(spec);
+  // The cell returns its states; before that it passes values on.
+  const isFinal = cell?.passes.length === 0;
+  const passed = typeof before === 'object' ? before.passes : [];
+  const sums = (productSizes(spec, phase).gates + ownInputs(phase, single).length) * tile.units;
+  const splitK = tile.slices > 1 && !tile.isSubgroup;
+  const passes = passPart(spec, cell ? passed : [], cell?.passes ?? [], isFinal && spec.projected);
+  const parts: Part[] = [
+    tilePart(spec, phase, tile),
+    rowBlockPart(tile),
+    cellPart(spec, cell ? [cell] : []),
+    productPart(spec, phase, tile, single !== undefined),
+    gateInputPart(spec, phase, tile, single),
+    parametersPart(spec, cell !== undefined),
+    passes,
+    reductionPart(spec, cell, passes, stepInvocations(tile)),
+    statePart(spec, {
+      layout: single ? 'separate' : 'packed',
+      load: cell !== undefined,
+      store: isFinal,
+      loadH: !cell && masked,
+      storeH: !cell,
     }),
-    uniforms,
-    body: wgsl`
-${MATH}
-var<private> dir: u32;
-${activationFunctions(spec)}${weights.functions}${xWeights?.functions ?? ''}
-#if ${last || writesC}
-${timeFunctions(spec)}
-#endif
-#if ${throughMemory}
-var<workgroup> partial: array<f32, ${S * L * G.length * RB}>;
-#endif
-@compute @workgroup_size(${isSubgroup ? L * S : `${L}${S === 1 ? '' : `, ${S}`}`})
-fn main(${loads.parameters}@builtin(workgroup_id) wid: vec3u, ${isSubgroup ? '@builtin(subgroup_invocation_id) lane: u32' : '@builtin(local_invocation_id) lid: vec3u'}) {
-  ${isSubgroup ? `let lid = vec2u(lane % ${L}u, lane / ${L}u);` : ''}
-  ${beginInstance(spec)}
-  #if ${spec.layers > 1}
-  // Others of the stack still have steps.
-  if (start + turn >= params.steps) { return; }
-  #endif
-  let first = wid.y * ${RB}u;
-  ${loads.own.map((j) => `let o${j} = (dir * params.rows + min(first + ${loads.rowOf(j)}, params.rows - 1u)) * ${operand === 'h' ? op / 4 : hp / 4}u;`).join('\n  ')}
-  ${G.map((g) => R.map((r) => `var a${g}_${r} = 0.0;`).join(' ')).join('\n  ')}
-${multiply(weights, k4, 0, (j) => `${source}[o${j} + k]`)}
-  #if ${ownX !== undefined}
-  ${loads.own.map((j) => `let x${j} = (min(first + ${loads.rowOf(j)}, params.rows - 1u) * params.xB)${vector ? ' >> 2u' : ''};`).join('\n  ')}
-  ${xWeights ? multiply(xWeights, xVectors, products.length, loadX) : ''}
-  #endif
-  #if ${isSubgroup}
-  // Afterwards each lane has the sums over all slices.
-  ${G.map((g) => R.map((r) => reduced(`a${g}_${r}`)).join(' ')).join('\n  ')}
-  #endif
-  #if ${throughMemory}
-  let lane = lid.y * ${L}u + lid.x;
-  ${G.map((g) => R.map((r) => `partial[${(g * RB + r) * S * L}u + lane] = a${g}_${r};`).join(' ')).join('\n  ')}
-  workgroupBarrier();
-  // Each sum is added up by the lane of its row.
-  for (var block = lid.y; block < ${RB}u; block += ${S}u) {
-    let row = first + block;
-    if (row >= params.rows) { break; }
-    for (var m = 0u; m < ${UL}u; m++) {
-      let unit = wid.x * ${span}u + m * ${L}u + lid.x;
-      if (unit >= ${units}u) { break; }
-      let sum = (m * ${P * RB}u + block) * ${S * L}u + lid.x;
-      ${count(P)
-        .map(
-          (g) => `var b${g} = 0.0;
-      for (var j = 0u; j < ${S}u; j++) { b${g} += partial[sum + ${g * RB * S * L}u + j * ${L}u]; }`,
-        )
-        .join('\n      ')}
-      ${cell((g) => `b${g}`)}
-    }
+    // Without a mask Y of a single step is h after it, which is written as a state.
+    outputPart(spec, isLast && (!single || masked), masked && (isLast || isFinal)),
+    {
+      flags: { CELL: cell !== undefined },
+      names: cell ? { CELL_FUNCTION: cell.name } : {},
+      constants: splitK ? { ALL_SUMS: sums } : {},
+      uniforms: { rows: 'u32', start: 'u32' },
+    },
+  ];
+  return kernelOf(`recurrent-step-${index}`, text, parts, true);
+}
+
+/** LANES × SLICES invocations over UNITS hidden units each, and where this workgroup is. */
+function tilePart(spec: RecurrentSpec, phase: StepPhase, tile: StepTile): Part {
+  const { lanes, slices, units, isSubgroup = false, rows, sharers = 1 } = tile;
+  const wavefront = spec.layers > 1;
+  return {
+    constants: {
+      LANES: lanes,
+      SLICES: slices,
+      UNITS: units,
+      TILES: Math.ceil(productSizes(spec, phase).units / tileUnits(tile)),
+      PHASE_UNITS: productSizes(spec, phase).units,
+      WORKGROUP_X: isSubgroup ? lanes * slices : lanes,
+      WORKGROUP_Y: isSubgroup ? 1 : slices,
+      ...(isSubgroup && { LOG2_SLICES: Math.log2(slices) }),
+    },
+    flags: {
+      SPLIT_K: slices > 1 && !isSubgroup,
+      SUBGROUP_SUM: isSubgroup,
+      SLICED: slices > 1,
+      READS_SUBGROUP_LANE: isSubgroup || sharers > 1,
+      ONE_CELL: units * rows === 1,
+      WAVEFRONT: wavefront,
+    },
+    enables: isSubgroup ? ['subgroups'] : [],
+    uniforms: wavefront ? { steps: 'u32', chunkSteps: 'u32', layer: 'u32' } : {},
+  };
+}
+
+/** R · h, or R times what the phase before passes. */
+function productPart(
+  spec: RecurrentSpec,
+  phase: StepPhase,
+  tile: StepTile,
+  isSingle: boolean,
+): Part {
+  const { units, k4, gates } = productSizes(spec, phase);
+  if (gates === 0) return { flags: { PRODUCT: false, SCALED: false, UNEVEN_SLICES: false } };
+  const [h] = spec.states as readonly [string];
+  const isCell = phase !== 'projection';
+  const ofState = isCell && phase.of === h;
+  const span = gates * tileUnits(tile);
+  const groups = instancesOf(spec) * Math.ceil(units / tileUnits(tile));
+  const storage = isCell ? spec.storage.recurrent : spec.storage.projection;
+  const weights = weightPart('r', storage, { groups, k4, span }, spec.arithmetic);
+  const operand = ofState ? (isSingle ? `${h}Before` : 'state') : 'passed';
+  return {
+    ...weights,
+    wgsl: [weights.wgsl!, ...(isCell ? [gatesFunction(spec, 'toGates', phase.product)] : [])].join(
+      '\n',
+    ),
+    bindings: { ...weights.bindings, [operand]: 'read vec4f' },
+    flags: {
+      PRODUCT: true,
+      SCALED: storage === 'int8',
+      UNEVEN_SLICES: k4 % tile.slices !== 0,
+    },
+    constants: {
+      GATES: gates,
+      SUMS: gates * tile.units,
+      SPAN: span,
+      K4: k4,
+      K_ITERATIONS: Math.ceil(k4 / tile.slices),
+      OPERAND_STRIDE: (ofState ? paddedOutput(spec) : paddedHidden(spec)) / 4,
+    },
+    names: {
+      MULTIPLY_STATE: rename(product, {
+        Weight4: weightType(storage, spec.arithmetic),
+        WEIGHT: 'load_r(at + s * LANES)',
+        VECTOR: `${operand}[rowAt[j] + k]`,
+      }),
+    },
+  };
+}
+
+/** W·x + b: loaded, or computed here where the layer is one time step long. */
+function gateInputPart(
+  spec: RecurrentSpec,
+  phase: StepPhase,
+  tile: StepTile,
+  single: SingleStep | undefined,
+): Part {
+  const inputs = phase === 'projection' ? [] : phase.inputs;
+  const flags = {
+    INPUT_PRODUCT: false,
+    READS_X: inputs.length > 0,
+    X_SCALED: false,
+    X_UNEVEN_SLICES: false,
+    BIAS: false,
+  };
+  if (!single || inputs.length === 0) {
+    return { ...projectedInputPart(spec, inputs), flags };
   }
-  #else
-  #if ${G.length * RB > P}
-  var sums = array<f32, ${G.length * RB}>(${G.flatMap((g) => R.map((r) => `a${g}_${r}`)).join(', ')});
-  #endif
-  for (var m = 0u; m < ${UL}u; m++) {
-    let unit = wid.x * ${span}u + m * ${L}u + lid.x;
-    if (unit >= ${units}u) { break; }
-    for (var q = ${isSubgroup ? 'lid.y' : '0u'}; q < ${RB}u; q += ${S}u) {
-      let row = first + q;
-      if (row >= params.rows) { break; }
-      ${cell((g) => (G.length * RB === P ? `a${g}_0` : `sums[(m * ${P}u + ${g}u) * ${RB}u + q]`))}
-    }
-  }
-  #endif
-}`,
-  });
+  const x4 = Math.ceil(single.width / 4);
+  const span = inputs.length * tileUnits(tile);
+  const groups = instancesOf(spec) * Math.ceil(spec.hidden / tileUnits(tile));
+  const storage = spec.storage.input;
+  const weights = weightPart('w', storage, { groups, k4: x4, span }, spec.arithmetic);
+  const input = inputPart(single.width);
+  return {
+    ...weights,
+    wgsl: [
+      weights.wgsl!,
+      input.wgsl!,
+      gatesFunction(spec, 'toInputs', inputs, single.hasBias),
+    ].join('\n'),
+    bindings: {
+      ...input.bindings,
+      ...weights.bindings,
+      b: single.hasBias && 'read f32',
+    },
+    flags: {
+      INPUT_PRODUCT: true,
+      X_SCALED: storage === 'int8',
+      READS_X: true,
+      BIAS: single.hasBias,
+      X_UNEVEN_SLICES: x4 % tile.slices !== 0,
+    },
+    constants: {
+      ...input.constants,
+      X_GATES: inputs.length,
+      X_SUMS: inputs.length * tile.units,
+      X_SPAN: span,
+      X4: x4,
+      X_ITERATIONS: Math.ceil(x4 / tile.slices),
+    },
+    uniforms: { xB: 'u32' },
+    names: {
+      MULTIPLY_INPUT: rename(product, {
+        acc: 'accX',
+        SUMS: 'X_SUMS',
+        Weight4: weightType(storage, spec.arithmetic),
+        WEIGHT: 'load_w(at + s * LANES)',
+        VECTOR: 'loadInput(rowAt[j], k)',
+      }),
+    },
+  };
 }

@@ -8,11 +8,10 @@ export interface Activation {
   readonly beta?: number;
   /** The function in float64. */
   readonly f: (x: number, alpha: number, beta: number) => number;
-  /**
-   * The function as a WGSL expression of an f32 named by `x`; alpha and beta arrive as literals.
-   * `sigmoid`, `safeTanh`, `softplus` and `erf` come from `shaders/math.ts`.
-   */
+  /** The function as a WGSL expression of an f32 named by `x`; alpha and beta arrive as literals. */
   readonly wgsl: (x: string, alpha: string, beta: string) => string;
+  /** Functions of `shaders/math.wgsl` that the expression calls. */
+  readonly calls?: readonly string[];
 }
 
 const sigmoid = (x: number): number =>
@@ -24,8 +23,8 @@ const SELU_SCALE = 1.0507009873554805;
 /** Every activation by name. ONNX names first, then those that only Keras has inside a layer. */
 export const ACTIVATIONS = {
   Relu: { f: (x) => Math.max(x, 0), wgsl: (x) => `max(${x}, 0.0)` },
-  Tanh: { f: (x) => Math.tanh(x), wgsl: (x) => `safeTanh(${x})` },
-  Sigmoid: { f: sigmoid, wgsl: (x) => `sigmoid(${x})` },
+  Tanh: { f: (x) => Math.tanh(x), wgsl: (x) => `safeTanh(${x})`, calls: ['safeTanh'] },
+  Sigmoid: { f: sigmoid, wgsl: (x) => `sigmoid(${x})`, calls: ['sigmoid'] },
   Affine: {
     alpha: 1,
     beta: 0,
@@ -47,6 +46,7 @@ export const ACTIVATIONS = {
     beta: 1,
     f: (x, alpha, beta) => alpha * Math.tanh(beta * x),
     wgsl: (x, alpha, beta) => `(${alpha} * safeTanh(${beta} * ${x}))`,
+    calls: ['safeTanh'],
   },
   HardSigmoid: {
     alpha: 0.2,
@@ -63,6 +63,7 @@ export const ACTIVATIONS = {
   Softplus: {
     f: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
     wgsl: (x) => `softplus(${x})`,
+    calls: ['softplus'],
   },
   Selu: {
     alpha: SELU_ALPHA,
@@ -80,6 +81,7 @@ export const ACTIVATIONS = {
     alpha: 1,
     f: (x, alpha) => x * sigmoid(alpha * x),
     wgsl: (x, alpha) => `(${x} * sigmoid(${alpha} * ${x}))`,
+    calls: ['sigmoid'],
   },
   HardSwish: {
     f: (x) => x * Math.min(Math.max(x / 6 + 0.5, 0), 1),
@@ -88,6 +90,7 @@ export const ACTIVATIONS = {
   Mish: {
     f: (x) => x * Math.tanh(Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
     wgsl: (x) => `(${x} * safeTanh(softplus(${x})))`,
+    calls: ['safeTanh', 'softplus'],
   },
 } as const satisfies Record<string, Activation>;
 

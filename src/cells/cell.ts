@@ -1,70 +1,130 @@
-// What a recurrent cell is: the arithmetic of the hidden units at one time step, written twice,
-// in float64 for the reference and in WGSL for the kernels. Adding a cell is one file like lstm.ts
-// and one line in index.ts.
+// What a recurrent cell is: the arithmetic of the hidden units at one time step, written twice, in
+// float64 for the reference and in WGSL for the kernels. Everything else about a cell is declared, so
+// that planning, packing, streaming and the kernels follow from the declaration.
 
-/** Everything a cell sees of one batch row at one time step. Arrays hold one number a unit, [H]. */
-export interface StepInput {
-  /** W·x + Wb of each gate. */
-  readonly x: readonly Float64Array[];
-  /** R_gate · v without its bias; v has the width of h. */
-  readonly product: (gate: number, v: Float64Array) => Float64Array;
-  /** Recurrent bias of each gate. */
-  readonly rb: readonly Float64Array[];
-  /** State before the step. `h` has the projected width where there is a projection. */
-  readonly h: Float64Array;
-  readonly c: Float64Array;
-  /** Peepholes of i, o, f; undefined without. */
-  readonly p: readonly Float64Array[] | undefined;
-  /** The activations of this direction, in the order of `Cell.activations`. */
-  readonly act: readonly ((x: number) => number)[];
-  /** Limits a gate pre-activation; the identity without `clip`. */
-  readonly clip: (x: number) => number;
-  readonly coupled: boolean;
-  readonly resetAfter: boolean;
-}
-
-/** State after a step, [H] each, before a projection. */
-export interface StepOutput {
-  readonly h: Float64Array;
-  readonly c: Float64Array;
-}
-
-/** What varies between two layers of the same cell and changes the WGSL of a step. */
+/** What varies between two layers of the same cell and changes its arithmetic. */
 export interface CellVariant {
+  /** LSTM: f = 1 - i. */
   readonly coupled: boolean;
+  /** GRU: the reset gate scales R·h + b instead of h. */
   readonly resetAfter: boolean;
+  /** LSTM: the gates see c through the weights `p_i`, `p_o`, `p_f`. */
   readonly peepholes: boolean;
 }
 
-/**
- * One product with a vector that all units share, and the arithmetic after it. A second phase
- * exists where a product needs the result of the first: it reads the shared vector `u`.
- *
- * The statements see, as f32: `x_GATE` (hoisted W·x + b) and `s_GATE` (this phase's products) for
- * each gate by name, `rb_GATE`, `h`, `c` (state before the step), `p_i`, `p_o`, `p_f`, `keep` (left
- * by the phase before), and the functions `clipGate`, `act0`, `act1`, `act2`. They assign `hNew` and
- * `cNew`, or, where another phase follows, `u` and `keep`.
- */
-export interface CellPhase {
-  /** Gates whose rows of R are multiplied. */
-  readonly gates: readonly number[];
-  /** The vector they are multiplied with. */
-  readonly operand: 'h' | 'u';
+/** Vectors by name, [H] each; the output state has the width O where there is a projection. */
+export type Vectors = Readonly<Record<string, Float64Array>>;
+
+/** What the float64 step of a cell sees of one batch row at one time step. */
+export interface StepInput {
+  /** W·x + b of each gate, with the recurrent biases that no parameter takes. */
+  readonly x: Vectors;
+  /** R_gate · v: [H] from a vector as wide as the output state. */
+  readonly product: (gate: string, v: Float64Array) => Float64Array;
+  /** The states before the step. */
+  readonly state: Vectors;
+  /** The parameters that the cell declares for this variant. */
+  readonly parameters: Vectors;
+  /** The activations of this direction, in the order of {@link Cell.activations}. */
+  readonly act: readonly ((x: number) => number)[];
+  /** Limits a gate pre-activation to [-clip, clip]; the identity without `clip`. */
+  readonly clip: (x: number) => number;
+  readonly variant: CellVariant;
+}
+
+/** A number per unit that a cell reads beside its gates: a peephole, a gain, a bias. */
+export interface CellParameter {
+  /** Name in `parameters` and in the WGSL struct `Parameters`. */
+  readonly name: string;
+  /**
+   * The gate whose recurrent bias it is. Such a bias comes from B and is then not part of x. Without
+   * this the parameter comes from the input P of the layer, [D, K·H], its K parameters in order.
+   */
+  readonly recurrentBias?: string;
+}
+
+/** A sum over all units of a row: Σ f(unit). Later ones may read earlier ones. */
+export interface CellReduction {
+  /** Name of the WGSL function, and of the member of `Sums` that holds the result. */
+  readonly name: string;
+  /**
+   * `fn NAME(x: Gates, passed: Passed, sums: Sums) -> f32`: the term of one unit. `passed` is left out
+   * where the phase before passes nothing. `HIDDEN` is the number of units.
+   */
   readonly wgsl: string;
 }
 
-/** A recurrent cell. */
+/**
+ * Part of a step: a product with a vector that all units share, and the arithmetic of one unit after
+ * it. A cell has a second phase where a product or a reduction needs what all units made before.
+ */
+export interface CellPhase {
+  /** Name of its WGSL function. */
+  readonly name: string;
+  /** Gates whose rows of R are multiplied; none where the phase has no product. */
+  readonly product: readonly string[];
+  /** The vector that they are multiplied with: the output state, or a value that the phase before passes. */
+  readonly of: string;
+  /** Gates whose W·x + b the phase reads. */
+  readonly inputs: readonly string[];
+  /** Values of each unit that the next phase reads; the last phase passes none. */
+  readonly passes: readonly string[];
+  /** Sums over all units, made before the function is called. A phase with a product has none. */
+  readonly reductions: readonly CellReduction[];
+  /** Functions of the cell library that the WGSL calls: `clipGate`, `act0`, `sigmoid`, `safeTanh` … */
+  readonly calls: readonly string[];
+  /**
+   * The arithmetic of one unit as a function `NAME`. Its arguments, in this order, as far as they apply:
+   *
+   * | argument | type | there where |
+   * |---|---|---|
+   * | `x` | `Gates`: W·x + b by gate, zero for gates not in `inputs` | `inputs` is not empty |
+   * | `s` | `Gates`: R·v by gate, zero for gates not in `product` | `product` is not empty |
+   * | `before` | `State`: the states before the step | always |
+   * | `passed` | `Passed`: what the phase before has passed | it passes anything |
+   * | `p` | `Parameters` | the cell declares any |
+   * | `sums` | `Sums` | the phase declares reductions |
+   *
+   * It returns `State`, or `Passed` where it passes anything: `var passed: Passed; passed.u = …;`.
+   * `#if COUPLED`, `RESET_AFTER` and `PEEPHOLES` choose by variant, each on a line of its own.
+   */
+  readonly wgsl: string;
+}
+
+/** A recurrent cell. `defineCell` makes one of your own. */
 export interface Cell {
-  /** Gates by name: row blocks of W, R and B in this order, which is the order of ONNX. */
+  /** For layers without a name, for kernels and for people. */
+  readonly name: string;
+  /** Gates by name: row blocks of W, R and B in this order. */
   readonly gates: readonly string[];
-  /** Default activations by ONNX name. */
+  /** States by name. The first is the output, and what R multiplies. */
+  readonly states: readonly string[];
+  /** Default activations by ONNX name; the WGSL calls them `act0`, `act1` …. */
   readonly activations: readonly string[];
-  /** Whether there is a cell state c beside the hidden state h. */
-  readonly hasC: boolean;
-  /** One step of one row in float64. */
-  readonly step: (input: StepInput) => StepOutput;
-  /** The same step for one unit in WGSL. */
+  readonly parameters: (variant: CellVariant) => readonly CellParameter[];
+  /** One step of one row in float64: the states after it. */
+  readonly step: (input: StepInput) => Vectors;
+  /** The same step in WGSL. */
   readonly phases: (variant: CellVariant) => readonly CellPhase[];
-  /** Gates whose recurrent bias may be added to the input bias once and for all. */
-  readonly foldsBias: (gate: number, variant: CellVariant) => boolean;
+}
+
+/** The variant of a layer that has none of the options. */
+export const PLAIN_VARIANT: CellVariant = { coupled: false, resetAfter: false, peepholes: false };
+
+/** A phase with what it leaves out filled in; `gates` and `output` are those of its cell. */
+export function phaseOf(
+  gates: readonly string[],
+  output: string,
+  given: Partial<CellPhase> & Pick<CellPhase, 'name' | 'wgsl'>,
+): CellPhase {
+  const product = given.product ?? [];
+  return {
+    product,
+    of: output,
+    inputs: product.length > 0 ? product : gates,
+    passes: [],
+    reductions: [],
+    calls: [],
+    ...given,
+  };
 }

@@ -4,12 +4,25 @@ import { gru } from './gru.ts';
 import { lstm } from './lstm.ts';
 import { rnn } from './rnn.ts';
 
-/** Every cell the engine knows. */
+/** Every cell that the formats know. */
 export const CELLS = { rnn, lstm, gru } as const satisfies Record<string, Cell>;
 
-/** Name of a cell. */
+/** Name of one of them. */
 export type CellName = keyof typeof CELLS;
 
-export type { Cell, CellPhase, CellVariant, StepInput, StepOutput } from './cell.ts';
+/** A cell by name, or one of the caller's own. */
+export const cellOf = (cell: CellName | Cell): Cell =>
+  typeof cell === 'string' ? CELLS[cell] : cell;
+
+export { PLAIN_VARIANT } from './cell.ts';
+export type {
+  Cell,
+  CellParameter,
+  CellPhase,
+  CellReduction,
+  CellVariant,
+  StepInput,
+  Vectors,
+} from './cell.ts';
 export { ACTIVATIONS, findActivation } from './activations.ts';
 export type { Activation, ActivationName } from './activations.ts';

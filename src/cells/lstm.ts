@@ -1,48 +1,59 @@
 // Long short-term memory. https://onnx.ai/onnx/operators/onnx__LSTM.html
 // The peephole of o looks at the new c; coupled gates take f = 1 - i.
-import type { Cell } from './cell.ts';
+import { type Cell, type StepInput, phaseOf } from './cell.ts';
+
+const gates = ['i', 'o', 'f', 'c'];
 
 /** i, o, f = f(W·x + R·h + P∘c + b); C = f∘c + i∘g(…); H = o∘h(C). */
 export const lstm: Cell = {
-  gates: ['i', 'o', 'f', 'c'],
+  name: 'lstm',
+  gates,
+  states: ['h', 'c'],
   activations: ['Sigmoid', 'Tanh', 'Tanh'],
-  hasC: true,
-  step: ({ x, product, rb, h, c, p, act, clip, coupled }) => {
-    const products = [0, 1, 2, 3].map((gate) => product(gate, h));
-    const a = (gate: number, j: number): number =>
-      x[gate]![j]! + products[gate]![j]! + rb[gate]![j]!;
-    const peep = (k: number, j: number): number => (p === undefined ? 0 : p[k]![j]!);
-    const [f, g, hAct] = act as [
-      (v: number) => number,
-      (v: number) => number,
-      (v: number) => number,
-    ];
+  parameters: ({ peepholes }) => (peepholes ? ['p_i', 'p_o', 'p_f'].map((name) => ({ name })) : []),
+  step: ({ x, product, state, parameters: p, act, clip, variant }: StepInput) => {
+    const [f, g, hAct] = act as [typeof clip, typeof clip, typeof clip];
+    const c = state['c']!;
+    const s = Object.fromEntries(gates.map((gate) => [gate, product(gate, state['h']!)]));
+    const a = (gate: string, j: number): number => x[gate]![j]! + s[gate]![j]!;
+    const peep = (gate: string, j: number): number => p[`p_${gate}`]?.[j] ?? 0;
     const hNew = new Float64Array(c.length);
-    const cNew = new Float64Array(c.length);
-    for (let j = 0; j < c.length; j++) {
-      const i = f(clip(a(0, j) + peep(0, j) * c[j]!));
-      const forget = coupled ? 1 - i : f(clip(a(2, j) + peep(2, j) * c[j]!));
-      const next = forget * c[j]! + i * g(clip(a(3, j)));
-      const o = f(clip(a(1, j) + peep(1, j) * next));
-      cNew[j] = next;
-      hNew[j] = o * hAct(next);
-    }
+    const cNew = c.map((before, j) => {
+      const i = f(clip(a('i', j) + peep('i', j) * before));
+      const forget = variant.coupled ? 1 - i : f(clip(a('f', j) + peep('f', j) * before));
+      const after = forget * before + i * g(clip(a('c', j)));
+      hNew[j] = f(clip(a('o', j) + peep('o', j) * after)) * hAct(after);
+      return after;
+    });
     return { h: hNew, c: cNew };
   },
-  phases: ({ coupled, peepholes }) => {
-    const peep = (gate: string, c: string): string => (peepholes ? ` + p_${gate} * ${c}` : '');
-    return [
-      {
-        gates: [0, 1, 2, 3],
-        operand: 'h',
-        wgsl: `
-          let i = act0(clipGate(x_i + s_i${peep('i', 'c')}));
-          let f = ${coupled ? '1.0 - i' : `act0(clipGate(x_f + s_f${peep('f', 'c')}))`};
-          cNew = f * c + i * act1(clipGate(x_c + s_c));
-          let o = act0(clipGate(x_o + s_o${peep('o', 'cNew')}));
-          hNew = o * act2(cNew);`,
-      },
-    ];
-  },
-  foldsBias: () => true,
+  phases: ({ peepholes }) => [
+    phaseOf(gates, 'h', {
+      name: 'lstm',
+      product: gates,
+      calls: ['clipGate', 'act0', 'act1', 'act2'],
+      wgsl: /* wgsl */ `
+fn lstm(x: Gates, s: Gates, before: State${peepholes ? ', p: Parameters' : ''}) -> State {
+  var i = x.i + s.i;
+  var f = x.f + s.f;
+  var o = x.o + s.o;
+  #if PEEPHOLES
+  i += p.p_i * before.c;
+  f += p.p_f * before.c;
+  #endif
+  i = act0(clipGate(i));
+  #if COUPLED
+  f = 1.0 - i;
+  #else
+  f = act0(clipGate(f));
+  #endif
+  let c = f * before.c + i * act1(clipGate(x.c + s.c));
+  #if PEEPHOLES
+  o += p.p_o * c;
+  #endif
+  o = act0(clipGate(o));
+  return State(o * act2(c), c);
+}`,
+    }),
+  ],
 };

@@ -1,15 +1,27 @@
 // Elman cell. https://onnx.ai/onnx/operators/onnx__RNN.html
-import type { Cell } from './cell.ts';
+import { type Cell, phaseOf } from './cell.ts';
+
+const gates = ['i'];
 
 /** h = f(W·x + R·h + b). */
 export const rnn: Cell = {
-  gates: ['i'],
+  name: 'rnn',
+  gates,
+  states: ['h'],
   activations: ['Tanh'],
-  hasC: false,
-  step: ({ x, product, rb, h, c, act, clip }) => ({
-    h: product(0, h).map((value, j) => act[0]!(clip(x[0]![j]! + value + rb[0]![j]!))),
-    c,
+  parameters: () => [],
+  step: ({ x, product, state, act, clip }) => ({
+    h: product('i', state['h']!).map((sum, j) => act[0]!(clip(x['i']![j]! + sum))),
   }),
-  phases: () => [{ gates: [0], operand: 'h', wgsl: 'hNew = act0(clipGate(x_i + s_i));' }],
-  foldsBias: () => true,
+  phases: () => [
+    phaseOf(gates, 'h', {
+      name: 'rnn',
+      product: gates,
+      calls: ['clipGate', 'act0'],
+      wgsl: /* wgsl */ `
+fn rnn(x: Gates, s: Gates, before: State) -> State {
+  return State(act0(clipGate(x.i + s.i)));
+}`,
+    }),
+  ],
 };

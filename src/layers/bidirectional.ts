@@ -1,10 +1,9 @@
 // Pairs two recurrent layers, so that both directions are computed at once.
-import { CELLS } from '../cells/index.ts';
 import { tensor, type Tensor } from '../tensor.ts';
 import { expectDims, invalid, readWeights } from './layer.ts';
 import {
   RANKS,
-  recurrent,
+  layerOf,
   withDirections,
   type MergeMode,
   type RecurrentLayer,
@@ -35,9 +34,9 @@ export function bidirectional(
   merge: MergeMode = 'concat',
 ): RecurrentLayer {
   const path = 'bidirectional';
-  const { kind } = forward;
+  const { cell } = forward;
   const [a, b] = [forward.options, backward.options];
-  if (backward.kind !== kind) throw invalid(`${path}.backward`, backward.kind, kind);
+  if (backward.cell !== cell) throw invalid(`${path}.backward`, backward.cell.name, cell.name);
   for (const [key, fallback] of Object.entries(SHARED)) {
     const [one, other] = [a, b].map((side) => side[key as keyof typeof SHARED] ?? fallback);
     if (one !== other) throw invalid(`${path}.backward.${key}`, other, String(one));
@@ -56,20 +55,20 @@ export function bidirectional(
     data.set(right.data, left.data.length);
     return tensor(data, [2, ...left.dims.slice(1)]);
   };
-  const count = CELLS[kind].activations.length;
+  const count = cell.activations.length;
   const both = <T>(key: 'activations' | 'alphas' | 'betas', fallback: readonly T[]): T[] =>
     [a[key], b[key]].flatMap((list) => (list ?? fallback) as readonly T[]);
   const none = Array.from({ length: count }, () => Number.NaN);
-  return recurrent(kind, {
+  return layerOf(cell, {
     ...a,
     direction: 'bidirectional',
     merge,
     W: pair('W')!,
-    R: pair('R')!,
+    R: pair('R'),
     B: pair('B'),
     P: pair('P'),
     projection: pair('projection'),
-    activations: both('activations', CELLS[kind].activations),
+    activations: both('activations', cell.activations),
     alphas: both('alphas', none),
     betas: both('betas', none),
   });

@@ -1,5 +1,5 @@
-// LSTM, GRU and plain recurrent layers, in one direction or both.
-import { CELLS, type Cell, type CellName } from '../cells/index.ts';
+// LSTM, GRU, plain recurrent layers and layers of cells of one's own, in one direction or both.
+import { CELLS, cellOf, PLAIN_VARIANT, type Cell, type CellName } from '../cells/index.ts';
 import type { Dim } from '../graph-builder.ts';
 import type { RecurrentAttributes, ValueInfo } from '../graph.ts';
 import type { Tensor } from '../tensor.ts';
@@ -21,11 +21,9 @@ export type MergeMode = 'concat' | 'sum' | 'mul' | 'ave';
  * Options of every recurrent layer. D directions, G gates, H hidden units, I inputs; H and I follow
  * from the shapes. With one direction the axis D may be left out.
  */
-export interface RecurrentOptions {
+export interface RecurrentLayerOptions {
   /** [D, G·H, I], a block of rows for each gate. */
   readonly W: Weights;
-  /** [D, G·H, H]. */
-  readonly R: Weights;
   /** [D, 2·G·H], input biases, then recurrent biases; zeros when left out. */
   readonly B?: Weights | undefined;
   /** `forward` by default, or `bidirectional` where the weights are those of two directions. */
@@ -46,6 +44,22 @@ export interface RecurrentOptions {
   readonly layout?: Layout | undefined;
   /** What its nodes are called after; by default its kind and its place. */
   readonly name?: string | undefined;
+}
+
+/** Options of `rnn`, and of every layer whose cell multiplies its output. */
+export interface RecurrentOptions extends RecurrentLayerOptions {
+  /** [D, G·H, H]. */
+  readonly R: Weights;
+}
+
+/** Options of `recurrent`. */
+export interface CellOptions extends RecurrentLayerOptions {
+  /** A cell made by `defineCell`, or one of `'rnn'`, `'lstm'` and `'gru'`. */
+  readonly cell: Cell | CellName;
+  /** [D, G·H, H]; left out for a cell without products. */
+  readonly R?: Weights | undefined;
+  /** [D, K·H], the parameters of the cell in order; left out for a cell that declares none. */
+  readonly P?: Weights | undefined;
 }
 
 /** Options of `lstm`: blocks of rows i, o, f, c; activations of gates, candidate, output. */
@@ -69,10 +83,13 @@ export interface GruOptions extends RecurrentOptions {
 
 /** A recurrent layer, which `bidirectional` can pair with another. */
 export interface RecurrentLayer extends Layer {
-  readonly kind: CellName;
   /** @internal */
-  readonly options: LstmOptions & GruOptions;
+  readonly cell: Cell;
+  /** @internal */
+  readonly options: AnyOptions;
 }
+
+type AnyOptions = Omit<LstmOptions & GruOptions, 'R'> & Pick<CellOptions, 'R'>;
 
 /**
  * Long short-term memory: [B, T, I] → [B, T, D·H].
@@ -83,7 +100,7 @@ export interface RecurrentLayer extends Layer {
  * const graph = sequential([lstm({ W, R, B, returnSequences: false }), dense({ W: V, b })]);
  * ```
  */
-export const lstm = (options: LstmOptions): RecurrentLayer => recurrent('lstm', options);
+export const lstm = (options: LstmOptions): RecurrentLayer => layerOf(CELLS.lstm, options);
 
 /**
  * Gated recurrent unit: [B, T, I] → [B, T, D·H].
@@ -93,7 +110,7 @@ export const lstm = (options: LstmOptions): RecurrentLayer => recurrent('lstm', 
  * gru({ W, R, B, resetAfter: false, direction: 'bidirectional' }); // W [2, 3·H, I]
  * ```
  */
-export const gru = (options: GruOptions): RecurrentLayer => recurrent('gru', options);
+export const gru = (options: GruOptions): RecurrentLayer => layerOf(CELLS.gru, options);
 
 /**
  * Plain recurrent layer, tanh(W·x + R·h + b) by default: [B, T, I] → [B, T, D·H].
@@ -103,7 +120,18 @@ export const gru = (options: GruOptions): RecurrentLayer => recurrent('gru', opt
  * rnn({ W, R, activations: ['relu'] });
  * ```
  */
-export const rnn = (options: RecurrentOptions): RecurrentLayer => recurrent('rnn', options);
+export const rnn = (options: RecurrentOptions): RecurrentLayer => layerOf(CELLS.rnn, options);
+
+/**
+ * A layer of any cell, one of your own among them: [B, T, I] → [B, T, D·H].
+ *
+ * @example
+ * ```ts
+ * const layer = recurrent({ cell: defineCell({ gates: ['z', 'h'], … }), W }); // see defineCell
+ * ```
+ */
+export const recurrent = ({ cell, ...options }: CellOptions): RecurrentLayer =>
+  layerOf(cellOf(cell), options);
 
 /** Axes of the weights, the one of directions counted. */
 export const RANKS = { W: 3, R: 3, B: 2, P: 2, projection: 3 } as const;
@@ -112,9 +140,10 @@ export const RANKS = { W: 3, R: 3, B: 2, P: 2, projection: 3 } as const;
 export const withDirections = (weights: Tensor<'float32'>, rank: number): Tensor<'float32'> =>
   weights.dims.length === rank - 1 ? { ...weights, dims: [1, ...weights.dims] } : weights;
 
-/** A layer of any kind. */
-export const recurrent = (kind: CellName, options: LstmOptions & GruOptions): RecurrentLayer => ({
-  kind,
+/** A layer of a cell. */
+export const layerOf = (cell: Cell, options: AnyOptions): RecurrentLayer => ({
+  kind: cell.name,
+  cell,
   name: options.name,
   layout: options.layout,
   options,
@@ -123,40 +152,51 @@ export const recurrent = (kind: CellName, options: LstmOptions & GruOptions): Re
     if (dims.length !== 3) throw mismatch(`${path}.W`, `shape ${show(dims)}`, '[D, G·H, I]');
     return { type: 'float32', features: dims[2]! };
   },
-  append: (place) => append(place, kind, options),
+  append: (place) => append(place, cell, options),
 });
 
 /** The weights of a layer, checked against one another. */
-function readAll(options: LstmOptions & GruOptions, kind: CellName, D: 1 | 2, path: string) {
+function readAll(options: AnyOptions, cell: Cell, D: 1 | 2, path: string) {
   const read = (key: keyof typeof RANKS): Tensor<'float32'> | undefined =>
     options[key] === undefined
       ? undefined
       : withDirections(readWeights(options[key], `${path}.${key}`), RANKS[key]);
   const [W, R, B, P, projection] = [read('W'), read('R'), read('B'), read('P'), read('projection')];
-  if (!W || !R) throw invalid(`${path}.${W ? 'R' : 'W'}`, 'nothing', 'weights');
-  const G = CELLS[kind].gates.length;
-  const H = (R.dims[1] ?? 0) / G;
+  const variant = { ...PLAIN_VARIANT, peepholes: P !== undefined };
+  const multiplies = cell.phases(variant).some(({ product }) => product.length > 0);
+  const parameters = cell.parameters(variant).filter((each) => each.recurrentBias === undefined);
+  if (!W || (multiplies && !R)) throw invalid(`${path}.${W ? 'R' : 'W'}`, 'nothing', 'weights');
+  if (R && !multiplies) throw invalid(`${path}.R`, 'a value', `none for a ${cell.name}`);
+  if (P && parameters.length === 0)
+    throw invalid(`${path}.P`, 'a value', `none for a ${cell.name}`);
+  if (!P && parameters.length > 0) throw invalid(`${path}.P`, 'nothing', 'parameters of the cell');
+  const G = cell.gates.length;
+  const rows = (R ?? W).dims[1] ?? 0;
+  const H = rows / G;
   if (!Number.isInteger(H) || H < 1) {
-    throw mismatch(`${path}.R`, `shape ${show(R.dims)}`, `[${D}, ${G}·H, H] for a ${kind}`);
+    const [key, shape] = R ? (['R', R.dims] as const) : (['W', W.dims] as const);
+    const expected = `[${D}, ${G}·H, ${R ? 'H' : 'I'}] for a ${cell.name}`;
+    throw mismatch(`${path}.${key}`, `shape ${show(shape)}`, expected);
   }
   const O = projection?.dims[1] ?? H;
   const I = W.dims[2] ?? 0;
-  expectDims(R, [D, G * H, O], `D × ${G}·H × ${projection ? 'O' : 'H'}`, `${path}.R`);
+  if (R) expectDims(R, [D, G * H, O], `D × ${G}·H × ${projection ? 'O' : 'H'}`, `${path}.R`);
   expectDims(W, [D, G * H, I], `D × ${G}·H × I`, `${path}.W`);
   if (projection) expectDims(projection, [D, O, H], 'D × O × H', `${path}.projection`);
   if (B) expectDims(B, [D, 2 * G * H], `D × ${2 * G}·H`, `${path}.B`);
-  if (P) expectDims(P, [D, 3 * H], 'D × 3·H', `${path}.P`);
+  const K = parameters.length;
+  if (P) expectDims(P, [D, K * H], `D × ${K}·H`, `${path}.P`);
   return { W, R, B, P, projection, I, H, O };
 }
 
-function append(place: Place, kind: CellName, options: LstmOptions & GruOptions): ValueInfo {
+function append(place: Place, cell: Cell, options: AnyOptions): ValueInfo {
   const { builder, x, layout, stem, path } = place;
   const direction = options.direction ?? 'forward';
   if (!['forward', 'reverse', 'bidirectional'].includes(direction)) {
     throw invalid(`${path}.direction`, direction, 'forward, reverse or bidirectional');
   }
   const D = direction === 'bidirectional' ? 2 : 1;
-  const { W, R, B, P, projection, I, H, O } = readAll(options, kind, D, path);
+  const { W, R, B, P, projection, I, H, O } = readAll(options, cell, D, path);
   expectWidth(place, I);
   const [first, second] = x.dims;
   if (x.dims.length !== 3) throw mismatch(path, `an input ${show(x.dims)}`, 'a sequence of 3 axes');
@@ -166,7 +206,7 @@ function append(place: Place, kind: CellName, options: LstmOptions & GruOptions)
   inputs.push(constant('P', P), '', constant('projection', projection));
   const used = inputs.slice(0, inputs.findLastIndex((name) => name !== '') + 1);
   const sequences = options.returnSequences ?? true;
-  const attributes = attributesOf(kind, options, { direction, layout, hidden: H }, path);
+  const attributes = attributesOf(cell, options, { direction, layout, hidden: H }, path);
   const [y, h] = builder.nodes('Recurrent', stem, used, attributes, [sequences, !sequences]);
   const batch = layout === 1 ? first! : second!;
   return sequences
@@ -175,15 +215,14 @@ function append(place: Place, kind: CellName, options: LstmOptions & GruOptions)
 }
 
 function attributesOf(
-  kind: CellName,
-  options: LstmOptions & GruOptions,
+  cell: Cell,
+  options: AnyOptions,
   known: Pick<RecurrentAttributes, 'direction' | 'layout' | 'hidden'>,
   path: string,
 ): RecurrentAttributes {
-  const cell: Cell = CELLS[kind];
-  for (const key of ['P', 'projection', 'coupled'] as const) {
-    if (options[key] && kind !== 'lstm') {
-      throw invalid(`${path}.${key}`, 'a value', `none for a ${kind}`);
+  for (const key of ['projection', 'coupled'] as const) {
+    if (options[key] && cell !== CELLS.lstm) {
+      throw invalid(`${path}.${key}`, 'a value', `none for a ${cell.name}`);
     }
   }
   const { clip = 0, activations = cell.activations, coupled = false } = options;
@@ -200,8 +239,9 @@ function attributesOf(
     );
   };
   const none = Array.from({ length: count }, () => Number.NaN);
+  const isKnown = Object.hasOwn(CELLS, cell.name) && CELLS[cell.name as CellName] === cell;
   return {
-    cell: kind,
+    cell: isKnown ? (cell.name as CellName) : cell,
     ...known,
     activations: spread(activations, 'activations').map((name, i) =>
       readActivation(name, `${path}.activations[${i}]`),
@@ -210,7 +250,7 @@ function attributesOf(
     betas: spread(options.betas ?? none, 'betas'),
     clip,
     coupled,
-    resetAfter: kind === 'gru' && (options.resetAfter ?? true),
+    resetAfter: cell === CELLS.gru && (options.resetAfter ?? true),
     maskedOutput: 'zero',
   };
 }

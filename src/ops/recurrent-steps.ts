@@ -1,7 +1,13 @@
 // The meaning of every recurrent layer, in float64: rows and directions one after the other, each
 // step by the cell's own equations. The answer that kernels are compared with.
-import { ACTIVATIONS, CELLS, type Activation } from '../cells/index.ts';
-import type { RecurrentAttributes } from '../graph.ts';
+import {
+  ACTIVATIONS,
+  cellOf,
+  type Activation,
+  type CellVariant,
+  type Vectors,
+} from '../cells/index.ts';
+import { initialStateSlot, RECURRENT_INPUTS, type RecurrentAttributes } from '../graph.ts';
 
 /** Sizes of a layer, by the letters of its documentation in graph.ts. */
 export interface RecurrentSizes {
@@ -30,8 +36,14 @@ function multiply(matrix: Float64Array, from: number, rows: number, v: Float64Ar
   return y;
 }
 
+/** The variant of the cell that a layer has. */
+export const variantOf = (
+  { coupled, resetAfter }: RecurrentAttributes,
+  peepholes: boolean,
+): CellVariant => ({ coupled, resetAfter, peepholes });
+
 /**
- * Y, Y_h and Y_c of a layer.
+ * Y and each state after the last step.
  *
  * @param inputs numbers by slot of `RECURRENT_INPUTS`
  */
@@ -39,41 +51,37 @@ export function runRecurrent(
   attributes: RecurrentAttributes,
   sizes: RecurrentSizes,
   inputs: readonly Numbers[],
-): readonly [Float64Array, Float64Array, Float64Array] {
+): readonly Float64Array[] {
   const { T, B, I, H, D, G, O } = sizes;
-  const { direction, layout, activations, alphas, betas, clip: limit } = attributes;
-  const [X, W, R, bias, lengths, initialH, initialC, P, mask, projection] = inputs;
-  const cell = CELLS[attributes.cell];
+  const { direction, layout } = attributes;
+  const [X, W, R, , lengths, , , , mask, projection] = inputs;
+  const cell = cellOf(attributes.cell);
+  const [output] = cell.states as readonly [string];
+  const variant = variantOf(attributes, inputs[RECURRENT_INPUTS.indexOf('P')] !== undefined);
   const Y = new Float64Array(T * D * B * O);
-  const lastH = new Float64Array(D * B * O);
-  const lastC = new Float64Array(D * B * H);
-  const act = activations.map((name, k) => {
-    const { f, ...defaults }: Activation = ACTIVATIONS[name as keyof typeof ACTIVATIONS];
-    const or = (value: number, fallback = 0): number => (Number.isNaN(value) ? fallback : value);
-    const [alpha, beta] = [or(alphas[k]!, defaults.alpha), or(betas[k]!, defaults.beta)];
-    return (x: number) => f(x, alpha, beta);
-  });
+  const widths = cell.states.map((_, k) => (k === 0 ? O : H));
+  const last = widths.map((width) => new Float64Array(D * B * width));
+  const act = activationsOf(attributes);
+  const limit = attributes.clip;
   const clip = (x: number): number => (limit === 0 ? x : Math.min(Math.max(x, -limit), limit));
   const place = (t: number, b: number): number => (layout === 0 ? t * B + b : b * T + t);
 
   for (const d of range(D)) {
     const reversed = direction === 'reverse' || d === 1;
     const order = reversed ? range(T).toReversed() : range(T);
-    const biases = (first: number): Float64Array[] =>
-      range(G).map((g) => {
-        const at = (d * 2 * G + first + g) * H;
-        return bias?.slice(at, at + H) ?? new Float64Array(H);
-      });
-    const [wb, rb] = [biases(0), biases(G)];
-    const p = P && range(3).map((k) => P.slice((d * 3 + k) * H, (d * 3 + k + 1) * H));
-    const product = (gate: number, v: Float64Array): Float64Array =>
-      multiply(R!, (d * G + gate) * H, H, v);
+    const { biases, parameters } = vectorsOf(attributes, variant, sizes, inputs, d);
+    const product = (gate: string, v: Float64Array): Float64Array =>
+      multiply(R!, (d * G + cell.gates.indexOf(gate)) * H, H, v);
 
     for (const b of range(B)) {
       const row = layout === 0 ? d * B + b : b * D + d;
-      const initial = (from: Numbers, size: number): Float64Array =>
-        from?.slice(row * size, (row + 1) * size) ?? new Float64Array(size);
-      let [h, c] = [initial(initialH, O), initial(initialC, H)];
+      let state: Vectors = Object.fromEntries(
+        cell.states.map((name, k) => {
+          const [from, width] = [inputs[initialStateSlot(k)], widths[k]!];
+          const given = from?.slice(row * width, (row + 1) * width);
+          return [name, given ?? new Float64Array(width)];
+        }),
+      );
       let shown: Float64Array = new Float64Array(O); // what a masked step repeats: zeros before the first output
       for (const t of order) {
         if (lengths && t >= lengths[b]!) continue;
@@ -83,28 +91,73 @@ export function runRecurrent(
           continue;
         }
         const v = X!.subarray(place(t, b) * I, (place(t, b) + 1) * I);
+        const x = Object.fromEntries(
+          cell.gates.map((gate, g) => [
+            gate,
+            multiply(W!, (d * G + g) * H, H, v).map((sum, j) => sum + biases[g]![j]!),
+          ]),
+        );
         const next = cell.step({
-          x: range(G).map((g) =>
-            multiply(W!, (d * G + g) * H, H, v).map((sum, j) => sum + wb[g]![j]!),
-          ),
+          x,
           product,
-          rb,
-          h,
-          c,
-          p,
+          state,
+          parameters,
           act: act.slice(d * cell.activations.length),
           clip,
-          coupled: attributes.coupled,
-          resetAfter: attributes.resetAfter,
+          variant,
         });
-        h = projection ? multiply(projection, d * O, O, next.h) : next.h;
-        c = next.c;
-        shown = h;
-        Y.set(h, at * O);
+        const made = next[output]!;
+        shown = projection ? multiply(projection, d * O, O, made) : made;
+        state = { ...next, [output]: shown };
+        Y.set(shown, at * O);
       }
-      lastH.set(h, row * O);
-      lastC.set(c, row * H);
+      cell.states.forEach((name, k) => last[k]!.set(state[name]!, row * widths[k]!));
     }
   }
-  return [Y, lastH, lastC];
+  return [Y, ...last];
+}
+
+/** The activations of every direction, with their parameters. */
+function activationsOf({
+  activations,
+  alphas,
+  betas,
+}: RecurrentAttributes): ((x: number) => number)[] {
+  return activations.map((name, k) => {
+    const { f, ...defaults }: Activation = ACTIVATIONS[name as keyof typeof ACTIVATIONS];
+    const or = (value: number, fallback = 0): number => (Number.isNaN(value) ? fallback : value);
+    const [alpha, beta] = [or(alphas[k]!, defaults.alpha), or(betas[k]!, defaults.beta)];
+    return (x: number) => f(x, alpha, beta);
+  });
+}
+
+/** The biases of W·x by gate and the parameters of the cell by name, of one direction. */
+function vectorsOf(
+  attributes: RecurrentAttributes,
+  variant: CellVariant,
+  { H, G }: RecurrentSizes,
+  inputs: readonly Numbers[],
+  d: number,
+) {
+  const cell = cellOf(attributes.cell);
+  const declared = cell.parameters(variant);
+  const own = declared.filter(({ recurrentBias }) => recurrentBias === undefined);
+  const [bias, P] = [inputs[3], inputs[7]];
+  const vector = (from: Numbers, k: number): Float64Array =>
+    from?.slice(k * H, (k + 1) * H) ?? new Float64Array(H);
+  const recurrent = (gate: string): Float64Array =>
+    vector(bias, d * 2 * G + G + cell.gates.indexOf(gate));
+  const taken = new Set(declared.map(({ recurrentBias }) => recurrentBias));
+  const biases = cell.gates.map((gate, g) => {
+    const input = vector(bias, d * 2 * G + g);
+    return taken.has(gate) ? input : input.map((value, j) => value + recurrent(gate)[j]!);
+  });
+  const parameters = Object.fromEntries(
+    declared.map((parameter): [string, Float64Array] => {
+      const { name, recurrentBias } = parameter;
+      if (recurrentBias !== undefined) return [name, recurrent(recurrentBias)];
+      return [name, vector(P, d * own.length + own.indexOf(parameter))];
+    }),
+  );
+  return { biases, parameters };
 }

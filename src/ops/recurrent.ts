@@ -1,10 +1,16 @@
 // The Recurrent operator: what a node must look like. What it computes is in recurrent-steps.ts.
 // Files are not trusted: every shape is checked against every other before a number is read.
-import { ACTIVATIONS, CELLS, type Cell } from '../cells/index.ts';
-import { directionsOf, RECURRENT_INPUTS, recurrentAttributes, type Node } from '../graph.ts';
+import { ACTIVATIONS, CELLS, cellOf, type Cell } from '../cells/index.ts';
+import {
+  directionsOf,
+  initialStateSlot,
+  RECURRENT_INPUTS,
+  recurrentAttributes,
+  type Node,
+} from '../graph.ts';
 import { define, expectDims, invalid, mismatch, type Call, type Output } from './define.ts';
 import type { Operator } from './operator.ts';
-import { runRecurrent, type RecurrentSizes } from './recurrent-steps.ts';
+import { runRecurrent, variantOf, type RecurrentSizes } from './recurrent-steps.ts';
 import { show, type Dims } from './shapes.ts';
 
 const SLOT = Object.fromEntries(RECURRENT_INPUTS.map((name, slot) => [name, slot])) as Readonly<
@@ -24,18 +30,17 @@ function checkAttributes({ attributes }: Node, path: string): Cell {
     const holds = Array.isArray(got) && got.every((value) => typeof value === 'number');
     require(name, holds && got.length === length, `${length} numbers`);
   };
-  oneOf('cell', Object.keys(CELLS));
+  if (typeof attributes['cell'] !== 'object') oneOf('cell', Object.keys(CELLS));
   oneOf('direction', ['forward', 'reverse', 'bidirectional']);
   oneOf('layout', [0, 1]);
   oneOf('maskedOutput', ['zero', 'repeat']);
-  const name = attributes['cell'] as keyof typeof CELLS;
-  oneOf('coupled', name === 'lstm' ? [false, true] : [false]);
-  oneOf('resetAfter', name === 'gru' ? [false, true] : [false]);
+  const cell = cellOf(attributes['cell'] as keyof typeof CELLS | Cell);
+  oneOf('coupled', cell === CELLS.lstm ? [false, true] : [false]);
+  oneOf('resetAfter', cell === CELLS.gru ? [false, true] : [false]);
   const { hidden, clip, activations } = attributes;
   require('hidden', Number.isSafeInteger(hidden) &&
     (hidden as number) > 0, 'a whole number, 1 or more');
   require('clip', Number.isFinite(clip) && (clip as number) >= 0, 'a number, 0 or more');
-  const cell: Cell = CELLS[name];
   const count = cell.activations.length * (attributes['direction'] === 'bidirectional' ? 2 : 1);
   require('activations', Array.isArray(activations) &&
     activations.length === count, `${count} names`);
@@ -71,27 +76,40 @@ function checkInputs(call: Call, cell: Cell): RecurrentSizes {
     const got = float(slot);
     if (got) expectDims(call.at(slot), got, dims, meaning);
   };
-  for (const [slot, wanted] of [
-    [SLOT.initialC, cell.hasC],
-    [SLOT.P, cell.hasC],
-    [SLOT.projection, cell.hasC],
-  ] as const) {
-    if (!wanted && call.inputs[slot]) {
-      throw invalid(call.at(slot), `input of a ${attributes.cell}`, 'a value', 'none');
+  const variant = variantOf(attributes, call.inputs[SLOT.P] !== undefined);
+  const parameters = cell.parameters(variant).filter((each) => each.recurrentBias === undefined);
+  const multiplies = cell.phases(variant).some(({ product }) => product.length > 0);
+  const isCellWithMemory = cell.states.length > 1;
+  const slots = Array.from({ length: call.inputs.length }, (_, slot) => slot);
+  for (const slot of slots.filter((each) => call.inputs[each] !== undefined)) {
+    const accepts =
+      slot === SLOT.R
+        ? multiplies
+        : slot === SLOT.P
+          ? parameters.length > 0
+          : slot === SLOT.projection
+            ? isCellWithMemory
+            : slot !== SLOT.initialC || isCellWithMemory;
+    const isState = slot < RECURRENT_INPUTS.length || slot < initialStateSlot(cell.states.length);
+    if (!accepts || !isState) {
+      throw invalid(call.at(slot), `input of a ${cell.name}`, 'a value', 'none');
     }
   }
   const O = float(SLOT.projection)?.[1] ?? H;
   call.input(SLOT.W);
-  call.input(SLOT.R);
+  if (multiplies) call.input(SLOT.R);
+  if (parameters.length > 0) call.input(SLOT.P);
   check(SLOT.projection, [D, O, H], 'D × O × H');
   if (O < 1) throw mismatch(call.at(SLOT.projection), 'width', O, '1 or more');
   check(SLOT.W, [D, G * H, I], `D × ${G}·H × I`);
   check(SLOT.R, [D, G * H, O], `D × ${G}·H × ${O === H ? 'H' : 'O'}`);
   check(SLOT.B, [D, 2 * G * H], `D × ${2 * G}·H`);
-  check(SLOT.P, [D, 3 * H], 'D × 3·H');
+  check(SLOT.P, [D, parameters.length * H], `D × ${parameters.length}·H`);
   const state = (size: number): Dims => (layout === 0 ? [D, B, size] : [B, D, size]);
   check(SLOT.initialH, state(O), layout === 0 ? 'D × B × O' : 'B × D × O');
-  check(SLOT.initialC, state(H), layout === 0 ? 'D × B × H' : 'B × D × H');
+  for (const k of cell.states.keys()) {
+    if (k > 0) check(initialStateSlot(k), state(H), layout === 0 ? 'D × B × H' : 'B × D × H');
+  }
   const lengths = call.optional(SLOT.lengths, 'integer');
   if (lengths) expectDims(call.at(SLOT.lengths), lengths.dims, [B], 'B');
   const mask = call.optional(SLOT.mask);
@@ -121,10 +139,13 @@ export function checkLengths(lengths: ArrayLike<number>, T: number, path: string
   }
 }
 
+/** States of a cell beyond the second. A cell of so many would not fit the bindings of any kernel. */
+const MAX_FURTHER_STATES = 8;
+
 /** Every recurrent layer. */
 export const recurrent: Operator = define(
   'Recurrent',
-  [3, RECURRENT_INPUTS.length],
+  [2, RECURRENT_INPUTS.length + MAX_FURTHER_STATES],
   (call) => {
     const cell = checkAttributes(call.node, call.path);
     const sizes = checkInputs(call, cell);
@@ -135,7 +156,7 @@ export const recurrent: Operator = define(
     const shapes = [
       layout === 0 ? [T, D, B, O] : [B, T, D, O],
       state(O),
-      ...(cell.hasC ? [state(H)] : []),
+      ...cell.states.slice(1).map(() => state(H)),
     ];
     let results: readonly Float64Array[] | undefined;
     return shapes.map((dims, slot): Output => ({

@@ -5,7 +5,7 @@ import { persistentMemory } from '../../shaders/recurrent/persistent.ts';
 import type { ProjectTile } from '../../shaders/recurrent/project.ts';
 import type { RecurrentSpec } from '../../shaders/recurrent/spec.ts';
 import { instancesOf, roundUp } from '../../shaders/recurrent/spec.ts';
-import { stepSpan } from '../../shaders/recurrent/step.ts';
+import { tileUnits } from '../../shaders/recurrent/step.ts';
 import type { StepTile } from '../../shaders/recurrent/step.ts';
 import { HABITS } from './habits.ts';
 import type { Habits } from './habits.ts';
@@ -148,10 +148,10 @@ function persistentOf({ spec, rows, steps, device, effort }: Layer): {
   if (blocks) {
     const { subgroupSize } = device;
     const own = roundUp(Math.ceil(units / blocked.units), Math.max(subgroupSize, 1));
-    const sharing = sharingOf(habits, device, own);
-    tile = { lanes: own, rows: inBlocks, sharing, keepsWeights: false };
+    const sharers = sharingOf(habits, device, own);
+    tile = { lanes: own, rows: inBlocks, sharers, weightsInRegisters: false };
   } else {
-    tile = { lanes, rows: keeps ? Math.min(shared, written) : shared, keepsWeights: keeps };
+    tile = { lanes, rows: keeps ? Math.min(shared, written) : shared, weightsInRegisters: keeps };
   }
   const fits =
     persistentMemory(spec, tile) <= device.maxComputeWorkgroupStorageSize &&
@@ -170,11 +170,11 @@ function stepOf({ spec, rows, device, effort }: Layer): StepTile {
   const width = Math.max(spec.hidden, spec.output);
   const perLane = width < lanes * units ? 1 : units;
   const across = Math.ceil(width / (lanes * perLane)) * instancesOf(spec);
-  const sharing = quick ? 1 : sharingOf(habits, device, lanes);
-  let block = blockOf(rows, sharing > 1 ? habits.sharedRows! : most);
+  const sharers = quick ? 1 : sharingOf(habits, device, lanes);
+  let block = blockOf(rows, sharers > 1 ? habits.sharedRows! : most);
   while (block > 4 && across * Math.ceil(rows / block) < habits.cores) block /= 2;
   const parts = rows <= 4 ? slices : Math.min(4, slices);
-  return { lanes, units: perLane, slices: parts, rows: block, sharing: block > 1 ? sharing : 1 };
+  return { lanes, units: perLane, slices: parts, rows: block, sharers: block > 1 ? sharers : 1 };
 }
 
 /** The kernel for a layer of `rows` batch rows over `steps` time steps. */
@@ -232,7 +232,7 @@ export function chooseStack(
   const recurrent = chooseRecurrent(spec, rows, chunk, device, known);
   const { tile } = recurrent;
   const units = Math.max(spec.hidden, spec.output);
-  const across = recurrent.kernel === 'step' ? Math.ceil(units / stepSpan(recurrent.tile)) : 1;
+  const across = recurrent.kernel === 'step' ? Math.ceil(units / tileUnits(recurrent.tile)) : 1;
   const apart = across * Math.ceil(rows / tile.rows);
   const waves = Math.ceil(steps / chunk) + layers - 1;
   const pays =
@@ -274,13 +274,13 @@ export function chooseProject(
   const { project, quick } = habits;
   const tile = (effort === 'quick' && quick?.project) || project;
   const lanes = Math.min(tile.lanes, powerOfTwo(columns));
-  const sharing = effort === 'quick' ? 1 : sharingOf(habits, device, lanes);
-  const block = sharing > 1 && rows >= habits.sharedRows! ? habits.sharedRows! : tile.rows;
+  const sharers = effort === 'quick' ? 1 : sharingOf(habits, device, lanes);
+  const block = sharers > 1 && rows >= habits.sharedRows! ? habits.sharedRows! : tile.rows;
   const fits = rows >= block;
   return {
     lanes,
     rows: fits ? block : 1,
     columns: Math.min(tile.columns, Math.ceil(columns / lanes)),
-    sharing: fits ? sharing : 1,
+    sharers: fits ? sharers : 1,
   };
 }

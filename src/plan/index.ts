@@ -8,7 +8,7 @@ import type { DeviceProfile } from './choose.ts';
 import { learnGraph } from './infer.ts';
 import type { InputFacts, PlannedNode, Value } from './infer.ts';
 import { LowerNode } from './lower-node.ts';
-import { lowerStack } from './lower/recurrent-stack.ts';
+import { lowerWavefront } from './lower/recurrent/wavefront.ts';
 import { LOWERINGS } from './lower/registry.ts';
 import type { Lower, PlanOptions } from './lowering.ts';
 import { PlanBuilder } from './plan-builder.ts';
@@ -65,7 +65,7 @@ export function makePlan(graph: Graph, request: PlanRequest): Plan {
   const readers = new Map(results.map(({ value }) => [value, Number.POSITIVE_INFINITY]));
   const lowering = (item: PlannedNode): LowerNode => new LowerNode(builder, item, readers, request);
   for (const { items, layers } of groupStacks(liveNodes(list, readers), readers)) {
-    if (lowerStack(layers.map(lowering))) continue;
+    if (lowerWavefront(layers.map(lowering))) continue;
     for (const item of items) lowerOf(item)(lowering(item));
   }
 

@@ -87,7 +87,10 @@ export function packFoldedBias(
   }
 }
 
-/** [D, stride] → [D, count], a run of `count` from `offset` in each direction. */
+/**
+ * [D, stride] → [D, count], a run of `count` from `offset` in each direction; or into a part of each
+ * direction of [D, into.stride].
+ */
 export function packRun(
   source: Source,
   {
@@ -97,8 +100,10 @@ export function packRun(
     count,
   }: { directions: number; stride: number; offset: number; count: number },
   out: Float32Array | Uint32Array,
+  into: { readonly stride: number; readonly offset: number } = { stride: count, offset: 0 },
 ): void {
   for (let dir = 0; dir < directions; dir++) {
-    for (let n = 0; n < count; n++) out[dir * count + n] = source[dir * stride + offset + n]!;
+    const to = dir * into.stride + into.offset;
+    for (let n = 0; n < count; n++) out[to + n] = source[dir * stride + offset + n]!;
   }
 }

@@ -1,8 +1,9 @@
 // Turns a graph into one that takes and gives the state of its recurrent layers, which is all that a
 // stream needs: a state is an input, and an output that is fed back to it.
 import { RnnError } from '../errors.ts';
+import { cellOf } from '../cells/index.ts';
 import type { Graph, Node, ValueInfo } from '../graph.ts';
-import { isGraph, recurrentAttributes } from '../graph.ts';
+import { initialStateSlot, isGraph, recurrentAttributes } from '../graph.ts';
 import { CONTROL } from '../ops/registry.ts';
 import { dependentValues } from '../plan/dependence.ts';
 import { isFloat } from '../tensor.ts';
@@ -122,11 +123,12 @@ export function streamGraph(graph: Graph, pairs: Readonly<Record<string, string>
           'needs the whole sequence: use run',
       );
     }
-    const parts = attributes.cell === 'lstm' ? ['h', 'c'] : ['h'];
+    const parts = cellOf(attributes.cell).states;
     // States that come from inputs or from other layers are the caller's, not the stream's.
-    if (parts.some((_, k) => dependent.has(node.inputs[5 + k] ?? ''))) return keep(node);
+    if (parts.some((_, k) => dependent.has(node.inputs[initialStateSlot(k)] ?? '')))
+      return keep(node);
     const newInputs = Array.from(
-      { length: Math.max(node.inputs.length, 5 + parts.length) },
+      { length: Math.max(node.inputs.length, initialStateSlot(parts.length - 1) + 1) },
       (_, k) => node.inputs[k] ?? '',
     );
     const newOutputs = Array.from({ length: 1 + parts.length }, (_, k) => node.outputs[k] ?? '');
@@ -134,8 +136,8 @@ export function streamGraph(graph: Graph, pairs: Readonly<Record<string, string>
       const input = `${node.name}.${part}`;
       const output = newOutputs[1 + k] || `${node.name}.${part}.next`;
       newOutputs[1 + k] = output;
-      const initial = newInputs[5 + k];
-      newInputs[5 + k] = input;
+      const initial = newInputs[initialStateSlot(k)];
+      newInputs[initialStateSlot(k)] = input;
       added.push({
         name: input,
         type: 'float32',

@@ -13,11 +13,11 @@ export class Pipelines {
   readonly #device: GPUDevice;
   readonly #cache = new Map<string, Promise<Compiled>>();
   readonly #done = new Set<string>();
-  readonly #turnLayout: GPUBindGroupLayout;
+  readonly #iterationLayout: GPUBindGroupLayout;
 
   constructor(device: GPUDevice) {
     this.#device = device;
-    this.#turnLayout = device.createBindGroupLayout({
+    this.#iterationLayout = device.createBindGroupLayout({
       label: 'turn',
       entries: [
         {
@@ -39,9 +39,9 @@ export class Pipelines {
     return this.#done.has(source);
   }
 
-  /** Layout of group 1 of stepped kernels: the number of the turn, at a dynamic offset. */
-  get turnLayout(): GPUBindGroupLayout {
-    return this.#turnLayout;
+  /** Layout of group 1 of readsIteration kernels: the number of the turn, at a dynamic offset. */
+  get iterationLayout(): GPUBindGroupLayout {
+    return this.#iterationLayout;
   }
 
   /** The pipeline of a kernel; a compile in flight is shared. A failed one is not kept. */
@@ -59,7 +59,7 @@ export class Pipelines {
 
   async #compile(kernel: Kernel): Promise<Compiled> {
     const device = this.#device;
-    const { name, bindings, uniforms, stepped, source } = kernel;
+    const { name, bindings, uniforms, readsIteration, source } = kernel;
     const visibility = GPUShaderStage.COMPUTE;
     const entries: GPUBindGroupLayoutEntry[] = Object.values<string>(bindings).map((type, i) => ({
       binding: i + 1,
@@ -77,7 +77,7 @@ export class Pipelines {
       label: name,
       layout: device.createPipelineLayout({
         label: name,
-        bindGroupLayouts: stepped ? [layout, this.#turnLayout] : [layout],
+        bindGroupLayouts: readsIteration ? [layout, this.#iterationLayout] : [layout],
       }),
       compute: { module, entryPoint: 'main' },
     });

@@ -202,7 +202,8 @@ export class Runner {
       pass ??= current.beginComputePass();
       pass.setPipeline(this.#compiled.get(item.kernel.source)!.pipeline);
       pass.setBindGroup(0, bound.groups.get(item)!);
-      if (item.kernel.stepped) pass.setBindGroup(1, this.#share.turns, [turn * UNIFORM_ALIGNMENT]);
+      if (item.kernel.readsIteration)
+        pass.setBindGroup(1, this.#share.turns, [turn * UNIFORM_ALIGNMENT]);
       pass.dispatchWorkgroups(...item.workgroups);
     };
     for (const command of this.plan.commands) {

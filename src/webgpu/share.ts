@@ -42,7 +42,7 @@ export class DeviceShare {
     this.#turnBuffer = buffer;
     this.#turns = device.createBindGroup({
       label: 'turns',
-      layout: this.pipelines.turnLayout,
+      layout: this.pipelines.iterationLayout,
       entries: [{ binding: 0, resource: { buffer, size: 4 } }],
     });
     return this.#turns;

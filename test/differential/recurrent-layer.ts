@@ -1,5 +1,11 @@
 // A random LSTM, GRU or RNN node in the form of ONNX Runtime.
-import { ACTIVATIONS, CELLS, type Activation, type ActivationName } from '../../src/cells/index.ts';
+import {
+  ACTIVATIONS,
+  CELLS,
+  type Activation,
+  type ActivationName,
+  type Cell,
+} from '../../src/cells/index.ts';
 import type { Node } from '../../src/graph.ts';
 import type { Tensor } from '../../src/tensor.ts';
 import type { Random } from '../support/random.ts';
@@ -27,7 +33,7 @@ export function onnxLayer(random: Random, drawn: RecurrentConfig): OnnxLayer {
   };
   const { graph, feeds } = recurrentCase(random, config);
   const node = graph.nodes[0]!;
-  const cell = CELLS[config.cell];
+  const cell: Cell = CELLS[config.cell];
   // Alphas and betas are listed for those activations only that take one.
   const parameters = (which: 'alpha' | 'beta'): { readonly floats: number[] } | undefined => {
     const values = config.activations.flatMap((name, k) => {
@@ -42,7 +48,7 @@ export function onnxLayer(random: Random, drawn: RecurrentConfig): OnnxLayer {
   return {
     op: config.cell.toUpperCase(),
     inputs: node.inputs
-      .slice(0, cell.hasC ? 8 : 6)
+      .slice(0, cell.states.length > 1 ? 8 : 6)
       .map((name) => feeds[name] ?? graph.constants.get(name)),
     attributes: {
       hidden_size: config.hidden,
@@ -55,7 +61,7 @@ export function onnxLayer(random: Random, drawn: RecurrentConfig): OnnxLayer {
       input_forget: config.coupled ? 1 : undefined,
       linear_before_reset: config.resetAfter ? 1 : undefined,
     },
-    outputs: [0, 1, 2].slice(0, cell.hasC ? 3 : 2).map((slot) => node.outputs[slot] !== ''),
+    outputs: [0, 1, 2].slice(0, 1 + cell.states.length).map((slot) => node.outputs[slot] !== ''),
     node,
   };
 }

@@ -310,7 +310,7 @@ export function singleCase(op: string, random: Random, index: number): SingleCas
   return {
     op,
     inputs: found.inputs,
-    attributes: found.attributes ?? {},
+    attributes: (found.attributes ?? {}) as SingleCase['attributes'],
     outputs: inferCase(found).map(({ type }) => type),
   };
 }

@@ -1,5 +1,11 @@
 // A random recurrent layer as an ONNX file with an LSTM, GRU or RNN node.
-import { ACTIVATIONS, CELLS, type Activation, type ActivationName } from '../../src/cells/index.ts';
+import {
+  ACTIVATIONS,
+  CELLS,
+  type Activation,
+  type ActivationName,
+  type Cell,
+} from '../../src/cells/index.ts';
 import { writeOnnx, type OnnxOptions } from './onnx-writer.ts';
 import type { RecurrentCase } from './random-recurrent.ts';
 
@@ -14,7 +20,7 @@ export function onnxOfRecurrent(
   if (config.mask !== undefined || config.projected !== 0) {
     throw new Error('ONNX has no masks and no projections');
   }
-  const cell = CELLS[config.cell];
+  const cell: Cell = CELLS[config.cell];
   const node = graph.nodes[0]!;
   // Alphas and betas are listed for those activations only that take one.
   const parameters = (which: 'alpha' | 'beta'): number[] =>
@@ -32,7 +38,7 @@ export function onnxOfRecurrent(
           op: config.cell.toUpperCase(),
           name: 'layer',
           inputs: inputs.slice(0, inputs.findLastIndex((name) => name !== '') + 1),
-          outputs: node.outputs.slice(0, cell.hasC ? 3 : 2),
+          outputs: node.outputs.slice(0, 1 + cell.states.length),
           attributes: {
             hidden_size: config.hidden,
             direction: config.direction,

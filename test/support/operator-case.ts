@@ -6,7 +6,7 @@ import { toHost } from '../../src/ops/value.ts';
 import { runReference } from '../../src/reference.ts';
 import { sizeOf, tensor, type DataType, type Tensor } from '../../src/tensor.ts';
 import { expectClose, type Closeness } from './close.ts';
-import { writeOnnx } from './onnx-writer.ts';
+import { writeOnnx, type OnnxNode } from './onnx-writer.ts';
 import { runOnnxRuntime } from './onnxruntime.ts';
 import type { Random } from './random.ts';
 
@@ -120,7 +120,7 @@ export async function expectLikeOnnxRuntime(
   const inferred = inferCase(operatorCase);
   const actual = evaluateCase(operatorCase);
   const model = writeOnnx({
-    nodes: [node],
+    nodes: [node as OnnxNode],
     inputs: Object.entries(feeds).map(([name, { type, dims }]) => ({ name, type, dims })),
     outputs: inferred.map(({ type }, slot) => ({ name: `y${slot}`, type })),
   });

@@ -12,6 +12,7 @@ import type { Random } from './random.ts';
 
 /** One recurrent layer: its attributes, its sizes, and which optional inputs and outputs it has. */
 export interface RecurrentConfig extends RecurrentAttributes {
+  readonly cell: CellName;
   readonly T: number;
   readonly B: number;
   readonly I: number;

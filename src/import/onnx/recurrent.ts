@@ -3,6 +3,7 @@
 // Runtime: onnxruntime/core/providers/cpu/rnn/rnn_helpers.cc.
 import {
   ACTIVATIONS,
+  cellOf,
   CELLS,
   findActivation,
   type Activation,
@@ -66,7 +67,7 @@ function checkWeights(
   scope: Scope,
   path: string,
 ): void {
-  const rows = CELLS[cell].gates.length * hidden;
+  const rows = cellOf(cell).gates.length * hidden;
   const D = direction === 'bidirectional' ? 2 : 1;
   const shapes = new Map<number, readonly [string, ...(number | string)[]]>([
     [1, ['W', D, rows, 'I']],

@@ -1,6 +1,6 @@
 // The lowerings that are there. Recurrence always is; the others come with a chunk of their own.
 import type { Lower } from '../lowering.ts';
-import { lowerRecurrent } from './recurrent.ts';
+import { lowerRecurrent } from './recurrent/layer.ts';
 
 const table = new Map<string, Lower>([['Recurrent', lowerRecurrent]]);
 

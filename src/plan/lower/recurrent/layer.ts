@@ -1,0 +1,57 @@
+// A recurrent layer as dispatches: states in; then for each chunk of time steps the input projection of
+// all of them at once, and the recurrence; then states out.
+import { projectKernel, tileColumns } from '../../../../shaders/recurrent/project.ts';
+import { directionsOf, recurrentAttributes } from '../../../graph.ts';
+import { chooseProject, chooseRecurrent } from '../../choose.ts';
+import type { Lower } from '../../lowering.ts';
+import { MAX_LOOP_STEPS } from '../../types.ts';
+import { maxChunkSteps, recurrentDispatch, timeUniforms } from './dispatch.ts';
+import { Recurrence } from './recurrence.ts';
+import { lowerSingleStep } from './single-step.ts';
+import { callOf, LENGTHS, MASK, specOf, X } from './spec.ts';
+import { LayerState } from './state.ts';
+import { foldedBias, inputProduct } from './weights.ts';
+
+/** Lowers a `Recurrent` node. */
+export const lowerRecurrent: Lower = (ctx) => {
+  const a = recurrentAttributes(ctx.node);
+  const spec = specOf(ctx);
+  if (lowerSingleStep(ctx, spec)) return;
+  const directions = directionsOf(a);
+  const call = callOf(ctx);
+  const { steps, rows, inputs } = call;
+  const columns = spec.gates.length * spec.hidden;
+  const choice = chooseRecurrent(spec, rows, steps, ctx.device, ctx.options);
+  const projected = rows * Math.min(steps, MAX_LOOP_STEPS);
+  const tile = chooseProject(projected, columns, ctx.device, ctx.options.effort);
+  const w = inputProduct([ctx], spec, inputs, tileColumns(tile));
+  const b = foldedBias([ctx], spec);
+  const perStep = directions * rows * columns;
+  const max = maxChunkSteps(perStep);
+  const chunk = Math.min(steps, max > 1 ? max - (max % 2) : 1); // even: states end where they began
+  const shared = {
+    xw: ctx.scratch(chunk * perStep, 'W·x + b'),
+    y: spec.writesY ? ctx.write(0) : undefined,
+    ...(spec.hasLengths && { lengths: ctx.read(LENGTHS) }),
+    ...(spec.mask && { mask: ctx.read(MASK) }),
+  };
+  const project = projectKernel(spec, inputs, tile, b !== undefined);
+  const recurrence = new Recurrence([ctx], spec, choice, rows, shared);
+  const state = new LayerState(ctx, spec, rows);
+  // A layer that begins from zero needs no states brought in, unless there is no step to make them.
+  const fromZero = steps > 0 && state.fromZero;
+  if (!fromZero) state.bringIn(recurrence.state);
+
+  for (let start = 0; start < steps; start += chunk) {
+    const chunkSteps = Math.min(chunk, steps - start);
+    const uniforms = { ...timeUniforms(a, call, spec.output), start, chunkSteps };
+    const across = Math.ceil(columns / tileColumns(tile));
+    const grid = [across, Math.ceil((chunkSteps * rows) / tile.rows), directions] as const;
+    const buffers = { ...shared, x: ctx.read(X), w, b };
+    const flops = 2 * chunkSteps * perStep * inputs;
+    ctx.emit(recurrentDispatch(ctx.path, project, grid, buffers, uniforms, flops));
+    const isFirst = fromZero && start === 0;
+    recurrence.run({ steps: chunkSteps, instances: directions, fromZero: isFirst, uniforms });
+  }
+  state.bringOut(recurrence.state);
+};
