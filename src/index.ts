@@ -37,8 +37,19 @@ export type {
   PyTorchPermute,
   PyTorchRecurrent,
 } from './import/pytorch/architecture.ts';
-export { bidirectional, dense, embedding, gru, input, lstm, rnn, sequential } from './layers.ts';
+export {
+  bidirectional,
+  dense,
+  embedding,
+  gru,
+  input,
+  lstm,
+  recurrent,
+  rnn,
+  sequential,
+} from './layers.ts';
 export type {
+  CellOptions,
   DenseOptions,
   EmbeddingOptions,
   GruOptions,
@@ -49,10 +60,22 @@ export type {
   MergeMode,
   NestedNumbers,
   RecurrentLayer,
+  RecurrentLayerOptions,
   RecurrentOptions,
   SequentialOptions,
   Weights,
 } from './layers.ts';
 export type { ImportLimits } from './import/limits.ts';
 export type { Attribute, Graph, Node, RecurrentAttributes, ValueInfo } from './graph.ts';
-export type { CellName } from './cells/index.ts';
+export { defineCell } from './cells/define-cell.ts';
+export type { CellDefinition, PhaseDefinition } from './cells/define-cell.ts';
+export type {
+  Cell,
+  CellName,
+  CellParameter,
+  CellPhase,
+  CellReduction,
+  CellVariant,
+  StepInput,
+  Vectors,
+} from './cells/index.ts';

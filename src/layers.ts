@@ -8,12 +8,14 @@ export { dense, embedding } from './layers/dense.ts';
 export type { DenseOptions, EmbeddingOptions } from './layers/dense.ts';
 export type { Layer, Layout, NestedNumbers, Weights } from './layers/layer.ts';
 export { bidirectional } from './layers/bidirectional.ts';
-export { gru, lstm, rnn } from './layers/recurrent.ts';
+export { gru, lstm, recurrent, rnn } from './layers/recurrent.ts';
 export type {
+  CellOptions,
   GruOptions,
   LstmOptions,
   MergeMode,
   RecurrentLayer,
+  RecurrentLayerOptions,
   RecurrentOptions,
 } from './layers/recurrent.ts';
 

@@ -129,8 +129,8 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
   const products = phases.map((phase, index) => phasePart(spec, phase, index, tile, common));
   const frame: Part = {
     names: {
-      LOAD_WEIGHTS: products.map(({ names }) => names!['LOAD_WEIGHTS']!).join('\n'),
-      PHASES: products.map(({ names }) => names!['PHASES']!).join('\n'),
+      LOAD_WEIGHTS: products.map(({ load }) => load).join('\n'),
+      PHASES: products.map(({ run }) => run).join('\n'),
     },
     uniforms: {
       rows: 'u32',
@@ -141,18 +141,18 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
       ...(wavefront && { layer: 'u32' }),
     },
   };
-  const weights = products.map(({ names: _, ...part }) => part);
-  return kernelOf('recurrent-persistent', text, [common, ...weights, frame]);
+  const parts = products.map(({ part }) => part);
+  return kernelOf('recurrent-persistent', text, [common, ...parts, frame]);
 }
 
-/** The weights of a phase, and its statements in LOAD_WEIGHTS and PHASES. */
+/** The weights and functions of a phase, the statements that load its weights, and those that run it. */
 function phasePart(
   spec: RecurrentSpec,
   phase: StepPhase,
   index: number,
   tile: PersistentTile,
   common: Part,
-): Part {
+): { readonly part: Part; readonly load: string; readonly run: string } {
   const { units, k4, gates } = productSizes(spec, phase);
   const { lanes, sharers = 1, weightsInRegisters } = tile;
   const cell = phase === 'projection' ? undefined : phase;
@@ -225,18 +225,13 @@ function phasePart(
   const reductions = (cell?.reductions ?? []).map(({ name }) =>
     expand(reductionText, { ...expansion, names: { ...names, TERM: name } }),
   );
+  const gatesOf = multiplies && cell ? gatesFunction(spec, `toGates${index}`, cell.product) : '';
   return {
-    ...weights,
-    wgsl: [
-      weights.wgsl ?? '',
-      multiplies && cell ? gatesFunction(spec, `toGates${index}`, cell.product) : '',
-    ].join('\n'),
-    names: {
-      LOAD_WEIGHTS: multiplies ? expand(weightsText, expansion) : '',
-      PHASES: expand(phaseText, {
-        ...expansion,
-        names: { ...names, REDUCTIONS: reductions.join('\n') },
-      }),
-    },
+    part: { ...weights, wgsl: `${weights.wgsl ?? ''}\n${gatesOf}` },
+    load: multiplies ? expand(weightsText, expansion) : '',
+    run: expand(phaseText, {
+      ...expansion,
+      names: { REDUCTIONS: reductions.join('\n'), ...names },
+    }),
   };
 }

@@ -94,7 +94,7 @@ export function stepKernel(
   const isFinal = cell?.passes.length === 0;
   const passed = typeof before === 'object' ? before.passes : [];
   const sums = (productSizes(spec, phase).gates + ownInputs(phase, single).length) * tile.units;
-  const splitK = tile.slices > 1 && !tile.isSubgroup;
+  const splitK = sums > 0 && tile.slices > 1 && !tile.isSubgroup;
   const passes = passPart(spec, cell ? passed : [], cell?.passes ?? [], isFinal && spec.projected);
   const parts: Part[] = [
     tilePart(spec, phase, tile),
@@ -115,7 +115,7 @@ export function stepKernel(
     // Without a mask Y of a single step is h after it, which is written as a state.
     outputPart(spec, isLast && (!single || masked), masked && (isLast || isFinal)),
     {
-      flags: { CELL: cell !== undefined },
+      flags: { CELL: cell !== undefined, SPLIT_K: splitK },
       names: cell ? { CELL_FUNCTION: cell.name } : {},
       constants: splitK ? { ALL_SUMS: sums } : {},
       uniforms: { rows: 'u32', start: 'u32' },
@@ -140,7 +140,6 @@ function tilePart(spec: RecurrentSpec, phase: StepPhase, tile: StepTile): Part {
       ...(isSubgroup && { LOG2_SLICES: Math.log2(slices) }),
     },
     flags: {
-      SPLIT_K: slices > 1 && !isSubgroup,
       SUBGROUP_SUM: isSubgroup,
       SLICED: slices > 1,
       READS_SUBGROUP_LANE: isSubgroup || sharers > 1,
@@ -160,7 +159,12 @@ function productPart(
   isSingle: boolean,
 ): Part {
   const { units, k4, gates } = productSizes(spec, phase);
-  if (gates === 0) return { flags: { PRODUCT: false, SCALED: false, UNEVEN_SLICES: false } };
+  if (gates === 0) {
+    return {
+      flags: { PRODUCT: false, SCALED: false, UNEVEN_SLICES: false },
+      constants: { SUMS: 0 },
+    };
+  }
   const [h] = spec.states as readonly [string];
   const isCell = phase !== 'projection';
   const ofState = isCell && phase.of === h;

@@ -133,174 +133,176 @@ fn main(
     // units at once, 4u of them, which share the loads of the vector.
     {
       {
-        // The initializer counts: without it Dawn does not clear a variable that a loop declares again.
-        var acc = array<array<f32, ROWS>, 12u>(); // [unit · 3u + gate][row]
-        for (var k = 0u; k < 32u; k++) {
-          // Four terms of the sums of a tile, for one vec4 along K:
-          //
-          //   acc[s][row] += W[s, k … k+3] · v[row, k … k+3]        for all sums s and rows of the invocation
-          //
-          // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: load_r0((((instance * 4u + s / 3u) * 32u + k) * 3u + s % 3u) * LANES + lane) is the
-          // load of W for sum `s`, hVector(k, min(j * SHARERS + subgroupLane, ROWS - 1u)) the load of v for row `j`. One load of W serves ROWS rows, one load of v
-          // 12u sums (register blocking). Sums are f32 whatever the type of the weights.
-          var weights: array<vec4f, 12u>;
-          weights[0u] = load_r0((((instance * 4u + 0u / 3u) * 32u + k) * 3u + 0u % 3u) * LANES + lane);
-          weights[1u] = load_r0((((instance * 4u + 1u / 3u) * 32u + k) * 3u + 1u % 3u) * LANES + lane);
-          weights[2u] = load_r0((((instance * 4u + 2u / 3u) * 32u + k) * 3u + 2u % 3u) * LANES + lane);
-          weights[3u] = load_r0((((instance * 4u + 3u / 3u) * 32u + k) * 3u + 3u % 3u) * LANES + lane);
-          weights[4u] = load_r0((((instance * 4u + 4u / 3u) * 32u + k) * 3u + 4u % 3u) * LANES + lane);
-          weights[5u] = load_r0((((instance * 4u + 5u / 3u) * 32u + k) * 3u + 5u % 3u) * LANES + lane);
-          weights[6u] = load_r0((((instance * 4u + 6u / 3u) * 32u + k) * 3u + 6u % 3u) * LANES + lane);
-          weights[7u] = load_r0((((instance * 4u + 7u / 3u) * 32u + k) * 3u + 7u % 3u) * LANES + lane);
-          weights[8u] = load_r0((((instance * 4u + 8u / 3u) * 32u + k) * 3u + 8u % 3u) * LANES + lane);
-          weights[9u] = load_r0((((instance * 4u + 9u / 3u) * 32u + k) * 3u + 9u % 3u) * LANES + lane);
-          weights[10u] = load_r0((((instance * 4u + 10u / 3u) * 32u + k) * 3u + 10u % 3u) * LANES + lane);
-          weights[11u] = load_r0((((instance * 4u + 11u / 3u) * 32u + k) * 3u + 11u % 3u) * LANES + lane);
-          var vectors: array<vec4f, LOADS>;
-          vectors[0u] = hVector(k, min(0u * SHARERS + subgroupLane, ROWS - 1u));
-          {
-            let v = vec4f(subgroupBroadcast(vectors[0u / SHARERS], 0u % SHARERS));
-            acc[0u][0u] += f32(dot(weights[0u], v));
-            acc[1u][0u] += f32(dot(weights[1u], v));
-            acc[2u][0u] += f32(dot(weights[2u], v));
-            acc[3u][0u] += f32(dot(weights[3u], v));
-            acc[4u][0u] += f32(dot(weights[4u], v));
-            acc[5u][0u] += f32(dot(weights[5u], v));
-            acc[6u][0u] += f32(dot(weights[6u], v));
-            acc[7u][0u] += f32(dot(weights[7u], v));
-            acc[8u][0u] += f32(dot(weights[8u], v));
-            acc[9u][0u] += f32(dot(weights[9u], v));
-            acc[10u][0u] += f32(dot(weights[10u], v));
-            acc[11u][0u] += f32(dot(weights[11u], v));
+        {
+          // The initializer counts: without it Dawn does not clear a variable that a loop declares again.
+          var acc = array<array<f32, ROWS>, 12u>(); // [unit · 3u + gate][row]
+          for (var k = 0u; k < 32u; k++) {
+            // Four terms of the sums of a tile, for one vec4 along K:
+            //
+            //   acc[s][row] += W[s, k … k+3] · v[row, k … k+3]        for all sums s and rows of the invocation
+            //
+            // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: load_r0((((instance * 4u + s / 3u) * 32u + k) * 3u + s % 3u) * LANES + lane) is the
+            // load of W for sum `s`, hVector(k, min(j * SHARERS + subgroupLane, ROWS - 1u)) the load of v for row `j`. One load of W serves ROWS rows, one load of v
+            // 12u sums (register blocking). Sums are f32 whatever the type of the weights.
+            var weights: array<vec4f, 12u>;
+            weights[0u] = load_r0((((instance * 4u + 0u / 3u) * 32u + k) * 3u + 0u % 3u) * LANES + lane);
+            weights[1u] = load_r0((((instance * 4u + 1u / 3u) * 32u + k) * 3u + 1u % 3u) * LANES + lane);
+            weights[2u] = load_r0((((instance * 4u + 2u / 3u) * 32u + k) * 3u + 2u % 3u) * LANES + lane);
+            weights[3u] = load_r0((((instance * 4u + 3u / 3u) * 32u + k) * 3u + 3u % 3u) * LANES + lane);
+            weights[4u] = load_r0((((instance * 4u + 4u / 3u) * 32u + k) * 3u + 4u % 3u) * LANES + lane);
+            weights[5u] = load_r0((((instance * 4u + 5u / 3u) * 32u + k) * 3u + 5u % 3u) * LANES + lane);
+            weights[6u] = load_r0((((instance * 4u + 6u / 3u) * 32u + k) * 3u + 6u % 3u) * LANES + lane);
+            weights[7u] = load_r0((((instance * 4u + 7u / 3u) * 32u + k) * 3u + 7u % 3u) * LANES + lane);
+            weights[8u] = load_r0((((instance * 4u + 8u / 3u) * 32u + k) * 3u + 8u % 3u) * LANES + lane);
+            weights[9u] = load_r0((((instance * 4u + 9u / 3u) * 32u + k) * 3u + 9u % 3u) * LANES + lane);
+            weights[10u] = load_r0((((instance * 4u + 10u / 3u) * 32u + k) * 3u + 10u % 3u) * LANES + lane);
+            weights[11u] = load_r0((((instance * 4u + 11u / 3u) * 32u + k) * 3u + 11u % 3u) * LANES + lane);
+            var vectors: array<vec4f, LOADS>;
+            vectors[0u] = hVector(k, min(0u * SHARERS + subgroupLane, ROWS - 1u));
+            {
+              let v = vec4f(subgroupBroadcast(vectors[0u / SHARERS], 0u % SHARERS));
+              acc[0u][0u] += f32(dot(weights[0u], v));
+              acc[1u][0u] += f32(dot(weights[1u], v));
+              acc[2u][0u] += f32(dot(weights[2u], v));
+              acc[3u][0u] += f32(dot(weights[3u], v));
+              acc[4u][0u] += f32(dot(weights[4u], v));
+              acc[5u][0u] += f32(dot(weights[5u], v));
+              acc[6u][0u] += f32(dot(weights[6u], v));
+              acc[7u][0u] += f32(dot(weights[7u], v));
+              acc[8u][0u] += f32(dot(weights[8u], v));
+              acc[9u][0u] += f32(dot(weights[9u], v));
+              acc[10u][0u] += f32(dot(weights[10u], v));
+              acc[11u][0u] += f32(dot(weights[11u], v));
+            }
+            {
+              let v = vec4f(subgroupBroadcast(vectors[1u / SHARERS], 1u % SHARERS));
+              acc[0u][1u] += f32(dot(weights[0u], v));
+              acc[1u][1u] += f32(dot(weights[1u], v));
+              acc[2u][1u] += f32(dot(weights[2u], v));
+              acc[3u][1u] += f32(dot(weights[3u], v));
+              acc[4u][1u] += f32(dot(weights[4u], v));
+              acc[5u][1u] += f32(dot(weights[5u], v));
+              acc[6u][1u] += f32(dot(weights[6u], v));
+              acc[7u][1u] += f32(dot(weights[7u], v));
+              acc[8u][1u] += f32(dot(weights[8u], v));
+              acc[9u][1u] += f32(dot(weights[9u], v));
+              acc[10u][1u] += f32(dot(weights[10u], v));
+              acc[11u][1u] += f32(dot(weights[11u], v));
+            }
+            {
+              let v = vec4f(subgroupBroadcast(vectors[2u / SHARERS], 2u % SHARERS));
+              acc[0u][2u] += f32(dot(weights[0u], v));
+              acc[1u][2u] += f32(dot(weights[1u], v));
+              acc[2u][2u] += f32(dot(weights[2u], v));
+              acc[3u][2u] += f32(dot(weights[3u], v));
+              acc[4u][2u] += f32(dot(weights[4u], v));
+              acc[5u][2u] += f32(dot(weights[5u], v));
+              acc[6u][2u] += f32(dot(weights[6u], v));
+              acc[7u][2u] += f32(dot(weights[7u], v));
+              acc[8u][2u] += f32(dot(weights[8u], v));
+              acc[9u][2u] += f32(dot(weights[9u], v));
+              acc[10u][2u] += f32(dot(weights[10u], v));
+              acc[11u][2u] += f32(dot(weights[11u], v));
+            }
+            {
+              let v = vec4f(subgroupBroadcast(vectors[3u / SHARERS], 3u % SHARERS));
+              acc[0u][3u] += f32(dot(weights[0u], v));
+              acc[1u][3u] += f32(dot(weights[1u], v));
+              acc[2u][3u] += f32(dot(weights[2u], v));
+              acc[3u][3u] += f32(dot(weights[3u], v));
+              acc[4u][3u] += f32(dot(weights[4u], v));
+              acc[5u][3u] += f32(dot(weights[5u], v));
+              acc[6u][3u] += f32(dot(weights[6u], v));
+              acc[7u][3u] += f32(dot(weights[7u], v));
+              acc[8u][3u] += f32(dot(weights[8u], v));
+              acc[9u][3u] += f32(dot(weights[9u], v));
+              acc[10u][3u] += f32(dot(weights[10u], v));
+              acc[11u][3u] += f32(dot(weights[11u], v));
+            }
+            {
+              let v = vec4f(subgroupBroadcast(vectors[4u / SHARERS], 4u % SHARERS));
+              acc[0u][4u] += f32(dot(weights[0u], v));
+              acc[1u][4u] += f32(dot(weights[1u], v));
+              acc[2u][4u] += f32(dot(weights[2u], v));
+              acc[3u][4u] += f32(dot(weights[3u], v));
+              acc[4u][4u] += f32(dot(weights[4u], v));
+              acc[5u][4u] += f32(dot(weights[5u], v));
+              acc[6u][4u] += f32(dot(weights[6u], v));
+              acc[7u][4u] += f32(dot(weights[7u], v));
+              acc[8u][4u] += f32(dot(weights[8u], v));
+              acc[9u][4u] += f32(dot(weights[9u], v));
+              acc[10u][4u] += f32(dot(weights[10u], v));
+              acc[11u][4u] += f32(dot(weights[11u], v));
+            }
+            {
+              let v = vec4f(subgroupBroadcast(vectors[5u / SHARERS], 5u % SHARERS));
+              acc[0u][5u] += f32(dot(weights[0u], v));
+              acc[1u][5u] += f32(dot(weights[1u], v));
+              acc[2u][5u] += f32(dot(weights[2u], v));
+              acc[3u][5u] += f32(dot(weights[3u], v));
+              acc[4u][5u] += f32(dot(weights[4u], v));
+              acc[5u][5u] += f32(dot(weights[5u], v));
+              acc[6u][5u] += f32(dot(weights[6u], v));
+              acc[7u][5u] += f32(dot(weights[7u], v));
+              acc[8u][5u] += f32(dot(weights[8u], v));
+              acc[9u][5u] += f32(dot(weights[9u], v));
+              acc[10u][5u] += f32(dot(weights[10u], v));
+              acc[11u][5u] += f32(dot(weights[11u], v));
+            }
+            {
+              let v = vec4f(subgroupBroadcast(vectors[6u / SHARERS], 6u % SHARERS));
+              acc[0u][6u] += f32(dot(weights[0u], v));
+              acc[1u][6u] += f32(dot(weights[1u], v));
+              acc[2u][6u] += f32(dot(weights[2u], v));
+              acc[3u][6u] += f32(dot(weights[3u], v));
+              acc[4u][6u] += f32(dot(weights[4u], v));
+              acc[5u][6u] += f32(dot(weights[5u], v));
+              acc[6u][6u] += f32(dot(weights[6u], v));
+              acc[7u][6u] += f32(dot(weights[7u], v));
+              acc[8u][6u] += f32(dot(weights[8u], v));
+              acc[9u][6u] += f32(dot(weights[9u], v));
+              acc[10u][6u] += f32(dot(weights[10u], v));
+              acc[11u][6u] += f32(dot(weights[11u], v));
+            }
+            {
+              let v = vec4f(subgroupBroadcast(vectors[7u / SHARERS], 7u % SHARERS));
+              acc[0u][7u] += f32(dot(weights[0u], v));
+              acc[1u][7u] += f32(dot(weights[1u], v));
+              acc[2u][7u] += f32(dot(weights[2u], v));
+              acc[3u][7u] += f32(dot(weights[3u], v));
+              acc[4u][7u] += f32(dot(weights[4u], v));
+              acc[5u][7u] += f32(dot(weights[5u], v));
+              acc[6u][7u] += f32(dot(weights[6u], v));
+              acc[7u][7u] += f32(dot(weights[7u], v));
+              acc[8u][7u] += f32(dot(weights[8u], v));
+              acc[9u][7u] += f32(dot(weights[9u], v));
+              acc[10u][7u] += f32(dot(weights[10u], v));
+              acc[11u][7u] += f32(dot(weights[11u], v));
+            }
+            ;
           }
-          {
-            let v = vec4f(subgroupBroadcast(vectors[1u / SHARERS], 1u % SHARERS));
-            acc[0u][1u] += f32(dot(weights[0u], v));
-            acc[1u][1u] += f32(dot(weights[1u], v));
-            acc[2u][1u] += f32(dot(weights[2u], v));
-            acc[3u][1u] += f32(dot(weights[3u], v));
-            acc[4u][1u] += f32(dot(weights[4u], v));
-            acc[5u][1u] += f32(dot(weights[5u], v));
-            acc[6u][1u] += f32(dot(weights[6u], v));
-            acc[7u][1u] += f32(dot(weights[7u], v));
-            acc[8u][1u] += f32(dot(weights[8u], v));
-            acc[9u][1u] += f32(dot(weights[9u], v));
-            acc[10u][1u] += f32(dot(weights[10u], v));
-            acc[11u][1u] += f32(dot(weights[11u], v));
-          }
-          {
-            let v = vec4f(subgroupBroadcast(vectors[2u / SHARERS], 2u % SHARERS));
-            acc[0u][2u] += f32(dot(weights[0u], v));
-            acc[1u][2u] += f32(dot(weights[1u], v));
-            acc[2u][2u] += f32(dot(weights[2u], v));
-            acc[3u][2u] += f32(dot(weights[3u], v));
-            acc[4u][2u] += f32(dot(weights[4u], v));
-            acc[5u][2u] += f32(dot(weights[5u], v));
-            acc[6u][2u] += f32(dot(weights[6u], v));
-            acc[7u][2u] += f32(dot(weights[7u], v));
-            acc[8u][2u] += f32(dot(weights[8u], v));
-            acc[9u][2u] += f32(dot(weights[9u], v));
-            acc[10u][2u] += f32(dot(weights[10u], v));
-            acc[11u][2u] += f32(dot(weights[11u], v));
-          }
-          {
-            let v = vec4f(subgroupBroadcast(vectors[3u / SHARERS], 3u % SHARERS));
-            acc[0u][3u] += f32(dot(weights[0u], v));
-            acc[1u][3u] += f32(dot(weights[1u], v));
-            acc[2u][3u] += f32(dot(weights[2u], v));
-            acc[3u][3u] += f32(dot(weights[3u], v));
-            acc[4u][3u] += f32(dot(weights[4u], v));
-            acc[5u][3u] += f32(dot(weights[5u], v));
-            acc[6u][3u] += f32(dot(weights[6u], v));
-            acc[7u][3u] += f32(dot(weights[7u], v));
-            acc[8u][3u] += f32(dot(weights[8u], v));
-            acc[9u][3u] += f32(dot(weights[9u], v));
-            acc[10u][3u] += f32(dot(weights[10u], v));
-            acc[11u][3u] += f32(dot(weights[11u], v));
-          }
-          {
-            let v = vec4f(subgroupBroadcast(vectors[4u / SHARERS], 4u % SHARERS));
-            acc[0u][4u] += f32(dot(weights[0u], v));
-            acc[1u][4u] += f32(dot(weights[1u], v));
-            acc[2u][4u] += f32(dot(weights[2u], v));
-            acc[3u][4u] += f32(dot(weights[3u], v));
-            acc[4u][4u] += f32(dot(weights[4u], v));
-            acc[5u][4u] += f32(dot(weights[5u], v));
-            acc[6u][4u] += f32(dot(weights[6u], v));
-            acc[7u][4u] += f32(dot(weights[7u], v));
-            acc[8u][4u] += f32(dot(weights[8u], v));
-            acc[9u][4u] += f32(dot(weights[9u], v));
-            acc[10u][4u] += f32(dot(weights[10u], v));
-            acc[11u][4u] += f32(dot(weights[11u], v));
-          }
-          {
-            let v = vec4f(subgroupBroadcast(vectors[5u / SHARERS], 5u % SHARERS));
-            acc[0u][5u] += f32(dot(weights[0u], v));
-            acc[1u][5u] += f32(dot(weights[1u], v));
-            acc[2u][5u] += f32(dot(weights[2u], v));
-            acc[3u][5u] += f32(dot(weights[3u], v));
-            acc[4u][5u] += f32(dot(weights[4u], v));
-            acc[5u][5u] += f32(dot(weights[5u], v));
-            acc[6u][5u] += f32(dot(weights[6u], v));
-            acc[7u][5u] += f32(dot(weights[7u], v));
-            acc[8u][5u] += f32(dot(weights[8u], v));
-            acc[9u][5u] += f32(dot(weights[9u], v));
-            acc[10u][5u] += f32(dot(weights[10u], v));
-            acc[11u][5u] += f32(dot(weights[11u], v));
-          }
-          {
-            let v = vec4f(subgroupBroadcast(vectors[6u / SHARERS], 6u % SHARERS));
-            acc[0u][6u] += f32(dot(weights[0u], v));
-            acc[1u][6u] += f32(dot(weights[1u], v));
-            acc[2u][6u] += f32(dot(weights[2u], v));
-            acc[3u][6u] += f32(dot(weights[3u], v));
-            acc[4u][6u] += f32(dot(weights[4u], v));
-            acc[5u][6u] += f32(dot(weights[5u], v));
-            acc[6u][6u] += f32(dot(weights[6u], v));
-            acc[7u][6u] += f32(dot(weights[7u], v));
-            acc[8u][6u] += f32(dot(weights[8u], v));
-            acc[9u][6u] += f32(dot(weights[9u], v));
-            acc[10u][6u] += f32(dot(weights[10u], v));
-            acc[11u][6u] += f32(dot(weights[11u], v));
-          }
-          {
-            let v = vec4f(subgroupBroadcast(vectors[7u / SHARERS], 7u % SHARERS));
-            acc[0u][7u] += f32(dot(weights[0u], v));
-            acc[1u][7u] += f32(dot(weights[1u], v));
-            acc[2u][7u] += f32(dot(weights[2u], v));
-            acc[3u][7u] += f32(dot(weights[3u], v));
-            acc[4u][7u] += f32(dot(weights[4u], v));
-            acc[5u][7u] += f32(dot(weights[5u], v));
-            acc[6u][7u] += f32(dot(weights[6u], v));
-            acc[7u][7u] += f32(dot(weights[7u], v));
-            acc[8u][7u] += f32(dot(weights[8u], v));
-            acc[9u][7u] += f32(dot(weights[9u], v));
-            acc[10u][7u] += f32(dot(weights[10u], v));
-            acc[11u][7u] += f32(dot(weights[11u], v));
-          }
-          ;
-        }
-        var sums = acc; // a copy: an index that varies would push the sums themselves out of registers
-        for (var j = 0u; j < 4u; j++) {
-          let unit = (0u * 4u + j) * LANES + lane;
-          if (unit < 128u) {
-            for (var row = 0u; row < ROWS; row++) {
-              if (firstRow + row < params.rows) {
-                let place = Place(firstRow + row, unit, step, chunkStep);
-                var products: array<f32, 3u>;
-                products[0u] = sums[j * 3u + 0u][row];
-                products[1u] = sums[j * 3u + 1u][row];
-                products[2u] = sums[j * 3u + 2u][row];
-                const live = true;
-                let before = states[(0u * 4u + j) * ROWS + row];
-                var after = gru(
-                  loadX(place),
-                  toGates0(products),
-                  before,
-                  loadParameters(unit),
-                );
-                storeOutput(place, after.h, live);
-                if (live) { states[(0u * 4u + j) * ROWS + row] = after; }
+          var sums = acc; // a copy: an index that varies would push the sums themselves out of registers
+          for (var j = 0u; j < 4u; j++) {
+            let unit = (0u * 4u + j) * LANES + lane;
+            if (unit < 128u) {
+              for (var row = 0u; row < ROWS; row++) {
+                if (firstRow + row < params.rows) {
+                  let place = Place(firstRow + row, unit, step, chunkStep);
+                  var products: array<f32, 3u>;
+                  products[0u] = sums[j * 3u + 0u][row];
+                  products[1u] = sums[j * 3u + 1u][row];
+                  products[2u] = sums[j * 3u + 2u][row];
+                  const live = true;
+                  let before = states[(0u * 4u + j) * ROWS + row];
+                  var after = gru(
+                    loadX(place),
+                    toGates0(products),
+                    before,
+                    loadParameters(unit),
+                  );
+                  storeOutput(place, after.h, live);
+                  if (live) { states[(0u * 4u + j) * ROWS + row] = after; }
+                }
               }
             }
           }

@@ -153,209 +153,211 @@ fn main(
     // 1u times: with weights in registers, one unit of the invocation after the other; else all
     // units at once, 1u of them, which share the loads of the vector.
     {
-      if (0u * 1u * LANES + lane < 20u)
       {
-        // The initializer counts: without it Dawn does not clear a variable that a loop declares again.
-        var acc = array<array<f32, ROWS>, 4u>(); // [unit · 4u + gate][row]
+        if (0u * 1u * LANES + lane < 20u)
         {
-          // Four terms of the sums of a tile, for one vec4 along K:
-          //
-          //   acc[s][row] += W[s, 0u … 0u+3] · v[row, 0u … 0u+3]        for all sums s and rows of the invocation
-          //
-          // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][0u * 4u + s] is the
-          // load of W for sum `s`, hVector(0u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
-          // 4u sums (register blocking). Sums are f32 whatever the type of the weights.
-          var weights: array<vec4f, 4u>;
-          weights[0u] = weights0[0u][0u * 4u + 0u];
-          weights[1u] = weights0[0u][0u * 4u + 1u];
-          weights[2u] = weights0[0u][0u * 4u + 2u];
-          weights[3u] = weights0[0u][0u * 4u + 3u];
-          var vectors: array<vec4f, LOADS>;
-          vectors[0u] = hVector(0u, 0u);
-          vectors[1u] = hVector(0u, 1u);
+          // The initializer counts: without it Dawn does not clear a variable that a loop declares again.
+          var acc = array<array<f32, ROWS>, 4u>(); // [unit · 4u + gate][row]
           {
-            let v = vec4f(vectors[0u]);
-            acc[0u][0u] += f32(dot(weights[0u], v));
-            acc[1u][0u] += f32(dot(weights[1u], v));
-            acc[2u][0u] += f32(dot(weights[2u], v));
-            acc[3u][0u] += f32(dot(weights[3u], v));
-          }
-          {
-            let v = vec4f(vectors[1u]);
-            acc[0u][1u] += f32(dot(weights[0u], v));
-            acc[1u][1u] += f32(dot(weights[1u], v));
-            acc[2u][1u] += f32(dot(weights[2u], v));
-            acc[3u][1u] += f32(dot(weights[3u], v));
-          }
-          ;
-        }
-        {
-          // Four terms of the sums of a tile, for one vec4 along K:
-          //
-          //   acc[s][row] += W[s, 1u … 1u+3] · v[row, 1u … 1u+3]        for all sums s and rows of the invocation
-          //
-          // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][1u * 4u + s] is the
-          // load of W for sum `s`, hVector(1u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
-          // 4u sums (register blocking). Sums are f32 whatever the type of the weights.
-          var weights: array<vec4f, 4u>;
-          weights[0u] = weights0[0u][1u * 4u + 0u];
-          weights[1u] = weights0[0u][1u * 4u + 1u];
-          weights[2u] = weights0[0u][1u * 4u + 2u];
-          weights[3u] = weights0[0u][1u * 4u + 3u];
-          var vectors: array<vec4f, LOADS>;
-          vectors[0u] = hVector(1u, 0u);
-          vectors[1u] = hVector(1u, 1u);
-          {
-            let v = vec4f(vectors[0u]);
-            acc[0u][0u] += f32(dot(weights[0u], v));
-            acc[1u][0u] += f32(dot(weights[1u], v));
-            acc[2u][0u] += f32(dot(weights[2u], v));
-            acc[3u][0u] += f32(dot(weights[3u], v));
-          }
-          {
-            let v = vec4f(vectors[1u]);
-            acc[0u][1u] += f32(dot(weights[0u], v));
-            acc[1u][1u] += f32(dot(weights[1u], v));
-            acc[2u][1u] += f32(dot(weights[2u], v));
-            acc[3u][1u] += f32(dot(weights[3u], v));
-          }
-          ;
-        }
-        {
-          // Four terms of the sums of a tile, for one vec4 along K:
-          //
-          //   acc[s][row] += W[s, 2u … 2u+3] · v[row, 2u … 2u+3]        for all sums s and rows of the invocation
-          //
-          // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][2u * 4u + s] is the
-          // load of W for sum `s`, hVector(2u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
-          // 4u sums (register blocking). Sums are f32 whatever the type of the weights.
-          var weights: array<vec4f, 4u>;
-          weights[0u] = weights0[0u][2u * 4u + 0u];
-          weights[1u] = weights0[0u][2u * 4u + 1u];
-          weights[2u] = weights0[0u][2u * 4u + 2u];
-          weights[3u] = weights0[0u][2u * 4u + 3u];
-          var vectors: array<vec4f, LOADS>;
-          vectors[0u] = hVector(2u, 0u);
-          vectors[1u] = hVector(2u, 1u);
-          {
-            let v = vec4f(vectors[0u]);
-            acc[0u][0u] += f32(dot(weights[0u], v));
-            acc[1u][0u] += f32(dot(weights[1u], v));
-            acc[2u][0u] += f32(dot(weights[2u], v));
-            acc[3u][0u] += f32(dot(weights[3u], v));
-          }
-          {
-            let v = vec4f(vectors[1u]);
-            acc[0u][1u] += f32(dot(weights[0u], v));
-            acc[1u][1u] += f32(dot(weights[1u], v));
-            acc[2u][1u] += f32(dot(weights[2u], v));
-            acc[3u][1u] += f32(dot(weights[3u], v));
-          }
-          ;
-        }
-        {
-          // Four terms of the sums of a tile, for one vec4 along K:
-          //
-          //   acc[s][row] += W[s, 3u … 3u+3] · v[row, 3u … 3u+3]        for all sums s and rows of the invocation
-          //
-          // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][3u * 4u + s] is the
-          // load of W for sum `s`, hVector(3u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
-          // 4u sums (register blocking). Sums are f32 whatever the type of the weights.
-          var weights: array<vec4f, 4u>;
-          weights[0u] = weights0[0u][3u * 4u + 0u];
-          weights[1u] = weights0[0u][3u * 4u + 1u];
-          weights[2u] = weights0[0u][3u * 4u + 2u];
-          weights[3u] = weights0[0u][3u * 4u + 3u];
-          var vectors: array<vec4f, LOADS>;
-          vectors[0u] = hVector(3u, 0u);
-          vectors[1u] = hVector(3u, 1u);
-          {
-            let v = vec4f(vectors[0u]);
-            acc[0u][0u] += f32(dot(weights[0u], v));
-            acc[1u][0u] += f32(dot(weights[1u], v));
-            acc[2u][0u] += f32(dot(weights[2u], v));
-            acc[3u][0u] += f32(dot(weights[3u], v));
-          }
-          {
-            let v = vec4f(vectors[1u]);
-            acc[0u][1u] += f32(dot(weights[0u], v));
-            acc[1u][1u] += f32(dot(weights[1u], v));
-            acc[2u][1u] += f32(dot(weights[2u], v));
-            acc[3u][1u] += f32(dot(weights[3u], v));
-          }
-          ;
-        }
-        {
-          // Four terms of the sums of a tile, for one vec4 along K:
-          //
-          //   acc[s][row] += W[s, 4u … 4u+3] · v[row, 4u … 4u+3]        for all sums s and rows of the invocation
-          //
-          // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][4u * 4u + s] is the
-          // load of W for sum `s`, hVector(4u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
-          // 4u sums (register blocking). Sums are f32 whatever the type of the weights.
-          var weights: array<vec4f, 4u>;
-          weights[0u] = weights0[0u][4u * 4u + 0u];
-          weights[1u] = weights0[0u][4u * 4u + 1u];
-          weights[2u] = weights0[0u][4u * 4u + 2u];
-          weights[3u] = weights0[0u][4u * 4u + 3u];
-          var vectors: array<vec4f, LOADS>;
-          vectors[0u] = hVector(4u, 0u);
-          vectors[1u] = hVector(4u, 1u);
-          {
-            let v = vec4f(vectors[0u]);
-            acc[0u][0u] += f32(dot(weights[0u], v));
-            acc[1u][0u] += f32(dot(weights[1u], v));
-            acc[2u][0u] += f32(dot(weights[2u], v));
-            acc[3u][0u] += f32(dot(weights[3u], v));
-          }
-          {
-            let v = vec4f(vectors[1u]);
-            acc[0u][1u] += f32(dot(weights[0u], v));
-            acc[1u][1u] += f32(dot(weights[1u], v));
-            acc[2u][1u] += f32(dot(weights[2u], v));
-            acc[3u][1u] += f32(dot(weights[3u], v));
-          }
-          ;
-        }
-        {
-          let unit = (0u * 1u + 0u) * LANES + lane;
-          if (unit < 20u) {
+            // Four terms of the sums of a tile, for one vec4 along K:
+            //
+            //   acc[s][row] += W[s, 0u … 0u+3] · v[row, 0u … 0u+3]        for all sums s and rows of the invocation
+            //
+            // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][0u * 4u + s] is the
+            // load of W for sum `s`, hVector(0u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
+            // 4u sums (register blocking). Sums are f32 whatever the type of the weights.
+            var weights: array<vec4f, 4u>;
+            weights[0u] = weights0[0u][0u * 4u + 0u];
+            weights[1u] = weights0[0u][0u * 4u + 1u];
+            weights[2u] = weights0[0u][0u * 4u + 2u];
+            weights[3u] = weights0[0u][0u * 4u + 3u];
+            var vectors: array<vec4f, LOADS>;
+            vectors[0u] = hVector(0u, 0u);
+            vectors[1u] = hVector(0u, 1u);
             {
-              if (firstRow + 0u < params.rows) {
-                let place = Place(firstRow + 0u, unit, step, chunkStep);
-                var products: array<f32, 4u>;
-                products[0u] = acc[0u * 4u + 0u][0u];
-                products[1u] = acc[0u * 4u + 1u][0u];
-                products[2u] = acc[0u * 4u + 2u][0u];
-                products[3u] = acc[0u * 4u + 3u][0u];
-                let live = isLive(place.row, step);
-                let before = states[(0u * 1u + 0u) * ROWS + 0u];
-                var after = lstm(
-                  loadX(place),
-                  toGates0(products),
-                  before,
-                );
-                storeOutput(place, after.h, live);
-                if (live) { states[(0u * 1u + 0u) * ROWS + 0u] = after; }
-              }
+              let v = vec4f(vectors[0u]);
+              acc[0u][0u] += f32(dot(weights[0u], v));
+              acc[1u][0u] += f32(dot(weights[1u], v));
+              acc[2u][0u] += f32(dot(weights[2u], v));
+              acc[3u][0u] += f32(dot(weights[3u], v));
             }
             {
-              if (firstRow + 1u < params.rows) {
-                let place = Place(firstRow + 1u, unit, step, chunkStep);
-                var products: array<f32, 4u>;
-                products[0u] = acc[0u * 4u + 0u][1u];
-                products[1u] = acc[0u * 4u + 1u][1u];
-                products[2u] = acc[0u * 4u + 2u][1u];
-                products[3u] = acc[0u * 4u + 3u][1u];
-                let live = isLive(place.row, step);
-                let before = states[(0u * 1u + 0u) * ROWS + 1u];
-                var after = lstm(
-                  loadX(place),
-                  toGates0(products),
-                  before,
-                );
-                storeOutput(place, after.h, live);
-                if (live) { states[(0u * 1u + 0u) * ROWS + 1u] = after; }
+              let v = vec4f(vectors[1u]);
+              acc[0u][1u] += f32(dot(weights[0u], v));
+              acc[1u][1u] += f32(dot(weights[1u], v));
+              acc[2u][1u] += f32(dot(weights[2u], v));
+              acc[3u][1u] += f32(dot(weights[3u], v));
+            }
+            ;
+          }
+          {
+            // Four terms of the sums of a tile, for one vec4 along K:
+            //
+            //   acc[s][row] += W[s, 1u … 1u+3] · v[row, 1u … 1u+3]        for all sums s and rows of the invocation
+            //
+            // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][1u * 4u + s] is the
+            // load of W for sum `s`, hVector(1u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
+            // 4u sums (register blocking). Sums are f32 whatever the type of the weights.
+            var weights: array<vec4f, 4u>;
+            weights[0u] = weights0[0u][1u * 4u + 0u];
+            weights[1u] = weights0[0u][1u * 4u + 1u];
+            weights[2u] = weights0[0u][1u * 4u + 2u];
+            weights[3u] = weights0[0u][1u * 4u + 3u];
+            var vectors: array<vec4f, LOADS>;
+            vectors[0u] = hVector(1u, 0u);
+            vectors[1u] = hVector(1u, 1u);
+            {
+              let v = vec4f(vectors[0u]);
+              acc[0u][0u] += f32(dot(weights[0u], v));
+              acc[1u][0u] += f32(dot(weights[1u], v));
+              acc[2u][0u] += f32(dot(weights[2u], v));
+              acc[3u][0u] += f32(dot(weights[3u], v));
+            }
+            {
+              let v = vec4f(vectors[1u]);
+              acc[0u][1u] += f32(dot(weights[0u], v));
+              acc[1u][1u] += f32(dot(weights[1u], v));
+              acc[2u][1u] += f32(dot(weights[2u], v));
+              acc[3u][1u] += f32(dot(weights[3u], v));
+            }
+            ;
+          }
+          {
+            // Four terms of the sums of a tile, for one vec4 along K:
+            //
+            //   acc[s][row] += W[s, 2u … 2u+3] · v[row, 2u … 2u+3]        for all sums s and rows of the invocation
+            //
+            // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][2u * 4u + s] is the
+            // load of W for sum `s`, hVector(2u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
+            // 4u sums (register blocking). Sums are f32 whatever the type of the weights.
+            var weights: array<vec4f, 4u>;
+            weights[0u] = weights0[0u][2u * 4u + 0u];
+            weights[1u] = weights0[0u][2u * 4u + 1u];
+            weights[2u] = weights0[0u][2u * 4u + 2u];
+            weights[3u] = weights0[0u][2u * 4u + 3u];
+            var vectors: array<vec4f, LOADS>;
+            vectors[0u] = hVector(2u, 0u);
+            vectors[1u] = hVector(2u, 1u);
+            {
+              let v = vec4f(vectors[0u]);
+              acc[0u][0u] += f32(dot(weights[0u], v));
+              acc[1u][0u] += f32(dot(weights[1u], v));
+              acc[2u][0u] += f32(dot(weights[2u], v));
+              acc[3u][0u] += f32(dot(weights[3u], v));
+            }
+            {
+              let v = vec4f(vectors[1u]);
+              acc[0u][1u] += f32(dot(weights[0u], v));
+              acc[1u][1u] += f32(dot(weights[1u], v));
+              acc[2u][1u] += f32(dot(weights[2u], v));
+              acc[3u][1u] += f32(dot(weights[3u], v));
+            }
+            ;
+          }
+          {
+            // Four terms of the sums of a tile, for one vec4 along K:
+            //
+            //   acc[s][row] += W[s, 3u … 3u+3] · v[row, 3u … 3u+3]        for all sums s and rows of the invocation
+            //
+            // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][3u * 4u + s] is the
+            // load of W for sum `s`, hVector(3u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
+            // 4u sums (register blocking). Sums are f32 whatever the type of the weights.
+            var weights: array<vec4f, 4u>;
+            weights[0u] = weights0[0u][3u * 4u + 0u];
+            weights[1u] = weights0[0u][3u * 4u + 1u];
+            weights[2u] = weights0[0u][3u * 4u + 2u];
+            weights[3u] = weights0[0u][3u * 4u + 3u];
+            var vectors: array<vec4f, LOADS>;
+            vectors[0u] = hVector(3u, 0u);
+            vectors[1u] = hVector(3u, 1u);
+            {
+              let v = vec4f(vectors[0u]);
+              acc[0u][0u] += f32(dot(weights[0u], v));
+              acc[1u][0u] += f32(dot(weights[1u], v));
+              acc[2u][0u] += f32(dot(weights[2u], v));
+              acc[3u][0u] += f32(dot(weights[3u], v));
+            }
+            {
+              let v = vec4f(vectors[1u]);
+              acc[0u][1u] += f32(dot(weights[0u], v));
+              acc[1u][1u] += f32(dot(weights[1u], v));
+              acc[2u][1u] += f32(dot(weights[2u], v));
+              acc[3u][1u] += f32(dot(weights[3u], v));
+            }
+            ;
+          }
+          {
+            // Four terms of the sums of a tile, for one vec4 along K:
+            //
+            //   acc[s][row] += W[s, 4u … 4u+3] · v[row, 4u … 4u+3]        for all sums s and rows of the invocation
+            //
+            // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][4u * 4u + s] is the
+            // load of W for sum `s`, hVector(4u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
+            // 4u sums (register blocking). Sums are f32 whatever the type of the weights.
+            var weights: array<vec4f, 4u>;
+            weights[0u] = weights0[0u][4u * 4u + 0u];
+            weights[1u] = weights0[0u][4u * 4u + 1u];
+            weights[2u] = weights0[0u][4u * 4u + 2u];
+            weights[3u] = weights0[0u][4u * 4u + 3u];
+            var vectors: array<vec4f, LOADS>;
+            vectors[0u] = hVector(4u, 0u);
+            vectors[1u] = hVector(4u, 1u);
+            {
+              let v = vec4f(vectors[0u]);
+              acc[0u][0u] += f32(dot(weights[0u], v));
+              acc[1u][0u] += f32(dot(weights[1u], v));
+              acc[2u][0u] += f32(dot(weights[2u], v));
+              acc[3u][0u] += f32(dot(weights[3u], v));
+            }
+            {
+              let v = vec4f(vectors[1u]);
+              acc[0u][1u] += f32(dot(weights[0u], v));
+              acc[1u][1u] += f32(dot(weights[1u], v));
+              acc[2u][1u] += f32(dot(weights[2u], v));
+              acc[3u][1u] += f32(dot(weights[3u], v));
+            }
+            ;
+          }
+          {
+            let unit = (0u * 1u + 0u) * LANES + lane;
+            if (unit < 20u) {
+              {
+                if (firstRow + 0u < params.rows) {
+                  let place = Place(firstRow + 0u, unit, step, chunkStep);
+                  var products: array<f32, 4u>;
+                  products[0u] = acc[0u * 4u + 0u][0u];
+                  products[1u] = acc[0u * 4u + 1u][0u];
+                  products[2u] = acc[0u * 4u + 2u][0u];
+                  products[3u] = acc[0u * 4u + 3u][0u];
+                  let live = isLive(place.row, step);
+                  let before = states[(0u * 1u + 0u) * ROWS + 0u];
+                  var after = lstm(
+                    loadX(place),
+                    toGates0(products),
+                    before,
+                  );
+                  storeOutput(place, after.h, live);
+                  if (live) { states[(0u * 1u + 0u) * ROWS + 0u] = after; }
+                }
+              }
+              {
+                if (firstRow + 1u < params.rows) {
+                  let place = Place(firstRow + 1u, unit, step, chunkStep);
+                  var products: array<f32, 4u>;
+                  products[0u] = acc[0u * 4u + 0u][1u];
+                  products[1u] = acc[0u * 4u + 1u][1u];
+                  products[2u] = acc[0u * 4u + 2u][1u];
+                  products[3u] = acc[0u * 4u + 3u][1u];
+                  let live = isLive(place.row, step);
+                  let before = states[(0u * 1u + 0u) * ROWS + 1u];
+                  var after = lstm(
+                    loadX(place),
+                    toGates0(products),
+                    before,
+                  );
+                  storeOutput(place, after.h, live);
+                  if (live) { states[(0u * 1u + 0u) * ROWS + 1u] = after; }
+                }
               }
             }
           }

@@ -138,54 +138,56 @@ fn main(
     // 1u times: with weights in registers, one unit of the invocation after the other; else all
     // units at once, 1u of them, which share the loads of the vector.
     {
-      if (0u * 1u * LANES + lane < 64u)
       {
-        // The initializer counts: without it Dawn does not clear a variable that a loop declares again.
-        var acc = array<array<f32, ROWS>, 4u>(); // [unit · 4u + gate][row]
-        for (var k = 0u; k < 16u; k++) {
-          // Four terms of the sums of a tile, for one vec4 along K:
-          //
-          //   acc[s][row] += W[s, k … k+3] · v[row, k … k+3]        for all sums s and rows of the invocation
-          //
-          // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: load_r0((((instance * 1u + s / 4u) * 16u + k) * 4u + s % 4u) * LANES + lane) is the
-          // load of W for sum `s`, hVector(k, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
-          // 4u sums (register blocking). Sums are f32 whatever the type of the weights.
-          var weights: array<vec4f, 4u>;
-          weights[0u] = load_r0((((instance * 1u + 0u / 4u) * 16u + k) * 4u + 0u % 4u) * LANES + lane);
-          weights[1u] = load_r0((((instance * 1u + 1u / 4u) * 16u + k) * 4u + 1u % 4u) * LANES + lane);
-          weights[2u] = load_r0((((instance * 1u + 2u / 4u) * 16u + k) * 4u + 2u % 4u) * LANES + lane);
-          weights[3u] = load_r0((((instance * 1u + 3u / 4u) * 16u + k) * 4u + 3u % 4u) * LANES + lane);
-          var vectors: array<vec4f, LOADS>;
-          vectors[0u] = hVector(k, 0u);
-          {
-            let v = vec4f(vectors[0u]);
-            acc[0u][0u] += f32(dot(weights[0u], v));
-            acc[1u][0u] += f32(dot(weights[1u], v));
-            acc[2u][0u] += f32(dot(weights[2u], v));
-            acc[3u][0u] += f32(dot(weights[3u], v));
-          }
-          ;
-        }
+        if (0u * 1u * LANES + lane < 64u)
         {
-          let unit = (0u * 1u + 0u) * LANES + lane;
-          if (unit < 64u) {
+          // The initializer counts: without it Dawn does not clear a variable that a loop declares again.
+          var acc = array<array<f32, ROWS>, 4u>(); // [unit · 4u + gate][row]
+          for (var k = 0u; k < 16u; k++) {
+            // Four terms of the sums of a tile, for one vec4 along K:
+            //
+            //   acc[s][row] += W[s, k … k+3] · v[row, k … k+3]        for all sums s and rows of the invocation
+            //
+            // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: load_r0((((instance * 1u + s / 4u) * 16u + k) * 4u + s % 4u) * LANES + lane) is the
+            // load of W for sum `s`, hVector(k, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
+            // 4u sums (register blocking). Sums are f32 whatever the type of the weights.
+            var weights: array<vec4f, 4u>;
+            weights[0u] = load_r0((((instance * 1u + 0u / 4u) * 16u + k) * 4u + 0u % 4u) * LANES + lane);
+            weights[1u] = load_r0((((instance * 1u + 1u / 4u) * 16u + k) * 4u + 1u % 4u) * LANES + lane);
+            weights[2u] = load_r0((((instance * 1u + 2u / 4u) * 16u + k) * 4u + 2u % 4u) * LANES + lane);
+            weights[3u] = load_r0((((instance * 1u + 3u / 4u) * 16u + k) * 4u + 3u % 4u) * LANES + lane);
+            var vectors: array<vec4f, LOADS>;
+            vectors[0u] = hVector(k, 0u);
             {
-              if (firstRow + 0u < params.rows) {
-                let place = Place(firstRow + 0u, unit, step, chunkStep);
-                var products: array<f32, 4u>;
-                products[0u] = acc[0u * 4u + 0u][0u];
-                products[1u] = acc[0u * 4u + 1u][0u];
-                products[2u] = acc[0u * 4u + 2u][0u];
-                products[3u] = acc[0u * 4u + 3u][0u];
-                const live = true;
-                let before = states[(0u * 1u + 0u) * ROWS + 0u];
-                var after = lstm(
-                  loadX(place),
-                  toGates0(products),
-                  before,
-                );
-                storeOutput(place, after.h, live);
-                if (live) { states[(0u * 1u + 0u) * ROWS + 0u] = after; }
+              let v = vec4f(vectors[0u]);
+              acc[0u][0u] += f32(dot(weights[0u], v));
+              acc[1u][0u] += f32(dot(weights[1u], v));
+              acc[2u][0u] += f32(dot(weights[2u], v));
+              acc[3u][0u] += f32(dot(weights[3u], v));
+            }
+            ;
+          }
+          {
+            let unit = (0u * 1u + 0u) * LANES + lane;
+            if (unit < 64u) {
+              {
+                if (firstRow + 0u < params.rows) {
+                  let place = Place(firstRow + 0u, unit, step, chunkStep);
+                  var products: array<f32, 4u>;
+                  products[0u] = acc[0u * 4u + 0u][0u];
+                  products[1u] = acc[0u * 4u + 1u][0u];
+                  products[2u] = acc[0u * 4u + 2u][0u];
+                  products[3u] = acc[0u * 4u + 3u][0u];
+                  const live = true;
+                  let before = states[(0u * 1u + 0u) * ROWS + 0u];
+                  var after = lstm(
+                    loadX(place),
+                    toGates0(products),
+                    before,
+                  );
+                  storeOutput(place, after.h, live);
+                  if (live) { states[(0u * 1u + 0u) * ROWS + 0u] = after; }
+                }
               }
             }
           }

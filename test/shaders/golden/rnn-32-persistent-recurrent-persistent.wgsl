@@ -121,171 +121,173 @@ fn main(
     // 1u times: with weights in registers, one unit of the invocation after the other; else all
     // units at once, 1u of them, which share the loads of the vector.
     {
-      if (0u * 1u * LANES + lane < 32u)
       {
-        // The initializer counts: without it Dawn does not clear a variable that a loop declares again.
-        var acc = array<array<f32, ROWS>, 1u>(); // [unit · 1u + gate][row]
+        if (0u * 1u * LANES + lane < 32u)
         {
-          // Four terms of the sums of a tile, for one vec4 along K:
-          //
-          //   acc[s][row] += W[s, 0u … 0u+3] · v[row, 0u … 0u+3]        for all sums s and rows of the invocation
-          //
-          // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][0u * 1u + s] is the
-          // load of W for sum `s`, hVector(0u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
-          // 1u sums (register blocking). Sums are f32 whatever the type of the weights.
-          var weights: array<vec4f, 1u>;
-          weights[0u] = weights0[0u][0u * 1u + 0u];
-          var vectors: array<vec4f, LOADS>;
-          vectors[0u] = hVector(0u, 0u);
+          // The initializer counts: without it Dawn does not clear a variable that a loop declares again.
+          var acc = array<array<f32, ROWS>, 1u>(); // [unit · 1u + gate][row]
           {
-            let v = vec4f(vectors[0u]);
-            acc[0u][0u] += f32(dot(weights[0u], v));
-          }
-          ;
-        }
-        {
-          // Four terms of the sums of a tile, for one vec4 along K:
-          //
-          //   acc[s][row] += W[s, 1u … 1u+3] · v[row, 1u … 1u+3]        for all sums s and rows of the invocation
-          //
-          // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][1u * 1u + s] is the
-          // load of W for sum `s`, hVector(1u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
-          // 1u sums (register blocking). Sums are f32 whatever the type of the weights.
-          var weights: array<vec4f, 1u>;
-          weights[0u] = weights0[0u][1u * 1u + 0u];
-          var vectors: array<vec4f, LOADS>;
-          vectors[0u] = hVector(1u, 0u);
-          {
-            let v = vec4f(vectors[0u]);
-            acc[0u][0u] += f32(dot(weights[0u], v));
-          }
-          ;
-        }
-        {
-          // Four terms of the sums of a tile, for one vec4 along K:
-          //
-          //   acc[s][row] += W[s, 2u … 2u+3] · v[row, 2u … 2u+3]        for all sums s and rows of the invocation
-          //
-          // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][2u * 1u + s] is the
-          // load of W for sum `s`, hVector(2u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
-          // 1u sums (register blocking). Sums are f32 whatever the type of the weights.
-          var weights: array<vec4f, 1u>;
-          weights[0u] = weights0[0u][2u * 1u + 0u];
-          var vectors: array<vec4f, LOADS>;
-          vectors[0u] = hVector(2u, 0u);
-          {
-            let v = vec4f(vectors[0u]);
-            acc[0u][0u] += f32(dot(weights[0u], v));
-          }
-          ;
-        }
-        {
-          // Four terms of the sums of a tile, for one vec4 along K:
-          //
-          //   acc[s][row] += W[s, 3u … 3u+3] · v[row, 3u … 3u+3]        for all sums s and rows of the invocation
-          //
-          // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][3u * 1u + s] is the
-          // load of W for sum `s`, hVector(3u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
-          // 1u sums (register blocking). Sums are f32 whatever the type of the weights.
-          var weights: array<vec4f, 1u>;
-          weights[0u] = weights0[0u][3u * 1u + 0u];
-          var vectors: array<vec4f, LOADS>;
-          vectors[0u] = hVector(3u, 0u);
-          {
-            let v = vec4f(vectors[0u]);
-            acc[0u][0u] += f32(dot(weights[0u], v));
-          }
-          ;
-        }
-        {
-          // Four terms of the sums of a tile, for one vec4 along K:
-          //
-          //   acc[s][row] += W[s, 4u … 4u+3] · v[row, 4u … 4u+3]        for all sums s and rows of the invocation
-          //
-          // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][4u * 1u + s] is the
-          // load of W for sum `s`, hVector(4u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
-          // 1u sums (register blocking). Sums are f32 whatever the type of the weights.
-          var weights: array<vec4f, 1u>;
-          weights[0u] = weights0[0u][4u * 1u + 0u];
-          var vectors: array<vec4f, LOADS>;
-          vectors[0u] = hVector(4u, 0u);
-          {
-            let v = vec4f(vectors[0u]);
-            acc[0u][0u] += f32(dot(weights[0u], v));
-          }
-          ;
-        }
-        {
-          // Four terms of the sums of a tile, for one vec4 along K:
-          //
-          //   acc[s][row] += W[s, 5u … 5u+3] · v[row, 5u … 5u+3]        for all sums s and rows of the invocation
-          //
-          // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][5u * 1u + s] is the
-          // load of W for sum `s`, hVector(5u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
-          // 1u sums (register blocking). Sums are f32 whatever the type of the weights.
-          var weights: array<vec4f, 1u>;
-          weights[0u] = weights0[0u][5u * 1u + 0u];
-          var vectors: array<vec4f, LOADS>;
-          vectors[0u] = hVector(5u, 0u);
-          {
-            let v = vec4f(vectors[0u]);
-            acc[0u][0u] += f32(dot(weights[0u], v));
-          }
-          ;
-        }
-        {
-          // Four terms of the sums of a tile, for one vec4 along K:
-          //
-          //   acc[s][row] += W[s, 6u … 6u+3] · v[row, 6u … 6u+3]        for all sums s and rows of the invocation
-          //
-          // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][6u * 1u + s] is the
-          // load of W for sum `s`, hVector(6u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
-          // 1u sums (register blocking). Sums are f32 whatever the type of the weights.
-          var weights: array<vec4f, 1u>;
-          weights[0u] = weights0[0u][6u * 1u + 0u];
-          var vectors: array<vec4f, LOADS>;
-          vectors[0u] = hVector(6u, 0u);
-          {
-            let v = vec4f(vectors[0u]);
-            acc[0u][0u] += f32(dot(weights[0u], v));
-          }
-          ;
-        }
-        {
-          // Four terms of the sums of a tile, for one vec4 along K:
-          //
-          //   acc[s][row] += W[s, 7u … 7u+3] · v[row, 7u … 7u+3]        for all sums s and rows of the invocation
-          //
-          // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][7u * 1u + s] is the
-          // load of W for sum `s`, hVector(7u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
-          // 1u sums (register blocking). Sums are f32 whatever the type of the weights.
-          var weights: array<vec4f, 1u>;
-          weights[0u] = weights0[0u][7u * 1u + 0u];
-          var vectors: array<vec4f, LOADS>;
-          vectors[0u] = hVector(7u, 0u);
-          {
-            let v = vec4f(vectors[0u]);
-            acc[0u][0u] += f32(dot(weights[0u], v));
-          }
-          ;
-        }
-        {
-          let unit = (0u * 1u + 0u) * LANES + lane;
-          if (unit < 32u) {
+            // Four terms of the sums of a tile, for one vec4 along K:
+            //
+            //   acc[s][row] += W[s, 0u … 0u+3] · v[row, 0u … 0u+3]        for all sums s and rows of the invocation
+            //
+            // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][0u * 1u + s] is the
+            // load of W for sum `s`, hVector(0u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
+            // 1u sums (register blocking). Sums are f32 whatever the type of the weights.
+            var weights: array<vec4f, 1u>;
+            weights[0u] = weights0[0u][0u * 1u + 0u];
+            var vectors: array<vec4f, LOADS>;
+            vectors[0u] = hVector(0u, 0u);
             {
-              if (firstRow + 0u < params.rows) {
-                let place = Place(firstRow + 0u, unit, step, chunkStep);
-                var products: array<f32, 1u>;
-                products[0u] = acc[0u * 1u + 0u][0u];
-                const live = true;
-                let before = states[(0u * 1u + 0u) * ROWS + 0u];
-                var after = rnn(
-                  loadX(place),
-                  toGates0(products),
-                  before,
-                );
-                storeOutput(place, after.h, live);
-                if (live) { states[(0u * 1u + 0u) * ROWS + 0u] = after; }
+              let v = vec4f(vectors[0u]);
+              acc[0u][0u] += f32(dot(weights[0u], v));
+            }
+            ;
+          }
+          {
+            // Four terms of the sums of a tile, for one vec4 along K:
+            //
+            //   acc[s][row] += W[s, 1u … 1u+3] · v[row, 1u … 1u+3]        for all sums s and rows of the invocation
+            //
+            // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][1u * 1u + s] is the
+            // load of W for sum `s`, hVector(1u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
+            // 1u sums (register blocking). Sums are f32 whatever the type of the weights.
+            var weights: array<vec4f, 1u>;
+            weights[0u] = weights0[0u][1u * 1u + 0u];
+            var vectors: array<vec4f, LOADS>;
+            vectors[0u] = hVector(1u, 0u);
+            {
+              let v = vec4f(vectors[0u]);
+              acc[0u][0u] += f32(dot(weights[0u], v));
+            }
+            ;
+          }
+          {
+            // Four terms of the sums of a tile, for one vec4 along K:
+            //
+            //   acc[s][row] += W[s, 2u … 2u+3] · v[row, 2u … 2u+3]        for all sums s and rows of the invocation
+            //
+            // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][2u * 1u + s] is the
+            // load of W for sum `s`, hVector(2u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
+            // 1u sums (register blocking). Sums are f32 whatever the type of the weights.
+            var weights: array<vec4f, 1u>;
+            weights[0u] = weights0[0u][2u * 1u + 0u];
+            var vectors: array<vec4f, LOADS>;
+            vectors[0u] = hVector(2u, 0u);
+            {
+              let v = vec4f(vectors[0u]);
+              acc[0u][0u] += f32(dot(weights[0u], v));
+            }
+            ;
+          }
+          {
+            // Four terms of the sums of a tile, for one vec4 along K:
+            //
+            //   acc[s][row] += W[s, 3u … 3u+3] · v[row, 3u … 3u+3]        for all sums s and rows of the invocation
+            //
+            // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][3u * 1u + s] is the
+            // load of W for sum `s`, hVector(3u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
+            // 1u sums (register blocking). Sums are f32 whatever the type of the weights.
+            var weights: array<vec4f, 1u>;
+            weights[0u] = weights0[0u][3u * 1u + 0u];
+            var vectors: array<vec4f, LOADS>;
+            vectors[0u] = hVector(3u, 0u);
+            {
+              let v = vec4f(vectors[0u]);
+              acc[0u][0u] += f32(dot(weights[0u], v));
+            }
+            ;
+          }
+          {
+            // Four terms of the sums of a tile, for one vec4 along K:
+            //
+            //   acc[s][row] += W[s, 4u … 4u+3] · v[row, 4u … 4u+3]        for all sums s and rows of the invocation
+            //
+            // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][4u * 1u + s] is the
+            // load of W for sum `s`, hVector(4u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
+            // 1u sums (register blocking). Sums are f32 whatever the type of the weights.
+            var weights: array<vec4f, 1u>;
+            weights[0u] = weights0[0u][4u * 1u + 0u];
+            var vectors: array<vec4f, LOADS>;
+            vectors[0u] = hVector(4u, 0u);
+            {
+              let v = vec4f(vectors[0u]);
+              acc[0u][0u] += f32(dot(weights[0u], v));
+            }
+            ;
+          }
+          {
+            // Four terms of the sums of a tile, for one vec4 along K:
+            //
+            //   acc[s][row] += W[s, 5u … 5u+3] · v[row, 5u … 5u+3]        for all sums s and rows of the invocation
+            //
+            // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][5u * 1u + s] is the
+            // load of W for sum `s`, hVector(5u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
+            // 1u sums (register blocking). Sums are f32 whatever the type of the weights.
+            var weights: array<vec4f, 1u>;
+            weights[0u] = weights0[0u][5u * 1u + 0u];
+            var vectors: array<vec4f, LOADS>;
+            vectors[0u] = hVector(5u, 0u);
+            {
+              let v = vec4f(vectors[0u]);
+              acc[0u][0u] += f32(dot(weights[0u], v));
+            }
+            ;
+          }
+          {
+            // Four terms of the sums of a tile, for one vec4 along K:
+            //
+            //   acc[s][row] += W[s, 6u … 6u+3] · v[row, 6u … 6u+3]        for all sums s and rows of the invocation
+            //
+            // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][6u * 1u + s] is the
+            // load of W for sum `s`, hVector(6u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
+            // 1u sums (register blocking). Sums are f32 whatever the type of the weights.
+            var weights: array<vec4f, 1u>;
+            weights[0u] = weights0[0u][6u * 1u + 0u];
+            var vectors: array<vec4f, LOADS>;
+            vectors[0u] = hVector(6u, 0u);
+            {
+              let v = vec4f(vectors[0u]);
+              acc[0u][0u] += f32(dot(weights[0u], v));
+            }
+            ;
+          }
+          {
+            // Four terms of the sums of a tile, for one vec4 along K:
+            //
+            //   acc[s][row] += W[s, 7u … 7u+3] · v[row, 7u … 7u+3]        for all sums s and rows of the invocation
+            //
+            // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: weights0[0u][7u * 1u + s] is the
+            // load of W for sum `s`, hVector(7u, j) the load of v for row `j`. One load of W serves ROWS rows, one load of v
+            // 1u sums (register blocking). Sums are f32 whatever the type of the weights.
+            var weights: array<vec4f, 1u>;
+            weights[0u] = weights0[0u][7u * 1u + 0u];
+            var vectors: array<vec4f, LOADS>;
+            vectors[0u] = hVector(7u, 0u);
+            {
+              let v = vec4f(vectors[0u]);
+              acc[0u][0u] += f32(dot(weights[0u], v));
+            }
+            ;
+          }
+          {
+            let unit = (0u * 1u + 0u) * LANES + lane;
+            if (unit < 32u) {
+              {
+                if (firstRow + 0u < params.rows) {
+                  let place = Place(firstRow + 0u, unit, step, chunkStep);
+                  var products: array<f32, 1u>;
+                  products[0u] = acc[0u * 1u + 0u][0u];
+                  const live = true;
+                  let before = states[(0u * 1u + 0u) * ROWS + 0u];
+                  var after = rnn(
+                    loadX(place),
+                    toGates0(products),
+                    before,
+                  );
+                  storeOutput(place, after.h, live);
+                  if (live) { states[(0u * 1u + 0u) * ROWS + 0u] = after; }
+                }
               }
             }
           }
