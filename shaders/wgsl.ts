@@ -32,14 +32,11 @@ export function expand(
 }
 
 /** A text with identifiers replaced, each wherever it stands by itself. */
-export const rename = (text: string, names: Readonly<Record<string, string>>): string =>
-  Object.entries(names).reduce(
-    (all, [from, to]) => all.replaceAll(new RegExp(`\\b${from}\\b`, 'g'), () => to),
-    text,
-  );
-
-/** A variable by itself; a member `.name` of the same name is something else. */
-const variable = (name: string): RegExp => new RegExp(`(?<![.\\w])${name}\\b`, 'g');
+export function rename(text: string, names: Readonly<Record<string, string>>): string {
+  const known = Object.keys(names);
+  if (known.length === 0) return text;
+  return text.replaceAll(new RegExp(`\\b(?:${known.join('|')})\\b`, 'g'), (name) => names[name]!);
+}
 
 const flagOf = (flags: Readonly<Record<string, boolean>>, name: string): boolean => {
   const value = flags[name];
@@ -62,40 +59,48 @@ function chooseVariant(text: string, flags: Readonly<Record<string, boolean>>): 
   return preprocess(strings as unknown as TemplateStringsArray, ...values);
 }
 
-const LOOP = /@unroll(?:\((\w+)\))? ?(for ?\(var (\w+) = 0u; ?\3 < (\w+); ?\3\+\+\) ?\{)/; // spaces may be minified
+const LOOP = /@unroll(?:\((\w+)\))? ?(for ?\(var (\w+) = 0u; ?\3 < (\w+); ?\3\+\+\) ?\{)/y; // spaces may be minified
 
-/** Resolves `@unroll`, innermost loops first. */
+/** Resolves `@unroll`. */
 function unroll(
   text: string,
   flags: Readonly<Record<string, boolean>>,
   constants: Readonly<Record<string, number>>,
 ): string {
-  const at = text.lastIndexOf('@unroll');
-  if (at < 0) return text;
-  const found = LOOP.exec(text.slice(at));
-  if (found?.index !== 0) throw new TypeError(`shader: ${text.slice(at, at + 60)}…: no such loop`);
-  const [head, flag, loop, index, bound] = found as unknown as [
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
-  const before = text.slice(0, at);
-  if (flag !== undefined && !flagOf(flags, flag)) {
-    return unroll(before + loop + text.slice(at + head.length), flags, constants);
+  let result = '';
+  let end = 0;
+  for (;;) {
+    const at = text.indexOf('@unroll', end);
+    if (at < 0) return result + text.slice(end);
+    result += text.slice(end, at);
+    LOOP.lastIndex = at;
+    const found = LOOP.exec(text);
+    if (!found) throw new TypeError(`shader: ${text.slice(at, at + 60)}…: no such loop`);
+    const [head, flag, loop, index, bound] = found as unknown as readonly [
+      string,
+      string | undefined,
+      string,
+      string,
+      string,
+    ];
+    const start = at + head.length;
+    end = endOfBlock(text, start);
+    const body = unroll(text.slice(start, end - 1), flags, constants);
+    if (flag !== undefined && !flagOf(flags, flag)) {
+      result += `${loop}${body}}`;
+      continue;
+    }
+    const count = /^\d/.test(bound) ? parseInt(bound, 10) : constants[bound];
+    if (count === undefined) throw new TypeError(`shader: the constant ${bound} is not given`);
+    const declares = /\b(?:let|var|const)\b/.test(body); // else the copies need no scope of their own
+    // A member `.i` is no variable `i`.
+    const variable = new RegExp(`(?<![.\\w])${index}\\b`, 'g');
+    const copies = Array.from({ length: count }, (_, n) => {
+      const copy = body.replaceAll(variable, `${n}u`);
+      return declares ? `{${copy}}` : copy.trim();
+    });
+    result += copies.join('\n');
   }
-  const count = /^\d/.test(bound) ? parseInt(bound, 10) : constants[bound];
-  if (count === undefined) throw new TypeError(`shader: the constant ${bound} is not given`);
-  const start = at + head.length;
-  const end = endOfBlock(text, start);
-  const body = text.slice(start, end - 1);
-  const declares = /\b(?:let|var|const)\b/.test(body); // else the copies need no scope of their own
-  const copies = Array.from({ length: count }, (_, n) => {
-    const copy = body.replaceAll(variable(index), `${n}u`);
-    return declares ? `{${copy}}` : copy.trim();
-  });
-  return unroll(before + copies.join('\n') + text.slice(end), flags, constants);
 }
 
 /** Position behind the brace that closes the block open at `start`. Comments hold no lone brace. */

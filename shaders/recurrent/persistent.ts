@@ -200,18 +200,10 @@ function phasePart(
     // Where invocations share loads, none may be missing; those without a unit have weights of zero.
     ALL_ACTIVE: sharers > 1 || !multiplies,
   };
-  const load = ofState ? 'hVector' : 'passedVector';
-  const names = {
-    MULTIPLY: rename(product, {
-      WEIGHT: kept
-        ? 'KEPT[pass][k * GATES + s]'
-        : 'load_r((((instance * TILES + s / GATES) * K4 + k) * GATES + s % GATES) * LANES + lane)',
-      VECTOR: `${load}(k, ${sharers > 1 ? 'min(j * SHARERS + subgroupLane, ROWS - 1u)' : 'j'})`,
-      Weight4: weightType(storage, spec.arithmetic),
-    }),
+  const own = {
+    ...Object.fromEntries(Object.entries(sizes).map(([name, n]) => [name, `${n}u`])),
     KEPT: `weights${index}`,
     SCALES: `scales${index}`,
-    ...Object.fromEntries(Object.entries(sizes).map(([name, n]) => [name, `${n}u`])),
     Weight4: weightType(storage, spec.arithmetic),
     load_r: `load_r${index}`,
     scale_r: `scale_r${index}`,
@@ -220,6 +212,14 @@ function phasePart(
     NEXT_OPERAND: next ?? '',
     OUTPUT_STATE: spec.states[0]!,
   };
+  const load = ofState ? 'hVector' : 'passedVector';
+  const multiply = rename(product, {
+    WEIGHT: kept
+      ? 'KEPT[pass][k * GATES + s]'
+      : 'load_r((((instance * TILES + s / GATES) * K4 + k) * GATES + s % GATES) * LANES + lane)',
+    VECTOR: `${load}(k, ${sharers > 1 ? 'min(j * SHARERS + subgroupLane, ROWS - 1u)' : 'j'})`,
+  });
+  const names = { ...own, MULTIPLY: rename(multiply, own) };
   const { constants = {} } = common;
   const expansion = { flags, names, constants };
   const reductions = (cell?.reductions ?? []).map(({ name }) =>
