@@ -12,39 +12,9 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { measureInBrowser } from './load-browser.ts';
+import type { LoadCase, LoadCost } from './load-types.ts';
 import { quantile } from './measure.ts';
 import { shapeOf, workloadOf } from './shapes.ts';
-
-/** An input, by its numbers or as so many alike. */
-export interface Feed {
-  readonly type: 'float32' | 'int64';
-  readonly dims: readonly number[];
-  readonly size?: number;
-  readonly data?: readonly number[];
-}
-
-/** A file and what to run it on. */
-export interface LoadCase {
-  readonly name: string;
-  readonly file: string;
-  readonly bytes: number;
-  readonly feeds: Readonly<Record<string, Feed>>;
-}
-
-/** What one load took. Bytes are those beyond what the engine took before it. */
-export interface LoadCost {
-  readonly loadMs: number;
-  /** The first run: it uploads the weights and compiles, where that has not been done. */
-  readonly firstRunMs: number;
-  /** Of all processes together at their largest. */
-  readonly peakBytes: number;
-  /** Of all processes together, when it is done. */
-  readonly keptBytes: number;
-  /** Of JavaScript, when it is done: heap and array buffers. */
-  readonly jsKeptBytes: number;
-  /** Sum of all outputs, to see that engines agree. */
-  readonly sum: number;
-}
 
 const NODE_ENGINES = ['webgpu-rnn', 'ort-webgpu', 'ort-cpu'];
 const BROWSER_ENGINES = ['webgpu-rnn', 'ort-webgpu', 'ort-wasm'];
