@@ -3,7 +3,7 @@ import { Session, type HeapProfiler } from 'node:inspector/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { tensor, type Model } from 'webgpu-rnn/node';
-import { median } from './measure.ts';
+import { median } from './statistics.ts';
 
 /** Bytes of JavaScript's heap; the numbers of typed arrays lie outside of it. */
 export interface Allocation {

@@ -11,12 +11,13 @@
 // minutes. Its GRU resets the state before the product, so both get such a model.
 import { parseArgs } from 'node:util';
 import { ENGINES, type EngineName } from './engines/engine.ts';
-import { geometricMean, median, wordsOf } from './measure.ts';
+import { errorLine } from './measure.ts';
 import type { BrowserRow, ColdStart, Task } from './page/main.ts';
 import { inFreshPage, openSite, type Site } from './page/site.ts';
 import { Progress } from './progress.ts';
 import { dateOf, machineOf, resultFile, versionsOf, writeJson } from './record.ts';
 import { nameOf, shapeOf } from './shapes.ts';
+import { geometricMean, median } from './statistics.ts';
 
 const { values: args } = parseArgs({
   options: {
@@ -54,7 +55,7 @@ async function run(site: Site, task: Task, patience: number): Promise<BrowserRow
     );
     return rows === 'cut' ? all('cut', `not done after ${patience} s`) : rows;
   } catch (error) {
-    return all('failed', wordsOf(error));
+    return all('failed', errorLine(error));
   }
 }
 
@@ -93,7 +94,7 @@ async function coldStarts(site: Site, engine: EngineName) {
       if (time === 'cut') return { engine, reason: `not done after ${limit} s` };
       times.push(time);
     } catch (error) {
-      return { engine, reason: wordsOf(error) };
+      return { engine, reason: errorLine(error) };
     }
   }
   const of = (key: keyof ColdStart): number => median(times.map((time) => time[key]));

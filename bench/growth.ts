@@ -10,14 +10,16 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { loadModel } from 'webgpu-rnn/node';
 import { measureAllocation, type Allocation } from './allocation.ts';
+import { TOLERANCE, worstDifference } from './answers.ts';
 import { openDevice } from './device.ts';
-import { measure, median, worstDifference } from './measure.ts';
+import { measure } from './measure.ts';
 import { Meter } from './meter.ts';
 import { ours } from './node-engines.ts';
 import { slopeOf, svgOf } from './plot.ts';
 import { Progress } from './progress.ts';
 import { dateOf, machineOf, resultFile, versionsOf, writeJson } from './record.ts';
 import { nameOf, shapeOf, workloadOf, type Shape } from './shapes.ts';
+import { median } from './statistics.ts';
 
 const { values: args } = parseArgs({
   options: {
@@ -66,7 +68,7 @@ async function measurePoint(shape: Shape) {
     if (workload.flops <= REFERENCE_FLOPS) {
       const reference = await ours('reference', workload, { device: 'reference' });
       const error = worstDifference(Y, await reference.run());
-      if (!(error <= 1e-4)) throw new Error(`${nameOf(shape)}: wrong by ${error}`);
+      if (!(error <= TOLERANCE)) throw new Error(`${nameOf(shape)}: wrong by ${error}`);
     }
     const { timings, failures } = await measure([engine], { rounds: ROUNDS, seconds });
     const timing = timings.get('webgpu-rnn');

@@ -13,8 +13,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { measureInBrowser } from './load-browser.ts';
 import type { LoadCase, LoadCost } from './load-types.ts';
-import { quantile } from './measure.ts';
 import { shapeOf, workloadOf } from './shapes.ts';
+import { median } from './statistics.ts';
 
 const NODE_ENGINES = ['webgpu-rnn', 'ort-webgpu', 'ort-cpu'];
 const BROWSER_ENGINES = ['webgpu-rnn', 'ort-webgpu', 'ort-wasm'];
@@ -39,12 +39,8 @@ function measureInNode(engine: string, { file }: LoadCase, feeds: string): LoadC
 }
 
 /** The cost with the median of each number. */
-function median(costs: readonly LoadCost[]): LoadCost {
-  const of = (key: keyof LoadCost): number =>
-    quantile(
-      costs.map((cost) => cost[key]).toSorted((a, b) => a - b),
-      0.5,
-    );
+function medianCost(costs: readonly LoadCost[]): LoadCost {
+  const of = (key: keyof LoadCost): number => median(costs.map((cost) => cost[key]));
   return {
     loadMs: of('loadMs'),
     firstRunMs: of('firstRunMs'),
@@ -109,7 +105,7 @@ try {
             where === 'node' ? measureInNode(engine, one, feeds) : measureInBrowser(engine, one);
           costs.push(await cost);
         }
-        const cost = median(costs);
+        const cost = medianCost(costs);
         const right = Math.abs(cost.sum - truth) <= 1e-3 * Math.max(1, Math.abs(truth));
         rows.push({ model: one.name, bytes: one.bytes, where, engine, right, ...cost });
         console.log(

@@ -1,6 +1,7 @@
 // The small costs of a GPU that decide between kernels: what a dispatch, a barrier, an exchange between
 // workgroups, a submit and a read-back take. Every chain is checked: one that was skipped would be fast.
-import { median, wordsOf } from './measure.ts';
+import { errorLine } from './measure.ts';
+import { median } from './statistics.ts';
 
 /** Microseconds each. */
 export interface MicroCosts {
@@ -284,7 +285,7 @@ export async function measureMicroCosts(device: GPUDevice, software: boolean): P
       exchanges.push({ workgroups, us });
       if (us === null) break; // more of them will not do better
     } catch (error) {
-      exchanges.push({ workgroups, us: null, reason: wordsOf(error) });
+      exchanges.push({ workgroups, us: null, reason: errorLine(error) });
     }
   }
   return {
@@ -300,7 +301,7 @@ export async function measureMicroCosts(device: GPUDevice, software: boolean): P
 const us = (value: number | null): string => (value === null ? 'never' : value.toPrecision(3));
 
 /** The costs in two lines. */
-export const wordsOfCosts = (costs: MicroCosts): string =>
+export const formatCosts = (costs: MicroCosts): string =>
   [
     `µs: dispatch ${us(costs.dependentDispatchUs)}, ping-pong ${us(costs.pingPongDispatchUs)}, ` +
       `barrier ${us(costs.barrierUs)}, submit ${us(costs.submitUs)}, read-back ${us(costs.readBackUs)}`,

@@ -11,12 +11,12 @@
 //   npm run bench -- --json FILE       where the results go; bench/results/ADAPTER-DATE.json by default
 import { parseArgs } from 'node:util';
 import { openDevice } from './device.ts';
-import { geometricMean } from './measure.ts';
-import { probePeaks, wordsOfPeaks } from './probes.ts';
+import { probePeaks, formatPeaks } from './probes.ts';
 import { Progress } from './progress.ts';
 import { dateOf, machineOf, resultFile, versionsOf, writeJson } from './record.ts';
 import { HEAD, lineOf, RowMaker, type Row } from './row.ts';
 import { allShapes, DEFAULT_SHAPES, nameOf, shapeOf, workloadOf } from './shapes.ts';
+import { geometricMean } from './statistics.ts';
 import { linesOf, measureWays, WAY_SHAPES, type Ways } from './ways.ts';
 
 const { values: args } = parseArgs({
@@ -59,7 +59,7 @@ if (args.ways) {
   process.exit(0); // Dawn keeps threads of its own
 }
 const peaks = await probePeaks(bench.device, facts.software);
-console.log(`${wordsOfPeaks(peaks)}\n${HEAD}`);
+console.log(`${formatPeaks(peaks)}\n${HEAD}`);
 
 const shapes = args.shape ? args.shape.map(shapeOf) : args.full ? allShapes() : DEFAULT_SHAPES;
 const maker = new RowMaker(bench, { seconds: Number(args.seconds), kernel, alone });

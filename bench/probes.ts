@@ -1,6 +1,6 @@
 // What this adapter does at its best, measured: how fast it copies memory, and how fast it multiplies
 // matrices in f32. Figures of kernels mean something beside these only.
-import { median } from './measure.ts';
+import { median } from './statistics.ts';
 
 /** Peaks of an adapter. */
 export interface Peaks {
@@ -177,5 +177,5 @@ export async function probePeaks(device: GPUDevice, software: boolean): Promise<
 }
 
 /** The peaks in a line. */
-export const wordsOfPeaks = ({ copyGBps, matmulGflops }: Peaks): string =>
+export const formatPeaks = ({ copyGBps, matmulGflops }: Peaks): string =>
   `peaks measured here: copy ${copyGBps.toPrecision(3)} GB/s, f32 matrix product ${matmulGflops.toPrecision(3)} GFLOP/s`;

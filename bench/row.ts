@@ -1,22 +1,16 @@
 // One shape on all engines of Node: answers first, then times in turn, then a look at what our run asks
 // of the device. And how that is shown.
 import type { LoadOptions } from 'webgpu-rnn/node';
+import { finiteDifference, isRight } from './answers.ts';
 import type { BenchDevice } from './device.ts';
-import {
-  measure,
-  median,
-  wordsOf,
-  worstDifference,
-  type Runnable,
-  type Timing,
-} from './measure.ts';
+import { errorLine, measure, type Runnable, type Timing } from './measure.ts';
 import { Meter, type Usage } from './meter.ts';
 import { findOnnxRuntime, ort, ours } from './node-engines.ts';
 import { nameOf, trafficOf, type Workload } from './shapes.ts';
+import { median } from './statistics.ts';
 
 // Beyond this the float64 reference takes minutes, and ONNX Runtime's CPU provider decides.
 const REFERENCE_FLOPS = 4e8;
-const TOLERANCE = 1e-4; // f32 over long sums and many steps, values of order one
 const OBSERVED = 5; // runs that are looked at, for a median of their GPU times
 const BACK_TO_BACK = 8;
 
@@ -77,7 +71,7 @@ export class RowMaker {
       try {
         await work();
       } catch (error) {
-        failures[name] = wordsOf(error);
+        failures[name] = errorLine(error);
       }
     };
     const held = this.#meter.forgetPeak();
@@ -97,16 +91,14 @@ export class RowMaker {
       const small = flops <= REFERENCE_FLOPS;
       const truth = small ? await referenceOf(workload) : results['ort-cpu'];
       for (const [name, result] of Object.entries(results)) {
-        if (!truth) continue;
-        const error = worstDifference(result, truth);
-        errors[name] = Number.isFinite(error) ? error : null; // JSON has no infinity
+        if (truth) errors[name] = finiteDifference(result, truth);
       }
       const right = Object.values(engines).filter(
-        ({ name }) => results[name] && (!truth || (errors[name] ?? Infinity) <= TOLERANCE),
+        ({ name }) => results[name] && (!truth || isRight(errors[name] ?? null)),
       );
       const { seconds } = this.#options;
       const measured = await measure(right, { rounds: [5, 200], seconds });
-      for (const [name, error] of measured.failures) failures[name] = wordsOf(error);
+      for (const [name, error] of measured.failures) failures[name] = errorLine(error);
       const own = measured.timings.get('webgpu-rnn');
       const detail = own && (await this.#detail(engines['webgpu-rnn']!, workload, own));
       return {

@@ -1,7 +1,8 @@
 // Our own ways of computing one shape, against the one that is chosen: what decides whether the choice is
 // right on an adapter.
 import type { LoadOptions } from 'webgpu-rnn/node';
-import { measure, wordsOf, worstDifference, type Runnable, type Timing } from './measure.ts';
+import { finiteDifference } from './answers.ts';
+import { errorLine, measure, type Runnable, type Timing } from './measure.ts';
 import { ours } from './node-engines.ts';
 import { nameOf, shapeOf, type Workload } from './shapes.ts';
 
@@ -53,14 +54,13 @@ export async function measureWays(
         engines.push(engine);
         const result = await engine.run();
         chosen ??= result.slice();
-        const difference = worstDifference(result, chosen);
-        differences[name] = Number.isFinite(difference) ? difference : null;
+        differences[name] = finiteDifference(result, chosen);
       } catch (error) {
-        failures[name] = wordsOf(error);
+        failures[name] = errorLine(error);
       }
     }
     const measured = await measure(engines, { rounds: [5, 200], seconds });
-    for (const [name, error] of measured.failures) failures[name] = wordsOf(error);
+    for (const [name, error] of measured.failures) failures[name] = errorLine(error);
     return {
       shape: nameOf(workload.shape),
       times: Object.fromEntries(measured.timings),

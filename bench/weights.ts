@@ -9,8 +9,9 @@
 import { parseArgs } from 'node:util';
 import { gru, loadModel, lstm, rnn, sequential, tensor, type LoadOptions } from 'webgpu-rnn/node';
 import { randomOf } from '../test/support/random.ts';
+import { worstDifference } from './answers.ts';
 import { openDevice } from './device.ts';
-import { measure, worstDifference, type Runnable } from './measure.ts';
+import { measure, type Runnable } from './measure.ts';
 import { Progress } from './progress.ts';
 import { dateOf, machineOf, resultFile, versionsOf, writeJson } from './record.ts';
 

@@ -1,5 +1,6 @@
 // Right answers on this adapter before anything is timed: our kernels against the float64 reference.
-import { wordsOf, worstDifference } from '../measure.ts';
+import { isRight, worstDifference } from '../answers.ts';
+import { errorLine } from '../measure.ts';
 import { ours } from '../node-engines.ts';
 import { nameOf, shapeOf, workloadOf, type Shape } from '../shapes.ts';
 
@@ -10,8 +11,6 @@ export interface Check {
   readonly error: number | null;
   readonly failure?: string;
 }
-
-const TOLERANCE = 1e-4; // f32 over long sums and many steps, values of order one
 
 // Ones, primes, sizes beside powers of two; rows and units beyond a workgroup; both directions; stacks.
 const NAMES =
@@ -27,7 +26,7 @@ export const CHECKED: readonly Shape[] = ['lstm', 'gru'].flatMap((cell) =>
 );
 
 /** Whether a check says that the answer is right. */
-export const passed = ({ error }: Check): boolean => error !== null && error <= TOLERANCE;
+export const passed = ({ error }: Check): boolean => isRight(error);
 
 /** Runs one shape on each kernel, twice: state must not leak from run to run. */
 export async function check(device: GPUDevice, shape: Shape): Promise<Check[]> {
@@ -47,7 +46,7 @@ export async function check(device: GPUDevice, shape: Shape): Promise<Check[]> {
       await engine.dispose();
       checks.push({ shape: nameOf(shape), kernel, error: Number.isFinite(worst) ? worst : null });
     } catch (error) {
-      checks.push({ shape: nameOf(shape), kernel, error: null, failure: wordsOf(error) });
+      checks.push({ shape: nameOf(shape), kernel, error: null, failure: errorLine(error) });
     }
   }
   return checks;

@@ -4,14 +4,14 @@
 //   run.sh [--shape NAME …] [--seconds 1] [--robust] [--alone] [--no-checks] [--no-micro] [--no-ways] [--json FILE]
 import { parseArgs } from 'node:util';
 import { openDevice } from '../device.ts';
-import { geometricMean } from '../measure.ts';
-import { measureMicroCosts, wordsOfCosts } from '../micro.ts';
+import { measureMicroCosts, formatCosts } from '../micro.ts';
 import { findOnnxRuntime } from '../node-engines.ts';
-import { probePeaks, wordsOfPeaks } from '../probes.ts';
+import { probePeaks, formatPeaks } from '../probes.ts';
 import { Progress } from '../progress.ts';
 import { dateOf, machineOf, versionsOf, writeJson } from '../record.ts';
 import { HEAD, lineOf, RowMaker, type Row } from '../row.ts';
 import { DEFAULT_SHAPES, nameOf, shapeOf, workloadOf } from '../shapes.ts';
+import { geometricMean } from '../statistics.ts';
 import { linesOf, measureWays, WAY_SHAPES, type Ways } from '../ways.ts';
 import { check, CHECKED, passed, type Check } from './checks.ts';
 
@@ -75,11 +75,11 @@ if (args.checks) {
 
 const peaks = await probePeaks(device, facts.software);
 keep({ peaks });
-console.log(wordsOfPeaks(peaks));
+console.log(formatPeaks(peaks));
 if (args.micro) {
   const costs = await measureMicroCosts(device, facts.software);
   keep({ costs });
-  console.log(wordsOfCosts(costs));
+  console.log(formatCosts(costs));
 }
 
 if (!alone && !(await findOnnxRuntime())) console.log('ONNX Runtime is not here: ours alone');

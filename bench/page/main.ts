@@ -1,11 +1,11 @@
 // The page that `npm run bench:chromium` drives: what it is told to measure, it measures.
 import { Incapable, type Contender, type EngineName } from '../engines/engine.ts';
 import { LOADERS } from '../engines/index.ts';
-import { measure, wordsOf, worstDifference, type Timing } from '../measure.ts';
+import { finiteDifference, isRight } from '../answers.ts';
+import { errorLine, measure, type Timing } from '../measure.ts';
 import { nameOf, shapeOf, workloadOf, type Workload } from '../shapes.ts';
 
 const REFERENCE_FLOPS = 1e8; // beyond this ONNX Runtime's CPU provider judges
-const TOLERANCE = 1e-4; // float32 over long sums and many steps, values of order one
 
 /** One engine on one shape. */
 export interface BrowserRow {
@@ -74,16 +74,16 @@ async function measureShape({ shape, engines, rounds, seconds }: Task): Promise<
       rows.set(engine, { ...known, engine, status: 'right', ...times });
     } catch (error) {
       const status = error instanceof Incapable ? 'cannot' : 'failed';
-      rows.set(engine, { ...known, engine, status, reason: wordsOf(error) });
+      rows.set(engine, { ...known, engine, status, reason: errorLine(error) });
     }
   }
   const truth = await judge(workload);
   for (const [engine, { answer }] of entrants) {
-    const error = worstDifference(answer, truth);
+    const error = finiteDifference(answer, truth);
     rows.set(engine, {
       ...rows.get(engine)!,
-      error: Number.isFinite(error) ? error : null,
-      ...(!(error <= TOLERANCE) && { status: 'wrong', reason: `wrong by ${error}` }),
+      error,
+      ...(!isRight(error) && { status: 'wrong', reason: `wrong by ${error ?? 'infinity'}` }),
     });
   }
   const fit = [...entrants].filter(([engine]) => rows.get(engine)!.status === 'right');
@@ -97,7 +97,7 @@ async function measureShape({ shape, engines, rounds, seconds }: Task): Promise<
     const timing = timings.get(engine);
     rows.set(engine, {
       ...rows.get(engine)!,
-      ...(timing ? { timing } : { status: 'failed', reason: wordsOf(failures.get(engine)) }),
+      ...(timing ? { timing } : { status: 'failed', reason: errorLine(failures.get(engine)) }),
     });
   }
   return [...rows.values()];
