@@ -102,16 +102,17 @@ async function coldStarts(site: Site, engine: EngineName) {
 }
 
 const site = await openSite();
-const facts = await inFreshPage(site, 60, async (page) => ({
+const browserInfo = await inFreshPage(site, 60, async (page) => ({
   adapter: await page.evaluate(() => window.enginePage!.adapterName()),
   browser: page.context().browser()!.version(),
   isolated: await page.evaluate(() => crossOriginIsolated),
 }));
-if (facts === 'cut') throw new Error('the page does not answer');
-const file = args.json ?? resultFile(['chromium', facts.adapter.split(' ').slice(0, 2).join(' ')]);
+if (browserInfo === 'cut') throw new Error('the page does not answer');
+const file =
+  args.json ?? resultFile(['chromium', browserInfo.adapter.split(' ').slice(0, 2).join(' ')]);
 const results = {
   date: dateOf(),
-  ...facts,
+  ...browserInfo,
   machine: machineOf(),
   versions: versionsOf(['onnxruntime-web', '@tensorflow/tfjs', '@tensorflow/tfjs-backend-webgpu']),
   limit,
@@ -120,7 +121,7 @@ const results = {
   coldShape: COLD_SHAPE,
   cold: [] as Awaited<ReturnType<typeof coldStarts>>[],
 };
-console.log(`Chromium ${facts.browser} on ${facts.adapter}`);
+console.log(`Chromium ${browserInfo.browser} on ${browserInfo.adapter}`);
 console.log('shape                    engine             ms    ratio  first ms     error');
 const engines = ENGINES.filter((engine) => args.tfjs || engine !== 'tfjs');
 const progress = new Progress(

@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { loadModel } from 'webgpu-rnn/node';
 import { measureAllocation, type Allocation } from './allocation.ts';
 import { TOLERANCE, worstDifference } from './answers.ts';
-import { openDevice } from './device.ts';
+import { adapterLine, openDevice } from './device.ts';
 import { measure } from './measure.ts';
 import { Meter } from './meter.ts';
 import { ours } from './node-engines.ts';
@@ -56,7 +56,7 @@ const ROUNDS = [5, 100] as const;
 const OBSERVED = 3;
 const REFERENCE_FLOPS = 1e8;
 
-const { device, facts } = await openDevice({ robust: true }); // as users have it
+const { device, adapter } = await openDevice({ robust: true }); // as users have it
 const meter = new Meter(device);
 const seconds = Number(args.seconds);
 
@@ -108,12 +108,12 @@ async function measureAxis({ name, title, fixed, values }: Axis, progress: Progr
   const gpu = points.flatMap(({ value, gpuMs }) => (gpuMs ? [[value, gpuMs] as const] : []));
   const slope = { all: slopeOf(wall), tail: slopeOf(wall.slice(-TAIL)) };
   const gpuSlope = gpu.length > 1 && { all: slopeOf(gpu), tail: slopeOf(gpu.slice(-TAIL)) };
-  const plot = resultFile(['growth', cell, name, facts.vendor, facts.architecture], 'svg');
+  const plot = resultFile(['growth', cell, name, adapter.vendor, adapter.architecture], 'svg');
   const lines = [
     { name: 'end to end', points: wall },
     ...(gpu.length > 1 ? [{ name: 'GPU', points: gpu }] : []),
   ];
-  const heading = `${cell} against ${title} on ${facts.vendor} ${facts.architecture}`;
+  const heading = `${cell} against ${title} on ${adapter.vendor} ${adapter.architecture}`;
   writeFileSync(
     plot,
     svgOf({ title: heading, x: `${title} (${fixed} otherwise)`, y: 'ms', lines }),
@@ -148,16 +148,16 @@ async function measureSteps(steps: number, progress: Progress): Promise<Allocati
   return found;
 }
 
-console.log(`${facts.name}${facts.software ? ': a CPU, so no statement about GPUs' : ''}`);
+console.log(adapterLine(adapter));
 const wanted = (name: string): boolean => args.axis?.includes(name) ?? true;
 const chosen = AXES.filter(({ name }) => wanted(name));
 const progress = new Progress(
   chosen.flatMap(({ values }) => values).length + (wanted('allocation') ? 3 : 0),
 );
-const file = args.json ?? resultFile(['growth', cell, facts.vendor, facts.architecture]);
+const file = args.json ?? resultFile(['growth', cell, adapter.vendor, adapter.architecture]);
 const results = {
   date: dateOf(),
-  adapter: facts,
+  adapter,
   machine: machineOf(),
   versions: versionsOf(['webgpu']),
   axes: [] as Awaited<ReturnType<typeof measureAxis>>[],

@@ -10,7 +10,7 @@
 //   npm run bench -- --ways            our kernels and options against each other instead
 //   npm run bench -- --json FILE       where the results go; bench/results/ADAPTER-DATE.json by default
 import { parseArgs } from 'node:util';
-import { openDevice } from './device.ts';
+import { adapterLine, openDevice } from './device.ts';
 import { probePeaks, formatPeaks } from './probes.ts';
 import { Progress } from './progress.ts';
 import { dateOf, machineOf, resultFile, versionsOf, writeJson } from './record.ts';
@@ -40,11 +40,11 @@ if (kernel !== undefined && kernel !== 'step' && kernel !== 'persistent') {
 // is measured without them by default, and with them by --robust, which is what users of the package
 // get: quote both.
 const bench = await openDevice({ robust });
-const { facts } = bench;
-console.log(`${facts.name}${facts.software ? ': a CPU, so no statement about GPUs' : ''}`);
+const { adapter } = bench;
+console.log(adapterLine(adapter));
 if (args.ways) {
   const shapes = args.shape?.map(shapeOf) ?? WAY_SHAPES;
-  const file = args.json ?? resultFile(['ways', facts.vendor, facts.architecture]);
+  const file = args.json ?? resultFile(['ways', adapter.vendor, adapter.architecture]);
   const ways: Ways[] = [];
   const progress = new Progress(shapes.length);
   for (const shape of shapes) {
@@ -53,23 +53,24 @@ if (args.ways) {
     progress.step();
     console.log(linesOf(ways.at(-1)!));
     const [machine, versions] = [machineOf(), versionsOf(['webgpu'])];
-    writeJson(file, { date: dateOf(), adapter: facts, machine, versions, robust, ways });
+    writeJson(file, { date: dateOf(), adapter, machine, versions, robust, ways });
   }
   console.log(`written to ${file}`);
   process.exit(0); // Dawn keeps threads of its own
 }
-const peaks = await probePeaks(bench.device, facts.software);
+const peaks = await probePeaks(bench.device, adapter.software);
 console.log(`${formatPeaks(peaks)}\n${HEAD}`);
 
 const shapes = args.shape ? args.shape.map(shapeOf) : args.full ? allShapes() : DEFAULT_SHAPES;
 const maker = new RowMaker(bench, { seconds: Number(args.seconds), kernel, alone });
 const progress = new Progress(shapes.length);
-const file = args.json ?? resultFile([facts.vendor, facts.architecture, robust ? 'robust' : '']);
+const file =
+  args.json ?? resultFile([adapter.vendor, adapter.architecture, robust ? 'robust' : '']);
 const rows: Row[] = [];
 const write = (): void =>
   writeJson(file, {
     date: dateOf(),
-    adapter: facts,
+    adapter,
     peaks,
     machine: machineOf(),
     versions: versionsOf(['onnxruntime-node', 'webgpu']),

@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { gru, loadModel, lstm, rnn, sequential, tensor, type LoadOptions } from 'webgpu-rnn/node';
 import { randomOf } from '../test/support/random.ts';
 import { worstDifference } from './answers.ts';
-import { openDevice } from './device.ts';
+import { adapterLine, openDevice } from './device.ts';
 import { measure, type Runnable } from './measure.ts';
 import { Progress } from './progress.ts';
 import { dateOf, machineOf, resultFile, versionsOf, writeJson } from './record.ts';
@@ -138,8 +138,8 @@ function lineOf(
   ].join(' ');
 }
 
-const { device, facts } = await openDevice({ robust: true }); // as users have it
-console.log(`${facts.name}${facts.software ? ': a CPU, so no statement about GPUs' : ''}`);
+const { device, adapter } = await openDevice({ robust: true }); // as users have it
+console.log(adapterLine(adapter));
 console.log(
   `${H} units and inputs, batch ${B}, ${T} time steps${kernel ? `, ${kernel} kernel` : ''}`,
 );
@@ -150,7 +150,7 @@ const cells = args.cell.map((name): Cell => {
 });
 const progress = new Progress(cells.length);
 const file =
-  args.json ?? resultFile(['weights', facts.vendor, facts.architecture, B > 1 ? `b${B}` : '']);
+  args.json ?? resultFile(['weights', adapter.vendor, adapter.architecture, B > 1 ? `b${B}` : '']);
 const rows: Row[] = [];
 for (const cell of cells) {
   progress.show(cell);
@@ -160,7 +160,7 @@ for (const cell of cells) {
   rows.push(...own);
   writeJson(file, {
     date: dateOf(),
-    adapter: facts,
+    adapter,
     machine: machineOf(),
     versions: versionsOf(['webgpu']),
     shape: { hidden: H, inputs: H, batch: B, steps: T },

@@ -3,7 +3,7 @@
 //
 //   run.sh [--shape NAME …] [--seconds 1] [--robust] [--alone] [--no-checks] [--no-micro] [--no-ways] [--json FILE]
 import { parseArgs } from 'node:util';
-import { openDevice } from '../device.ts';
+import { adapterLine, openDevice } from '../device.ts';
 import { measureMicroCosts, formatCosts } from '../micro.ts';
 import { findOnnxRuntime } from '../node-engines.ts';
 import { probePeaks, formatPeaks } from '../probes.ts';
@@ -46,9 +46,9 @@ const bench = await openDevice({ robust }).catch((error: unknown) => {
   console.error(String(error));
   process.exit(1);
 });
-const { device, facts } = bench;
-keep({ adapter: facts });
-console.log(`${facts.name}${facts.software ? ': a CPU, so no statement about GPUs' : ''}`);
+const { device, adapter } = bench;
+keep({ adapter });
+console.log(adapterLine(adapter));
 
 let wrong = 0;
 if (args.checks) {
@@ -73,11 +73,11 @@ if (args.checks) {
   keep({ checks });
 }
 
-const peaks = await probePeaks(device, facts.software);
+const peaks = await probePeaks(device, adapter.software);
 keep({ peaks });
 console.log(formatPeaks(peaks));
 if (args.micro) {
-  const costs = await measureMicroCosts(device, facts.software);
+  const costs = await measureMicroCosts(device, adapter.software);
   keep({ costs });
   console.log(formatCosts(costs));
 }

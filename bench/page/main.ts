@@ -1,6 +1,7 @@
 // The page that `npm run bench:chromium` drives: what it is told to measure, it measures.
 import { Incapable, type Contender, type EngineName } from '../engines/engine.ts';
 import { LOADERS } from '../engines/index.ts';
+import { describeAdapter } from '../adapter.ts';
 import { finiteDifference, isRight } from '../answers.ts';
 import { errorLine, measure, type Timing } from '../measure.ts';
 import { nameOf, shapeOf, workloadOf, type Workload } from '../shapes.ts';
@@ -115,8 +116,7 @@ async function measureColdStart(engine: EngineName, shape: string): Promise<Cold
 
 async function adapterName(): Promise<string> {
   const info = (await navigator.gpu?.requestAdapter())?.info;
-  if (!info) return 'none';
-  return [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(' ');
+  return info ? describeAdapter(info).parts.join(' ') : 'none';
 }
 
 const page = { measureShape, measureColdStart, adapterName };
