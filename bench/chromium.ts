@@ -1,14 +1,14 @@
-// `npm run bench:chromium`: the engines of the web in headless Chromium: ours, ONNX Runtime's WebGPU and
-// WebAssembly, and TensorFlow.js on WebGPU. Answers first, then engines in turn within one page; and how
-// long the first result takes in a browser where nothing is warm.
+// `npm run bench:chromium`: engines in headless Chromium: this package, ONNX Runtime's WebGPU and WebAssembly,
+// TensorFlow.js on WebGPU. Answers first, then times, interleaved within one page; and how long the first result
+// takes in a fresh browser.
 //
 //   npm run bench:chromium
 //   npm run bench:chromium -- --shape gru-h64-b16-t64 --seconds 2
 //   npm run bench:chromium -- --limit 30    seconds for TensorFlow.js on one shape, its compiling included
 //   npm run bench:chromium -- --no-tfjs --no-cold
 //
-// TensorFlow.js is measured beside ours in a page apart, for few rounds: on a CPU its first run takes
-// minutes. Its GRU resets the state before the product, so both get such a model.
+// TensorFlow.js and this package have a second page of their own with few rounds: on a CPU the first run of
+// TensorFlow.js takes minutes. Its GRU resets the state before the product, so both get such a model.
 import { parseArgs } from 'node:util';
 import { ENGINES, type EngineName } from './engines/engine.ts';
 import { errorLine } from './measure.ts';
@@ -18,6 +18,7 @@ import { Progress } from './progress.ts';
 import { dateOf, machineOf, resultFile, versionsOf, writeJson } from './record.ts';
 import { nameOf, shapeOf } from './shapes.ts';
 import { geometricMean, median } from './statistics.ts';
+import { tableOf } from './table.ts';
 
 const { values: args } = parseArgs({
   options: {
@@ -36,7 +37,7 @@ const SHAPES = ['lstm', 'gru'].flatMap((cell) =>
   [1, 16].flatMap((B) => [64, 128, 256].map((H) => `${cell}-h${H}-b${B}-t64`)),
 );
 const COLD_SHAPE = 'lstm-h128-b1-t64';
-const PATIENCE = 600; // seconds for everything that is not known to be slow
+const TIMEOUT_S = 600; // for engines that are not known to be slow
 
 const [seconds, limit, samples] = [args.seconds, args.limit, args.samples].map(Number) as [
   number,
@@ -46,14 +47,14 @@ const [seconds, limit, samples] = [args.seconds, args.limit, args.samples].map(N
 const shapes = (args.shape ?? SHAPES).map((name) => nameOf(shapeOf(name)));
 
 /** All engines of a task, whatever happens. */
-async function run(site: Site, task: Task, patience: number): Promise<BrowserRow[]> {
+async function run(site: Site, task: Task, timeout: number): Promise<BrowserRow[]> {
   const all = (status: 'failed' | 'cut', reason: string): BrowserRow[] =>
     task.engines.map((engine) => ({ shape: task.shape, engine, status, reason }));
   try {
-    const rows = await inFreshPage(site, patience, (page) =>
+    const rows = await inFreshPage(site, timeout, (page) =>
       page.evaluate((given) => window.enginePage!.measureShape(given), task),
     );
-    return rows === 'cut' ? all('cut', `not done after ${patience} s`) : rows;
+    return rows === 'cut' ? all('cut', `not done after ${timeout} s`) : rows;
   } catch (error) {
     return all('failed', errorLine(error));
   }
@@ -66,6 +67,15 @@ const cellOf = ({ timing, status, reason }: BrowserRow): string =>
       ? `failed: ${reason}`
       : (reason ?? '');
 
+const TABLE = tableOf([
+  ['shape', -24],
+  ['engine', -11],
+  ['ms', 9],
+  ['ratio', 8],
+  ['first ms', 9],
+  ['error', 9],
+]);
+
 function print(rows: readonly BrowserRow[]): void {
   for (const row of rows) {
     const own = rows.find(({ engine }) => engine === 'webgpu-rnn')?.timing;
@@ -74,10 +84,8 @@ function print(rows: readonly BrowserRow[]): void {
         ? `${(row.timing.median / own.median).toPrecision(3)}x`
         : '';
     const first = row.firstMs === undefined ? '' : ((row.loadMs ?? 0) + row.firstMs).toFixed(0);
-    console.log(
-      `${row.shape.padEnd(24)} ${row.engine.padEnd(11)} ${cellOf(row).padStart(9)} ` +
-        `${ratio.padStart(8)} ${first.padStart(9)} ${(row.error?.toExponential(1) ?? '').padStart(9)}`,
-    );
+    const error = row.error?.toExponential(1);
+    console.log(TABLE.line(row.shape, row.engine, cellOf(row), ratio, first, error));
   }
 }
 
@@ -122,7 +130,7 @@ const results = {
   cold: [] as Awaited<ReturnType<typeof coldStarts>>[],
 };
 console.log(`Chromium ${browserInfo.browser} on ${browserInfo.adapter}`);
-console.log('shape                    engine             ms    ratio  first ms     error');
+console.log(TABLE.head);
 const engines = ENGINES.filter((engine) => args.tfjs || engine !== 'tfjs');
 const progress = new Progress(
   shapes.length * (args.tfjs ? 2 : 1) + (args.cold ? engines.length : 0),
@@ -146,7 +154,7 @@ function take(rows: readonly BrowserRow[]): void {
 for (const shape of shapes) {
   progress.show(shape);
   const fast = ENGINES.filter((engine) => engine !== 'tfjs');
-  take(await run(site, { shape, engines: fast, rounds: [5, 200], seconds }, PATIENCE));
+  take(await run(site, { shape, engines: fast, rounds: [5, 200], seconds }, TIMEOUT_S));
   if (!args.tfjs) continue;
   const theirs = nameOf({
     ...shapeOf(shape),

@@ -1,13 +1,13 @@
-// `npm run bench`: recurrent layers on whatever adapter is there, ours against ONNX Runtime's WebGPU
-// and CPU providers in the same process. A wrong answer shows no time.
+// `npm run bench`: recurrent layers on the adapter of this machine, this package against ONNX Runtime's WebGPU
+// and CPU providers in the same process. An engine whose answer is wrong is not timed.
 //
 //   npm run bench                      the default shapes
 //   npm run bench -- --full            all shapes (hours on a software adapter)
 //   npm run bench -- --shape lstm-h128-b16-t64 --seconds 3
-//   npm run bench -- --kernel step     one of our kernels instead of the chosen one
+//   npm run bench -- --kernel step     one kernel instead of the selected one
 //   npm run bench -- --robust          Dawn's bounds checks on, as the package and browsers have them
 //   npm run bench -- --alone           without ONNX Runtime
-//   npm run bench -- --ways            our kernels and options against each other instead
+//   npm run bench -- --variants        our kernels and options against each other instead
 //   npm run bench -- --json FILE       where the results go; bench/results/ADAPTER-DATE.json by default
 import { parseArgs } from 'node:util';
 import { adapterLine, openDevice } from './device.ts';
@@ -17,7 +17,7 @@ import { dateOf, machineOf, resultFile, versionsOf, writeJson } from './record.t
 import { HEAD, lineOf, RowMaker, type Row } from './row.ts';
 import { allShapes, DEFAULT_SHAPES, nameOf, shapeOf, workloadOf } from './shapes.ts';
 import { geometricMean } from './statistics.ts';
-import { linesOf, measureWays, WAY_SHAPES, type Ways } from './ways.ts';
+import { measureVariants, VARIANT_SHAPES, variantLines, type VariantRow } from './variants.ts';
 
 const { values: args } = parseArgs({
   options: {
@@ -27,7 +27,7 @@ const { values: args } = parseArgs({
     kernel: { type: 'string' },
     robust: { type: 'boolean', default: false },
     alone: { type: 'boolean', default: false },
-    ways: { type: 'boolean', default: false },
+    variants: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 });
@@ -42,18 +42,18 @@ if (kernel !== undefined && kernel !== 'step' && kernel !== 'persistent') {
 const bench = await openDevice({ robust });
 const { adapter } = bench;
 console.log(adapterLine(adapter));
-if (args.ways) {
-  const shapes = args.shape?.map(shapeOf) ?? WAY_SHAPES;
-  const file = args.json ?? resultFile(['ways', adapter.vendor, adapter.architecture]);
-  const ways: Ways[] = [];
+if (args.variants) {
+  const shapes = args.shape?.map(shapeOf) ?? VARIANT_SHAPES;
+  const file = args.json ?? resultFile(['variants', adapter.vendor, adapter.architecture]);
+  const variants: VariantRow[] = [];
   const progress = new Progress(shapes.length);
   for (const shape of shapes) {
     progress.show(nameOf(shape));
-    ways.push(await measureWays(bench.device, workloadOf(shape), Number(args.seconds)));
+    variants.push(await measureVariants(bench.device, workloadOf(shape), Number(args.seconds)));
     progress.step();
-    console.log(linesOf(ways.at(-1)!));
+    console.log(variantLines(variants.at(-1)!));
     const [machine, versions] = [machineOf(), versionsOf(['webgpu'])];
-    writeJson(file, { date: dateOf(), adapter, machine, versions, robust, ways });
+    writeJson(file, { date: dateOf(), adapter, machine, versions, robust, variants });
   }
   console.log(`written to ${file}`);
   process.exit(0); // Dawn keeps threads of its own

@@ -1,17 +1,18 @@
-// One shape on all engines of Node: answers first, then times in turn, then a look at what our run asks
-// of the device. And how that is shown.
+// Measures one shape on all engines of Node: answers first, then times, interleaved, then what our run asks of
+// the device. And prints it.
 import type { LoadOptions } from 'webgpu-rnn/node';
 import { finiteDifference, isRight } from './answers.ts';
 import type { BenchDevice } from './device.ts';
 import { errorLine, measure, type Runnable, type Timing } from './measure.ts';
-import { Meter, type Usage } from './meter.ts';
+import { Meter, type DeviceUsage } from './meter.ts';
 import { findOnnxRuntime, ort, ours } from './node-engines.ts';
 import { nameOf, trafficOf, type Workload } from './shapes.ts';
 import { median } from './statistics.ts';
+import { ratioText, tableOf, three } from './table.ts';
 
-// Beyond this the float64 reference takes minutes, and ONNX Runtime's CPU provider decides.
+// Beyond this the float64 reference takes minutes, and ONNX Runtime's CPU provider is the arbiter.
 const REFERENCE_FLOPS = 4e8;
-const OBSERVED = 5; // runs that are looked at, for a median of their GPU times
+const OBSERVED_RUNS = 5; // for the median of their GPU times
 const BACK_TO_BACK = 8;
 
 /** One shape on all engines. */
@@ -20,21 +21,21 @@ export interface Row {
   /** Floating point operations of one run, and bytes that it touches by {@link trafficOf}. */
   readonly flops: number;
   readonly trafficBytes: number;
-  /** Who knew the right answer; nobody where the shape is large and ONNX Runtime is not there. */
+  /** Whose answer counts as right; none where the shape is large and ONNX Runtime is not installed. */
   readonly arbiter: 'float64' | 'ort-cpu' | 'none';
   /** Largest difference from the right answer; null where it is no number. */
   readonly errors: Readonly<Record<string, number | null>>;
-  /** Milliseconds end to end: upload, compute, read back. Of engines whose answer is right. */
+  /** Milliseconds end to end (upload, compute, read back) of engines whose answer is right. */
   readonly times: Readonly<Record<string, Timing>>;
   /** Why an engine has no times, where it threw. */
   readonly failures: Readonly<Record<string, string>>;
-  /** Of one run of ours: its GPU time in milliseconds, and what it asks of the device. */
-  readonly usage?: Usage;
-  /** Milliseconds of one of ours when several are called at once and awaited together. */
+  /** What one run of ours asks of the device, and its GPU time. */
+  readonly usage?: DeviceUsage;
+  /** Milliseconds of one run of ours when several are called at once and awaited together. */
   readonly backToBackMs?: number;
-  /** Bytes of our GPU buffers when they were most, weights and read-back among them. */
+  /** Peak bytes of our GPU buffers, weights and read-back included. */
   readonly peakBytes?: number;
-  /** Of our run, by its GPU time, or end to end where there is none. */
+  /** Rates of our run, by its GPU time, or end to end where there is none. */
   readonly gflops?: number;
   readonly gbps?: number;
 }
@@ -74,7 +75,7 @@ export class RowMaker {
         failures[name] = errorLine(error);
       }
     };
-    const held = this.#meter.forgetPeak();
+    const held = this.#meter.resetPeak();
     try {
       for (const [name, make] of await this.#makers(workload)) {
         await attempt(name, async () => {
@@ -132,8 +133,9 @@ export class RowMaker {
   }
 
   async #detail(engine: Runnable, workload: Workload, timing: Timing) {
-    const usages: Usage[] = [];
-    for (let i = 0; i < OBSERVED; i++) usages.push(await this.#meter.observe(() => engine.run()));
+    const usages: DeviceUsage[] = [];
+    for (let i = 0; i < OBSERVED_RUNS; i++)
+      usages.push(await this.#meter.observe(() => engine.run()));
     const times = usages.flatMap(({ gpuMs }) => (gpuMs === undefined ? [] : [gpuMs]));
     const gpuMs = times.length > 0 ? median(times) : undefined;
     const start = performance.now();
@@ -156,8 +158,8 @@ async function referenceOf(workload: Workload): Promise<Float32Array> {
   return truth;
 }
 
-const COLUMNS = [
-  ['shape', 22],
+const TABLE = tableOf([
+  ['shape', -22],
   ['ours', 8],
   ['GPU', 8],
   ['ort-wgpu', 9],
@@ -170,20 +172,12 @@ const COLUMNS = [
   ['GFLOP/s', 8],
   ['GB/s', 7],
   ['error', 8],
-] as const;
-
-const line = (cells: readonly string[]): string =>
-  cells
-    .map((cell, i) => (i === 0 ? cell.padEnd(COLUMNS[0][1]) : cell.padStart(COLUMNS[i]![1])))
-    .join(' ');
+]);
 
 /** The titles of {@link lineOf}, and what they mean. */
-export const HEAD = `${line(COLUMNS.map(([title]) => title))}
-${'(ms are medians end to end; GPU: within compute passes; disp, sub: dispatches, submits; IO: uploaded and read back;'}
-${' MB: most GPU memory; GFLOP/s and GB/s: by GPU time, GB/s as if no weight stayed on the chip)'}`;
-
-const three = (value: number | undefined): string =>
-  value === undefined ? 'n/a' : value >= 1000 ? value.toFixed(0) : value.toPrecision(3);
+export const HEAD = `${TABLE.head}
+(ms are medians end to end; GPU: within compute passes; disp, sub: dispatches, submits; IO: uploaded and read back;
+ MB: peak GPU memory; GFLOP/s and GB/s: by GPU time, GB/s as if no weight stayed on the chip)`;
 
 /** A row for the terminal, below 120 columns. */
 export function lineOf(row: Row): string {
@@ -197,12 +191,12 @@ export function lineOf(row: Row): string {
         : name in errors
           ? 'wrong'
           : '–';
-  return line([
+  return TABLE.line(
     row.shape,
     ms('webgpu-rnn'),
     three(usage?.gpuMs),
     ms('ort-webgpu'),
-    own && peer ? `${(peer.median / own.median).toFixed(2)}x` : '',
+    own && peer && ratioText(peer.median / own.median),
     ms('ort-cpu'),
     String(usage?.dispatches ?? ''),
     String(usage?.submits ?? ''),
@@ -211,5 +205,5 @@ export function lineOf(row: Row): string {
     three(row.gflops),
     three(row.gbps),
     errors['webgpu-rnn']?.toExponential(1) ?? '?',
-  ]);
+  );
 }

@@ -14,6 +14,7 @@ import { adapterLine, openDevice } from './device.ts';
 import { measure, type Runnable } from './measure.ts';
 import { Progress } from './progress.ts';
 import { dateOf, machineOf, resultFile, versionsOf, writeJson } from './record.ts';
+import { ratioText, tableOf } from './table.ts';
 
 const CELLS = {
   lstm: { make: lstm, gates: 4 },
@@ -21,7 +22,7 @@ const CELLS = {
   rnn: { make: rnn, gates: 1 },
 };
 type Cell = keyof typeof CELLS;
-/** Ways to have weights, and what they ask of `loadModel`. */
+/** Storages of weights, with their options of `loadModel`. */
 const STORAGES: Readonly<Record<string, LoadOptions>> = {
   f32: { weights: 'f32' },
   f16: { weights: 'f16' },
@@ -51,7 +52,7 @@ const asked: LoadOptions = kernel === undefined ? {} : { recurrentKernel: kernel
 /** One storage of one cell. */
 interface Row {
   readonly cell: Cell;
-  /** One of the ways above. */
+  /** One of {@link STORAGES}. */
   readonly weights: string;
   /** Bytes of all constants on the GPU, biases among them. */
   readonly bytes: number;
@@ -80,7 +81,7 @@ function workload(cell: Cell) {
   return { graph, feeds: { [graph.inputs[0]!.name]: X }, output: graph.outputs[0]!.name };
 }
 
-/** Measures the storages of one cell in turn. */
+/** Measures the storages of one cell, interleaved. */
 async function measureCell(cell: Cell, device: GPUDevice): Promise<Row[]> {
   const { graph, feeds, output } = workload(cell);
   const load = async (options: LoadOptions) => {
@@ -123,27 +124,33 @@ async function measureCell(cell: Cell, device: GPUDevice): Promise<Row[]> {
   });
 }
 
-function lineOf(
-  { cell, weights, bytes, ms, error }: Row,
-  { bytes: whole, ms: least }: Row,
-): string {
-  return [
-    cell.padEnd(5),
-    weights.padEnd(10),
-    `${(bytes / 1024).toFixed(0)} KiB`.padStart(10),
-    `${(bytes / whole).toFixed(2)}x`.padStart(7),
-    `${ms.median.toFixed(2)} ms`.padStart(12),
-    `${(ms.median / least.median).toFixed(2)}x`.padStart(7),
-    error.toExponential(1).padStart(10),
-  ].join(' ');
-}
+const TABLE = tableOf([
+  ['cell', -5],
+  ['weights', -10],
+  ['memory', 10],
+  ['of f32', 7],
+  ['time', 12],
+  ['of f32', 7],
+  ['worst error', 11],
+]);
+
+const lineOf = ({ cell, weights, bytes, ms, error }: Row, f32: Row): string =>
+  TABLE.line(
+    cell,
+    weights,
+    `${(bytes / 1024).toFixed(0)} KiB`,
+    ratioText(bytes / f32.bytes),
+    `${ms.median.toFixed(2)} ms`,
+    ratioText(ms.median / f32.ms.median),
+    error.toExponential(1),
+  );
 
 const { device, adapter } = await openDevice({ robust: true }); // as users have it
 console.log(adapterLine(adapter));
 console.log(
   `${H} units and inputs, batch ${B}, ${T} time steps${kernel ? `, ${kernel} kernel` : ''}`,
 );
-console.log('cell  weights        memory   of f32         time  of f32  worst error');
+console.log(TABLE.head);
 const cells = args.cell.map((name): Cell => {
   if (!Object.hasOwn(CELLS, name)) throw new Error(`--cell ${name}: expected lstm, gru or rnn`);
   return name as Cell;

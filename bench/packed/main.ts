@@ -1,7 +1,8 @@
 // The benchmark that `npm run bench:pack` packs, for a machine with a GPU and without Node: answers,
-// peaks, small costs, then the tables of `npm run bench`, of our own ways too. What is done is written after each part.
+// peaks, small costs, then the tables of `npm run bench` and `npm run bench -- --variants`. Each part is written
+// when it is done.
 //
-//   run.sh [--shape NAME …] [--seconds 1] [--robust] [--alone] [--no-checks] [--no-micro] [--no-ways] [--json FILE]
+//   run.sh [--shape NAME …] [--seconds 1] [--robust] [--alone] [--no-checks] [--no-micro] [--no-variants] [--json FILE]
 import { parseArgs } from 'node:util';
 import { adapterLine, openDevice } from '../device.ts';
 import { measureMicroCosts, formatCosts } from '../micro.ts';
@@ -12,7 +13,7 @@ import { dateOf, machineOf, versionsOf, writeJson } from '../record.ts';
 import { HEAD, lineOf, RowMaker, type Row } from '../row.ts';
 import { DEFAULT_SHAPES, nameOf, shapeOf, workloadOf } from '../shapes.ts';
 import { geometricMean } from '../statistics.ts';
-import { linesOf, measureWays, WAY_SHAPES, type Ways } from '../ways.ts';
+import { measureVariants, VARIANT_SHAPES, variantLines, type VariantRow } from '../variants.ts';
 import { check, CHECKED, passed, type Check } from './checks.ts';
 
 const { values: args } = parseArgs({
@@ -23,7 +24,7 @@ const { values: args } = parseArgs({
     alone: { type: 'boolean', default: false },
     checks: { type: 'boolean', default: true },
     micro: { type: 'boolean', default: true },
-    ways: { type: 'boolean', default: true },
+    variants: { type: 'boolean', default: true },
     json: { type: 'string', default: 'bench/results/gpu.json' },
   },
   allowNegative: true,
@@ -101,12 +102,12 @@ if (ratios.length > 0) {
   const [mean, worst] = [geometricMean(ratios), Math.min(...ratios)];
   console.log(`${mean.toFixed(2)}x ONNX Runtime WebGPU, worst ${worst.toFixed(2)}x`);
 }
-if (args.ways) {
-  const ways: Ways[] = [];
-  for (const shape of args.shape?.map(shapeOf) ?? WAY_SHAPES) {
-    ways.push(await measureWays(device, workloadOf(shape), Number(args.seconds)));
-    console.log(linesOf(ways.at(-1)!));
-    keep({ ways });
+if (args.variants) {
+  const variants: VariantRow[] = [];
+  for (const shape of args.shape?.map(shapeOf) ?? VARIANT_SHAPES) {
+    variants.push(await measureVariants(device, workloadOf(shape), Number(args.seconds)));
+    console.log(variantLines(variants.at(-1)!));
+    keep({ variants });
   }
 }
 process.exit(wrong > 0 ? 2 : 0); // Dawn and ONNX Runtime keep threads of their own
