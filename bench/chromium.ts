@@ -7,13 +7,17 @@
 //   npm run bench:chromium -- --limit 30    seconds for TensorFlow.js on one shape, its compiling included
 //   npm run bench:chromium -- --no-tfjs --no-cold
 //
+//   npm run bench:chromium -- --against OLD.tgz    two versions of this package, see bench/node.ts
+//   npm run bench:chromium -- --against OLD.tgz --new NEW.tgz --no-cold
+//
 // TensorFlow.js and this package have a second page of their own with few rounds: on a CPU the first run of
 // TensorFlow.js takes minutes. Its GRU resets the state before the product, so both get such a model.
 import { parseArgs } from 'node:util';
+import { againstInChromium } from './against/run-chromium.ts';
 import { ENGINES, type EngineName } from './engines/engine.ts';
 import { errorLine } from './measure.ts';
 import type { BrowserRow, ColdStart, Task } from './page/main.ts';
-import { inFreshPage, openSite, type Site } from './page/site.ts';
+import { adapterPrefix, describeBrowser, inFreshPage, openSite, type Site } from './page/site.ts';
 import { Progress } from './progress.ts';
 import { dateOf, machineOf, resultFile, versionsOf, writeJson } from './record.ts';
 import { nameOf, shapeOf } from './shapes.ts';
@@ -23,9 +27,11 @@ import { tableOf } from './table.ts';
 const { values: args } = parseArgs({
   options: {
     shape: { type: 'string', multiple: true },
-    seconds: { type: 'string', default: '1' },
+    seconds: { type: 'string' },
     limit: { type: 'string', default: '150' },
-    samples: { type: 'string', default: '5' },
+    samples: { type: 'string' },
+    against: { type: 'string' },
+    new: { type: 'string' },
     tfjs: { type: 'boolean', default: true },
     cold: { type: 'boolean', default: true },
     json: { type: 'string' },
@@ -39,12 +45,21 @@ const SHAPES = ['lstm', 'gru'].flatMap((cell) =>
 const COLD_SHAPE = 'lstm-h128-b1-t64';
 const TIMEOUT_S = 600; // for engines that are not known to be slow
 
-const [seconds, limit, samples] = [args.seconds, args.limit, args.samples].map(Number) as [
-  number,
-  number,
-  number,
-];
 const shapes = (args.shape ?? SHAPES).map((name) => nameOf(shapeOf(name)));
+if (args.against !== undefined) {
+  const met = await againstInChromium({
+    against: args.against,
+    fresh: args.new,
+    shapes: shapes.map(shapeOf),
+    seconds: Number(args.seconds ?? 3), // ratios near 1 need more rounds than those against other engines
+    samples: args.cold ? Number(args.samples ?? 9) : 0,
+    json: args.json,
+  });
+  process.exit(met ? 0 : 1);
+}
+const [seconds, limit, samples] = [args.seconds ?? 1, args.limit, args.samples ?? 5].map(
+  Number,
+) as [number, number, number];
 
 /** All engines of a task, whatever happens. */
 async function run(site: Site, task: Task, timeout: number): Promise<BrowserRow[]> {
@@ -105,22 +120,16 @@ async function coldStarts(site: Site, engine: EngineName) {
       return { engine, reason: errorLine(error) };
     }
   }
-  const of = (key: keyof ColdStart): number => median(times.map((time) => time[key]));
+  const of = (key: 'importMs' | 'firstResultMs'): number => median(times.map((time) => time[key]));
   return { engine, importMs: of('importMs'), firstResultMs: of('firstResultMs'), times };
 }
 
 const site = await openSite();
-const browserInfo = await inFreshPage(site, 60, async (page) => ({
-  adapter: await page.evaluate(() => window.enginePage!.adapterName()),
-  browser: page.context().browser()!.version(),
-  isolated: await page.evaluate(() => crossOriginIsolated),
-}));
-if (browserInfo === 'cut') throw new Error('the page does not answer');
-const file =
-  args.json ?? resultFile(['chromium', browserInfo.adapter.split(' ').slice(0, 2).join(' ')]);
+const browser = await describeBrowser(site);
+const file = args.json ?? resultFile(['chromium', adapterPrefix(browser)]);
 const results = {
   date: dateOf(),
-  ...browserInfo,
+  ...browser,
   machine: machineOf(),
   versions: versionsOf(['onnxruntime-web', '@tensorflow/tfjs', '@tensorflow/tfjs-backend-webgpu']),
   limit,
@@ -129,13 +138,13 @@ const results = {
   coldShape: COLD_SHAPE,
   cold: [] as Awaited<ReturnType<typeof coldStarts>>[],
 };
-console.log(`Chromium ${browserInfo.browser} on ${browserInfo.adapter}`);
+console.log(`Chromium ${browser.browser} on ${browser.adapter}`);
 console.log(TABLE.head);
 const engines = ENGINES.filter((engine) => args.tfjs || engine !== 'tfjs');
 const progress = new Progress(
   shapes.length * (args.tfjs ? 2 : 1) + (args.cold ? engines.length : 0),
 );
-const ratios: Partial<Record<EngineName, number[]>> = {};
+const ratios: Record<string, number[]> = {};
 
 /** Keeps, shows and counts what one page measured. */
 function take(rows: readonly BrowserRow[]): void {

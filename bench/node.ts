@@ -9,7 +9,16 @@
 //   npm run bench -- --alone           without ONNX Runtime
 //   npm run bench -- --variants        our kernels and options against each other instead
 //   npm run bench -- --json FILE       where the results go; bench/results/ADAPTER-DATE.json by default
+//
+//   npm run bench -- --against OLD.tgz     two versions of this package: an old one (a .tgz of `npm pack`, or a
+//                                          folder with its dist/) and the working tree, which is built for it
+//   npm run bench -- --against OLD.tgz --new NEW.tgz
+//   npm run bench -- --against OLD.tgz --no-cold --no-sizes    without first results, without sizes
+//
+// The last compares runs, first results in fresh processes, and sizes. It ends with status 1 where the new version
+// misses a minimum of bench/against/comparison.ts.
 import { parseArgs } from 'node:util';
+import { againstInNode } from './against/run-node.ts';
 import { adapterLine, openDevice } from './device.ts';
 import { probePeaks, formatPeaks } from './probes.ts';
 import { Progress } from './progress.ts';
@@ -23,18 +32,41 @@ const { values: args } = parseArgs({
   options: {
     full: { type: 'boolean', default: false },
     shape: { type: 'string', multiple: true },
-    seconds: { type: 'string', default: '1' },
+    seconds: { type: 'string' },
     kernel: { type: 'string' },
     robust: { type: 'boolean', default: false },
     alone: { type: 'boolean', default: false },
     variants: { type: 'boolean', default: false },
+    against: { type: 'string' },
+    new: { type: 'string' },
+    cold: { type: 'boolean', default: true },
+    samples: { type: 'string', default: '15' },
+    sizes: { type: 'boolean', default: true },
     json: { type: 'string' },
   },
+  allowNegative: true,
 });
 const { kernel, robust, alone } = args;
 if (kernel !== undefined && kernel !== 'step' && kernel !== 'persistent') {
   throw new Error(`--kernel ${kernel}: expected step or persistent`);
 }
+
+const shapes = args.shape ? args.shape.map(shapeOf) : args.full ? allShapes() : DEFAULT_SHAPES;
+if (args.against !== undefined) {
+  const met = await againstInNode({
+    against: args.against,
+    fresh: args.new,
+    shapes,
+    kernel,
+    seconds: Number(args.seconds ?? 3), // ratios near 1 need more rounds than those against other engines
+    robust,
+    samples: args.cold ? Number(args.samples) : 0,
+    sizes: args.sizes,
+    json: args.json,
+  });
+  process.exit(met ? 0 : 1); // Dawn keeps threads of its own
+}
+const seconds = Number(args.seconds ?? 1);
 
 // ONNX Runtime's provider leaves Dawn's bounds checks out (`disable_robustness` in its webgpu_context.cc). So ours
 // is measured without them by default, and with them by --robust, which is what users of the package
@@ -43,13 +75,13 @@ const bench = await openDevice({ robust });
 const { adapter } = bench;
 console.log(adapterLine(adapter));
 if (args.variants) {
-  const shapes = args.shape?.map(shapeOf) ?? VARIANT_SHAPES;
+  const variantShapes = args.shape ? shapes : VARIANT_SHAPES;
   const file = args.json ?? resultFile(['variants', adapter.vendor, adapter.architecture]);
   const variants: VariantRow[] = [];
-  const progress = new Progress(shapes.length);
-  for (const shape of shapes) {
+  const progress = new Progress(variantShapes.length);
+  for (const shape of variantShapes) {
     progress.show(nameOf(shape));
-    variants.push(await measureVariants(bench.device, workloadOf(shape), Number(args.seconds)));
+    variants.push(await measureVariants(bench.device, workloadOf(shape), seconds));
     progress.step();
     console.log(variantLines(variants.at(-1)!));
     const [machine, versions] = [machineOf(), versionsOf(['webgpu'])];
@@ -61,8 +93,7 @@ if (args.variants) {
 const peaks = await probePeaks(bench.device, adapter.software);
 console.log(`${formatPeaks(peaks)}\n${HEAD}`);
 
-const shapes = args.shape ? args.shape.map(shapeOf) : args.full ? allShapes() : DEFAULT_SHAPES;
-const maker = new RowMaker(bench, { seconds: Number(args.seconds), kernel, alone });
+const maker = new RowMaker(bench, { seconds, kernel, alone });
 const progress = new Progress(shapes.length);
 const file =
   args.json ?? resultFile([adapter.vendor, adapter.architecture, robust ? 'robust' : '']);

@@ -45,10 +45,14 @@ export function versionsOf(names: readonly string[]): Record<string, string> {
   return { ...Object.fromEntries(found), ...(commit !== undefined && { commit }) };
 }
 
-/** The commit that is checked out, with a `+` where files differ from it. */
-export function commitOf(): string | undefined {
-  const git = (...given: string[]): string =>
-    execFileSync('git', given, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+/** The commit that is checked out in a folder, with a `+` where files of src or shaders differ from it. */
+export function commitOf(folder = '.'): string | undefined {
+  const git = (...args: string[]): string =>
+    execFileSync('git', args, {
+      cwd: folder,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
   try {
     const changed = git('status', '--porcelain', '--untracked-files=no', 'src', 'shaders') !== '';
     return `${git('rev-parse', '--short', 'HEAD')}${changed ? '+' : ''}`;
