@@ -1,6 +1,6 @@
 // Built copies of this package, which the site serves as they are beside the page.
 import type { PackageApi, Prepare } from './engine.ts';
-import { prepareWith } from './ours.ts';
+import { prepareWith } from './prepare-package.ts';
 
 /** The copies by the names of their engines: folders below `packages/` of the site. */
 export const PACKAGE_ENGINES = { 'webgpu-rnn (old)': 'old', 'webgpu-rnn (new)': 'new' } as const;
