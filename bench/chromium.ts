@@ -61,7 +61,7 @@ const [seconds, limit, samples] = [args.seconds ?? 1, args.limit, args.samples ?
   Number,
 ) as [number, number, number];
 
-/** All engines of a task, whatever happens. */
+/** A row for each engine of a task, also where the page fails. */
 async function run(site: Site, task: Task, timeout: number): Promise<BrowserRow[]> {
   const all = (status: 'failed' | 'cut', reason: string): BrowserRow[] =>
     task.engines.map((engine) => ({ shape: task.shape, engine, status, reason }));
@@ -93,10 +93,10 @@ const TABLE = tableOf([
 
 function print(rows: readonly BrowserRow[]): void {
   for (const row of rows) {
-    const own = rows.find(({ engine }) => engine === 'webgpu-rnn')?.timing;
+    const ours = rows.find(({ engine }) => engine === 'webgpu-rnn')?.timing;
     const ratio =
-      own && row.timing && row.engine !== 'webgpu-rnn'
-        ? `${(row.timing.median / own.median).toPrecision(3)}x`
+      ours && row.timing && row.engine !== 'webgpu-rnn'
+        ? `${(row.timing.median / ours.median).toPrecision(3)}x`
         : '';
     const first = row.firstMs === undefined ? '' : ((row.loadMs ?? 0) + row.firstMs).toFixed(0);
     const error = row.error?.toExponential(1);
@@ -146,12 +146,12 @@ const progress = new Progress(
 );
 const ratios: Record<string, number[]> = {};
 
-/** Keeps, shows and counts what one page measured. */
+/** Prints and writes what one page measured, and collects the ratios. */
 function take(rows: readonly BrowserRow[]): void {
-  const own = rows.find(({ engine }) => engine === 'webgpu-rnn')?.timing;
+  const ours = rows.find(({ engine }) => engine === 'webgpu-rnn')?.timing;
   for (const { engine, timing } of rows) {
-    if (own && timing && engine !== 'webgpu-rnn') {
-      (ratios[engine] ??= []).push(timing.median / own.median);
+    if (ours && timing && engine !== 'webgpu-rnn') {
+      (ratios[engine] ??= []).push(timing.median / ours.median);
     }
   }
   progress.step();

@@ -1,5 +1,5 @@
-// `npm run bench:growth`: how the cost of a layer grows with time steps, batch rows, hidden units and
-// layers, each on its own, and what a stream leaves behind in JavaScript's heap as it goes on.
+// `npm run bench:growth`: how the cost of a layer grows with time steps, batch rows, hidden units and layers, one
+// at a time, and what the steps of a stream allocate in JavaScript's heap.
 //
 //   npm run bench:growth                        LSTM on the adapter that is there
 //   npm run bench:growth -- --cell gru --seconds 3
@@ -35,7 +35,7 @@ if (args.cell !== 'lstm' && args.cell !== 'gru') {
 }
 const { cell } = args;
 
-/** Which size grows; the others stay. */
+/** The size that grows; the others are fixed. */
 interface Axis {
   readonly name: 'T' | 'B' | 'H' | 'layers';
   readonly title: string;
@@ -51,9 +51,9 @@ const AXES: readonly Axis[] = [
   { name: 'H', title: 'hidden units', fixed: `${cell}-h16-b1-t16`, values: powers(16, 1024) },
   { name: 'layers', title: 'layers', fixed: `${cell}-h128-b1-t64`, values: [1, 2, 3, 4] },
 ];
-const TAIL = 3; // points from which the slope at the far end is told
+const TAIL = 3; // points that give the slope at the far end
 const ROUNDS = [5, 100] as const;
-const OBSERVED = 3;
+const OBSERVED_RUNS = 3;
 const REFERENCE_FLOPS = 1e8;
 
 const { device, adapter } = await openDevice({ robust: true }); // as users have it
@@ -75,7 +75,7 @@ async function measurePoint(shape: Shape) {
     if (!timing) throw failures.get('webgpu-rnn');
     const gpu: number[] = [];
     let usage;
-    for (let i = 0; i < OBSERVED; i++) {
+    for (let i = 0; i < OBSERVED_RUNS; i++) {
       usage = await meter.observe(() => engine.run());
       if (usage.gpuMs !== undefined) gpu.push(usage.gpuMs);
     }
@@ -118,13 +118,13 @@ async function measureAxis({ name, title, fixed, values }: Axis, progress: Progr
     plot,
     svgOf({ title: heading, x: `${title} (${fixed} otherwise)`, y: 'ms', lines }),
   );
-  const [least, most] = [points[0]!, points.at(-1)!];
+  const [smallest, largest] = [points[0]!, points.at(-1)!];
   console.log(
-    `${title.padEnd(12)} ${`${least.value} to ${most.value}`.padEnd(11)} ` +
-      `${least.ms.toPrecision(3)} to ${most.ms.toPrecision(3)} ms, ` +
+    `${title.padEnd(12)} ${`${smallest.value} to ${largest.value}`.padEnd(11)} ` +
+      `${smallest.ms.toPrecision(3)} to ${largest.ms.toPrecision(3)} ms, ` +
       `slope ${slope.all.toFixed(2)}, at the far end ${slope.tail.toFixed(2)}` +
       `${gpuSlope ? ` (GPU ${gpuSlope.all.toFixed(2)}, ${gpuSlope.tail.toFixed(2)})` : ''}; ` +
-      `dispatches ${least.dispatches} to ${most.dispatches}, submits ${least.submits} to ${most.submits}`,
+      `dispatches ${smallest.dispatches} to ${largest.dispatches}, submits ${smallest.submits} to ${largest.submits}`,
   );
   return { axis: name, fixed, slope, ...(gpuSlope && { gpuSlope }), plot, points };
 }

@@ -116,8 +116,8 @@ for (const shape of shapes) {
   console.log(lineOf(rows.at(-1)!));
   write(); // a table of hours may be stopped
 }
-const ratios = rows.flatMap(({ times: { 'webgpu-rnn': own, 'ort-webgpu': peer } }) =>
-  own && peer ? [peer.median / own.median] : [],
+const ratios = rows.flatMap(({ times: { 'webgpu-rnn': ours, 'ort-webgpu': peer } }) =>
+  ours && peer ? [peer.median / ours.median] : [],
 );
 if (ratios.length > 0) {
   const [mean, worst] = [geometricMean(ratios), Math.min(...ratios)];

@@ -100,8 +100,8 @@ export class RowMaker {
       const { seconds } = this.#options;
       const measured = await measure(right, { rounds: [5, 200], seconds });
       for (const [name, error] of measured.failures) failures[name] = errorLine(error);
-      const own = measured.timings.get('webgpu-rnn');
-      const detail = own && (await this.#detail(engines['webgpu-rnn']!, workload, own));
+      const timing = measured.timings.get('webgpu-rnn');
+      const detail = timing && (await this.#detail(engines['webgpu-rnn']!, workload, timing));
       return {
         shape: nameOf(shape),
         flops,
@@ -182,7 +182,7 @@ export const HEAD = `${TABLE.head}
 /** A row for the terminal, below 120 columns. */
 export function lineOf(row: Row): string {
   const { times, failures, errors, usage, peakBytes } = row;
-  const [own, peer] = [times['webgpu-rnn'], times['ort-webgpu']];
+  const [timing, peer] = [times['webgpu-rnn'], times['ort-webgpu']];
   const ms = (name: string): string =>
     times[name]
       ? three(times[name].median)
@@ -196,7 +196,7 @@ export function lineOf(row: Row): string {
     ms('webgpu-rnn'),
     three(usage?.gpuMs),
     ms('ort-webgpu'),
-    own && peer && ratioText(peer.median / own.median),
+    timing && peer && ratioText(peer.median / timing.median),
     ms('ort-cpu'),
     String(usage?.dispatches ?? ''),
     String(usage?.submits ?? ''),

@@ -47,7 +47,7 @@ if (kernel !== undefined && kernel !== 'step' && kernel !== 'persistent') {
 }
 const [H, B, T] = [args.hidden, args.batch, args.steps].map(Number) as [number, number, number];
 const ROUNDS = [3, 30] as const;
-const asked: LoadOptions = kernel === undefined ? {} : { recurrentKernel: kernel };
+const requested: LoadOptions = kernel === undefined ? {} : { recurrentKernel: kernel };
 
 /** One storage of one cell. */
 interface Row {
@@ -97,8 +97,8 @@ async function measureCell(cell: Cell, device: GPUDevice): Promise<Row[]> {
     ([, { arithmetic }]) => arithmetic !== 'f16' || device.features.has('shader-f16'),
   );
   const loaded = await Promise.all(
-    storages.map(async ([weights, how]) => {
-      const { model, run } = await load({ device, ...how, ...asked });
+    storages.map(async ([weights, options]) => {
+      const { model, run } = await load({ device, ...options, ...requested });
       await model.warmUp(feeds);
       const { weightBytes } = model.usage;
       const error = worstDifference(await run(), truth);
@@ -161,10 +161,10 @@ const file =
 const rows: Row[] = [];
 for (const cell of cells) {
   progress.show(cell);
-  const own = await measureCell(cell, device);
+  const measured = await measureCell(cell, device);
   progress.step();
-  for (const row of own) console.log(lineOf(row, own[0]!));
-  rows.push(...own);
+  for (const row of measured) console.log(lineOf(row, measured[0]!));
+  rows.push(...measured);
   writeJson(file, {
     date: dateOf(),
     adapter,

@@ -39,16 +39,16 @@ const results: Record<string, unknown> = {
   robust,
   shapes: shapes.map(nameOf), // for the part in Python
 };
-const keep = (more: object): void => writeJson(json, Object.assign(results, more));
-keep({});
+const save = (more: object): void => writeJson(json, Object.assign(results, more));
+save({});
 
 const bench = await openDevice({ robust }).catch((error: unknown) => {
-  keep({ failure: String(error) });
+  save({ failure: String(error) });
   console.error(String(error));
   process.exit(1);
 });
 const { device, adapter } = bench;
-keep({ adapter });
+save({ adapter });
 console.log(adapterLine(adapter));
 
 let wrong = 0;
@@ -71,15 +71,15 @@ if (args.checks) {
   console.log(
     `answers: ${checks.length - wrong} of ${checks.length} right, worst ${worst.toExponential(1)}`,
   );
-  keep({ checks });
+  save({ checks });
 }
 
 const peaks = await probePeaks(device, adapter.software);
-keep({ peaks });
+save({ peaks });
 console.log(formatPeaks(peaks));
 if (args.micro) {
   const costs = await measureMicroCosts(device, adapter.software);
-  keep({ costs });
+  save({ costs });
   console.log(formatCosts(costs));
 }
 
@@ -93,10 +93,10 @@ for (const shape of shapes) {
   rows.push(await maker.measure(workloadOf(shape)));
   progress.step();
   console.log(lineOf(rows.at(-1)!));
-  keep({ rows });
+  save({ rows });
 }
-const ratios = rows.flatMap(({ times: { 'webgpu-rnn': own, 'ort-webgpu': peer } }) =>
-  own && peer ? [peer.median / own.median] : [],
+const ratios = rows.flatMap(({ times: { 'webgpu-rnn': ours, 'ort-webgpu': peer } }) =>
+  ours && peer ? [peer.median / ours.median] : [],
 );
 if (ratios.length > 0) {
   const [mean, worst] = [geometricMean(ratios), Math.min(...ratios)];
@@ -107,7 +107,7 @@ if (args.variants) {
   for (const shape of args.shape?.map(shapeOf) ?? VARIANT_SHAPES) {
     variants.push(await measureVariants(device, workloadOf(shape), Number(args.seconds)));
     console.log(variantLines(variants.at(-1)!));
-    keep({ variants });
+    save({ variants });
   }
 }
 process.exit(wrong > 0 ? 2 : 0); // Dawn and ONNX Runtime keep threads of their own
