@@ -35,7 +35,7 @@ const CHILD = fileURLToPath(new URL('first-result-child.mjs', import.meta.url));
 // https://docs.mesa3d.org/envvars.html
 // NVIDIA: https://developer.nvidia.com/docs/drive/drive-os/6.0.9/public/drive-os-linux-sdk/common/topics/graphics_content/AutomaticShaderCache8.html
 const NO_SHADER_CACHE = { MESA_SHADER_CACHE_DISABLE: 'true', __GL_SHADER_DISK_CACHE: '0' };
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000; // lavapipe compiles some kernels for seconds, on a busy machine for a minute
 
 /**
  * First results of one shape, the packages in alternating processes.

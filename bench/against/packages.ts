@@ -118,7 +118,7 @@ function buildWorkingTree(folder: string): BenchPackage {
   mkdirSync(to);
   cpSync(join(ROOT, 'package.json'), join(to, 'package.json'));
   const vite = join(ROOT, 'node_modules/vite/bin/vite.js');
-  const args = ['build', '--outDir', join(to, 'dist'), '--emptyOutDir', '--logLevel', 'warn'];
+  const args = ['build', '--outDir', join(to, 'dist'), '--emptyOutDir', '--logLevel', 'error'];
   execFileSync(process.execPath, [vite, ...args], { cwd: ROOT, stdio: 'inherit' });
   return describe('new', to, 'working tree', commitOf(ROOT));
 }
