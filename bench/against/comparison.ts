@@ -1,6 +1,8 @@
 // How old and new times are compared, which ratios are good enough, and what is measured again.
+import { isRight } from '../answers.ts';
 import { errorLine, type Timing } from '../measure.ts';
 import { geometricMean, median, quantile } from '../statistics.ts';
+import type { Label } from './packages.ts';
 
 /** Minimum geometric mean of old time / new time over all rows of a table. */
 export const MIN_MEAN = 0.99;
@@ -33,6 +35,14 @@ export interface Compared<D = unknown> {
   readonly details?: D;
   /** Why the last attempt gave no measurement: then the row counts as failed. */
   readonly failure?: string;
+}
+
+/** The answers of one shape. */
+export interface Answers {
+  /** Largest difference of each from ONNX Runtime's CPU provider. */
+  readonly errors: Readonly<Record<Label, number | null>>;
+  /** Largest difference between the two: 0 where they agree in every bit. */
+  readonly difference: number | null;
 }
 
 /** What a table says. */
@@ -98,6 +108,11 @@ export async function compareRows<D>(
     report(rows[i]!, rows);
   }
   return rows;
+}
+
+/** @throws Error where an answer is wrong */
+export function refuseWrong(label: Label, error: number | null): void {
+  if (!isRight(error)) throw new Error(`the ${label} answer is wrong by ${error ?? 'infinity'}`);
 }
 
 /** Old / new of the measurement that counts; undefined for a failed row. */

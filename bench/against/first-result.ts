@@ -8,17 +8,9 @@ import { fileURLToPath } from 'node:url';
 import { finiteDifference } from '../answers.ts';
 import { shapeOf, workloadOf } from '../shapes.ts';
 import { median } from '../statistics.ts';
-import { compare, timesOf, type Attempt } from './comparison.ts';
+import { compare, refuseWrong, timesOf, type Attempt } from './comparison.ts';
 import { LABELS, type Label, type PackagePair } from './packages.ts';
-import { answerOfOnnxRuntime, refuseWrong } from './run-times.ts';
-
-/** A layer of each cell, a stack, and both directions. */
-export const FIRST_RESULT_SHAPES: readonly string[] = [
-  'lstm-h128-b1-t64',
-  'gru-h64-b1-t256',
-  'lstm-h128-b1-t64-l3',
-  'lstm-h128-b4-t64-bi',
-];
+import { answerOfOnnxRuntime } from './run-times.ts';
 
 /** Milliseconds of one process. The first result is the load and the first run. */
 export interface FirstResult {

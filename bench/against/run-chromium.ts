@@ -7,12 +7,17 @@ import { adapterPrefix, describeBrowser, inFreshPage, openSite, type Site } from
 import { dateOf, resultFile, versionsOf } from '../record.ts';
 import { nameOf } from '../shapes.ts';
 import { median } from '../statistics.ts';
-import { compare, timesOf, type Attempt, type Compared } from './comparison.ts';
-import { FIRST_RESULT_SHAPES } from './first-result.ts';
+import {
+  compare,
+  refuseWrong,
+  timesOf,
+  type Answers,
+  type Attempt,
+  type Compared,
+} from './comparison.ts';
+import { durationOf, FIRST_RESULT_SHAPES, type AgainstOptions } from './options.ts';
 import { describePair, LABELS, openPackages, type Label, type PackagePair } from './packages.ts';
 import { busyMachineOf, COMPARED, headLines, Report } from './report.ts';
-import { AGAIN_SAMPLES, type AgainstOptions } from './run-node.ts';
-import { EFFORTS, refuseWrong, type Answers } from './run-times.ts';
 
 const TIMEOUT_S = 600;
 const ENGINES = Object.keys(PACKAGE_ENGINES) as PackageEngine[];
@@ -71,7 +76,7 @@ async function compareInChromium(
     await report.table(
       'first results',
       firstShapes,
-      (name, again) => measureColdStarts(site, name, again ? AGAIN_SAMPLES * samples : samples),
+      (name, again) => measureColdStarts(site, name, durationOf(again).samples * samples),
       {
         keep: (rows) => (results.firstResults = rows),
         note: (parts) =>
@@ -89,13 +94,13 @@ async function measureRuns(
   seconds: number,
   again: boolean,
 ): Promise<Attempt<Answers>> {
-  const { rounds, factor } = again ? EFFORTS.again : EFFORTS.first;
+  const duration = durationOf(again);
   const task: Task = {
     shape,
     engines: again ? ENGINES.toReversed() : ENGINES, // they load in this order
     arbiter: 'ort-wasm',
-    rounds,
-    seconds: factor * seconds,
+    rounds: duration.rounds,
+    seconds: duration.seconds * seconds,
   };
   const rows = await inFreshPage(site, TIMEOUT_S, (page) =>
     page.evaluate((given) => window.enginePage!.measureShape(given), task),

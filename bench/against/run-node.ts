@@ -3,30 +3,16 @@ import type { LoadOptions } from 'webgpu-rnn/node';
 import { adapterLine, openTwoDevices } from '../device.ts';
 import { errorLine } from '../measure.ts';
 import { dateOf, resultFile, versionsOf } from '../record.ts';
-import { nameOf, shapeOf, workloadOf, type Shape } from '../shapes.ts';
-import type { Compared } from './comparison.ts';
-import { FIRST_RESULT_SHAPES, measureFirstResults, partsText, type Parts } from './first-result.ts';
+import { nameOf, shapeOf, workloadOf } from '../shapes.ts';
+import type { Answers, Compared } from './comparison.ts';
+import { measureFirstResults, partsText, type Parts } from './first-result.ts';
+import { durationOf, FIRST_RESULT_SHAPES, type AgainstOptions } from './options.ts';
 import { describePair, importPackage, openPackages, type PackagePair } from './packages.ts';
 import { busyMachineOf, COMPARED, headLines, Report, sizeLines } from './report.ts';
-import { measureRuns, type Answers } from './run-times.ts';
+import { measureRuns } from './run-times.ts';
 import { grown, measureSizes, type Sizes } from './sizes.ts';
 
-/** What to compare, and how. */
-export interface AgainstOptions {
-  /** The old package: a .tgz of `npm pack`, or a folder with its dist/. */
-  readonly against: string;
-  /** The new package; the working tree when left out. */
-  readonly fresh: string | undefined;
-  readonly shapes: readonly Shape[];
-  /** Seconds for a shape, at least. */
-  readonly seconds: number;
-  /** Fresh processes or pages of each package for a first result; 0 leaves first results out. */
-  readonly samples: number;
-  /** Where the results go; a file in bench/results/ when left out. */
-  readonly json: string | undefined;
-}
-
-/** What only Node does. */
+/** What to compare, and how, in Node. */
 export interface NodeAgainstOptions extends AgainstOptions {
   /** One kernel instead of the selected one. */
   readonly kernel: LoadOptions['recurrentKernel'] | undefined;
@@ -35,9 +21,6 @@ export interface NodeAgainstOptions extends AgainstOptions {
   /** Whether to compare sizes. */
   readonly sizes: boolean;
 }
-
-/** Times the samples, for a second measurement of a first result. */
-export const AGAIN_SAMPLES = 3;
 
 /** Compares, prints and writes the results. Returns whether every minimum is met. */
 export async function againstInNode(options: NodeAgainstOptions): Promise<boolean> {
@@ -72,8 +55,6 @@ async function compareInNode(pair: PackagePair, options: NodeAgainstOptions): Pr
     samples,
     runs: [] as readonly Compared<Answers>[],
     firstResults: [] as readonly Compared<Parts>[],
-    sizes: undefined as Sizes | undefined,
-    sizesFailure: undefined as string | undefined,
   };
   const steps = shapes.length + firstShapes.length + (options.sizes ? 1 : 0);
   const report = new Report(file, results, steps);
@@ -95,26 +76,28 @@ async function compareInNode(pair: PackagePair, options: NodeAgainstOptions): Pr
     await report.table(
       'first results',
       firstShapes,
-      async (name, again) =>
-        measureFirstResults(pair, name, again ? AGAIN_SAMPLES * samples : samples),
+      async (name, again) => measureFirstResults(pair, name, durationOf(again).samples * samples),
       { keep: (rows) => (results.firstResults = rows), note: partsText },
     );
   }
 
-  if (options.sizes) {
-    report.show('sizes');
-    try {
-      results.sizes = await measureSizes(pair);
-    } catch (error) {
-      results.sizesFailure = errorLine(error);
-    }
-    const { sizes } = results;
-    const larger = sizes ? grown(sizes).map(({ name }) => name) : [];
-    report.print(sizes ? sizeLines(sizes) : '');
-    report.judge(
-      sizes !== undefined && larger.length === 0,
-      sizes ? `sizes: larger: ${larger.join(', ') || 'none'}` : `sizes: ${results.sizesFailure}`,
-    );
-  }
+  if (options.sizes) Object.assign(results, await compareSizes(pair, report));
   return report.end();
+}
+
+async function compareSizes(
+  pair: PackagePair,
+  report: Report,
+): Promise<{ sizes: Sizes } | { sizesFailure: string }> {
+  report.show('sizes');
+  try {
+    const sizes = await measureSizes(pair);
+    const larger = grown(sizes).map(({ name }) => name);
+    report.print(sizeLines(sizes));
+    report.judge(larger.length === 0, `sizes: larger: ${larger.join(', ') || 'none'}`);
+    return { sizes };
+  } catch (error) {
+    report.judge(false, `sizes: ${errorLine(error)}`);
+    return { sizesFailure: errorLine(error) };
+  }
 }

@@ -1,20 +1,13 @@
 // Measures one shape with both packages in one process of Node: their answers first, then their times.
 import type { LoadOptions } from 'webgpu-rnn/node';
-import { finiteDifference, isRight } from '../answers.ts';
+import { finiteDifference } from '../answers.ts';
 import type { PackageApi } from '../engines/engine.ts';
 import { measure, type Runnable } from '../measure.ts';
 import { findOnnxRuntime, ort, ours } from '../node-engines.ts';
 import type { Workload } from '../shapes.ts';
-import { compare, type Attempt } from './comparison.ts';
+import { compare, refuseWrong, type Answers, type Attempt } from './comparison.ts';
+import { durationOf } from './options.ts';
 import { LABELS, type Label } from './packages.ts';
-
-/** The answers of one shape. */
-export interface Answers {
-  /** Largest difference of each from ONNX Runtime's CPU provider. */
-  readonly errors: Readonly<Record<Label, number | null>>;
-  /** Largest difference between the two: 0 where they agree in every bit. */
-  readonly difference: number | null;
-}
 
 /** What a package is measured with: its exports, and a device of its own. */
 export interface Side {
@@ -28,15 +21,9 @@ export interface RunOptions {
   readonly seconds: number;
   /** One kernel instead of the selected one. */
   readonly kernel?: LoadOptions['recurrentKernel'] | undefined;
-  /** A second measurement: four times the rounds, and the packages loaded in the other order. */
+  /** A second measurement: more rounds, and the packages loaded in the other order. */
   readonly again: boolean;
 }
-
-/** Rounds and the factor of the seconds, of a first and a second measurement. */
-export const EFFORTS = {
-  first: { rounds: [21, 400], factor: 1 },
-  again: { rounds: [84, 1600], factor: 4 },
-} as const;
 
 /** Measures one shape. @throws what a package throws; Error for a wrong answer and without ONNX Runtime */
 export async function measureRuns(
@@ -57,10 +44,10 @@ export async function measureRuns(
     const [oldY, newY] = [(await before.run()).slice(), (await after.run()).slice()];
     const errors = { old: finiteDifference(oldY, truth), new: finiteDifference(newY, truth) };
     for (const label of LABELS) refuseWrong(label, errors[label]);
-    const { rounds, factor } = again ? EFFORTS.again : EFFORTS.first;
+    const duration = durationOf(again);
     const { timings, failures } = await measure([before, after], {
-      rounds,
-      seconds: factor * seconds,
+      rounds: duration.rounds,
+      seconds: duration.seconds * seconds,
     });
     for (const failure of failures.values()) throw failure;
     return {
@@ -70,11 +57,6 @@ export async function measureRuns(
   } finally {
     for (const engine of Object.values(engines)) await engine.dispose();
   }
-}
-
-/** @throws Error where an answer is wrong */
-export function refuseWrong(label: Label, error: number | null): void {
-  if (!isRight(error)) throw new Error(`the ${label} answer is wrong by ${error ?? 'infinity'}`);
 }
 
 /** The answer of ONNX Runtime's CPU provider, which shares no code with this package. */
