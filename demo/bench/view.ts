@@ -71,7 +71,7 @@ export function showProgress(share: number, doing: string, eta = ''): void {
   setText(element('eta'), eta);
 }
 
-const errorLine = ({ error, arbiter }: Row): string => {
+const wordsOf = ({ error, arbiter }: Row): string => {
   if (arbiter === undefined || error === undefined) return 'unchecked';
   const by = arbiter === 'float64' ? '' : ' (against ort-wasm)';
   return `${error === null ? 'not a number' : error.toExponential(1)}${by}`;
@@ -103,7 +103,7 @@ export function showRows(rows: readonly Row[]): void {
       cold === undefined ? '–' : ms(cold),
       count(gflops),
       count(stepsPerSecond),
-      errorLine(row),
+      wordsOf(row),
     ];
     for (const words of cells) line.insertCell().textContent = words;
   }
