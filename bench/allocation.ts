@@ -1,38 +1,39 @@
-// What a step of a stream allocates in JavaScript's heap, garbage included, and what of it stays.
+// Measures what a step of a stream allocates in JavaScript's heap, garbage included, and what it leaves there.
 import { Session, type HeapProfiler } from 'node:inspector/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { tensor, type Model } from 'webgpu-rnn/node';
-import { median } from './measure.ts';
+import { median } from './statistics.ts';
 
-/** Bytes of JavaScript's heap; the numbers of typed arrays lie outside of it. */
+/** Bytes of JavaScript's heap, without the contents of typed arrays, which lie outside of it. */
 export interface Allocation {
   /** Time steps of the input of each step. */
   readonly T: number;
   readonly steps: number;
-  /** Allocated by one step: the median, and early and late in the stream. */
+  /** Allocated by one step: the median of all windows, of the early ones and of the late ones. */
   readonly perStep: number;
   readonly perStepEarly: number;
   readonly perStepLate: number;
-  /** What Dawn for Node allocates while it waits for the GPU: browsers do not wait in JavaScript. */
+  /** Allocated while Dawn for Node polls the GPU: browsers do not wait in JavaScript. */
   readonly pollingPerStep: number;
-  /** Still held after collecting the garbage, divided by the steps. */
+  /** Bytes still in use after a garbage collection, divided by the steps. */
   readonly keptPerStep: number;
 }
 
 const WINDOWS = 8;
 const WARMUP = 200;
 const SAMPLE_BYTES = 1024; // on average from one sample to the next
-// Turns of the event loop in which Dawn asks for news, or the package rests: of timers, or from Dawn's own
-// code without any caller. From the first of these what is ours goes on when the news has come.
-const TURN = 'processImmediate';
+// Functions in which Dawn polls the GPU or the package sleeps meanwhile (src/rest.ts). They run from timers, or
+// from Dawn's native code without a caller. The callbacks below IMMEDIATE that are none of them are the package's,
+// resumed when the work is done.
+const IMMEDIATE = 'processImmediate';
 const POLLING = /^(?:setImmediate|\(V8 API\)|rest|watch)$/;
 
 // Flags are read when a context is made, so this needs no other way to start Node.
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-/** Heap in use. Dawn gives back what finalizers hold in later turns of the event loop. */
+/** Heap in use. Dawn frees in later ticks of the event loop what finalizers hold. */
 async function heapKept(): Promise<number> {
   for (let i = 0; i < 5; i++) {
     collect();
@@ -42,10 +43,12 @@ async function heapKept(): Promise<number> {
 }
 
 /** Bytes that are allocated during some work, by V8's sampling profiler. */
-async function allocatedBy(work: () => Promise<void>): Promise<{ own: number; polling: number }> {
+async function allocatedBy(
+  work: () => Promise<void>,
+): Promise<{ engine: number; polling: number }> {
   const session = new Session();
   session.connect();
-  // The typings know none but the first.
+  // The typings declare only the first.
   const options = {
     samplingInterval: SAMPLE_BYTES,
     includeObjectsCollectedByMajorGC: true,
@@ -55,18 +58,18 @@ async function allocatedBy(work: () => Promise<void>): Promise<{ own: number; po
   await work();
   const { profile } = await session.post('HeapProfiler.stopSampling');
   session.disconnect();
-  const sum = { own: 0, polling: 0 };
-  const visit = (node: HeapProfiler.SamplingHeapProfileNode, under: 'own' | 'polling'): void => {
+  const sum = { engine: 0, polling: 0 };
+  const visit = (node: HeapProfiler.SamplingHeapProfileNode, under: 'engine' | 'polling'): void => {
     const { functionName } = node.callFrame;
     const kind = POLLING.test(functionName) ? 'polling' : under;
-    sum[functionName === TURN ? 'polling' : kind] += node.selfSize;
+    sum[functionName === IMMEDIATE ? 'polling' : kind] += node.selfSize;
     for (const child of node.children) visit(child, kind);
   };
-  visit(profile.head, 'own');
+  visit(profile.head, 'engine');
   return sum;
 }
 
-/** Takes steps of a stream. The model takes X [T, 1, width]. */
+/** Measures steps of a stream of a model with the input X [T, 1, width]. */
 export async function measureAllocation(
   model: Model,
   width: number,
@@ -81,23 +84,23 @@ export async function measureAllocation(
   await stream.warmUp({ X });
   await walk(WARMUP);
   const each = Math.ceil(steps / WINDOWS);
-  const own: number[] = [];
+  const engine: number[] = [];
   const polling: number[] = [];
   for (let i = 0; i < WINDOWS; i++) {
     const bytes = await allocatedBy(() => walk(each));
-    own.push(bytes.own / each);
+    engine.push(bytes.engine / each);
     polling.push(bytes.polling / each);
   }
-  const before = await heapKept(); // apart from the profiler, which has a heap of its own in ours
+  const before = await heapKept(); // without the profiler, whose objects would count
   await walk(steps);
   const kept = (await heapKept()) - before;
   stream.dispose();
   return {
     T,
     steps,
-    perStep: median(own),
-    perStepEarly: median(own.slice(0, WINDOWS / 2)),
-    perStepLate: median(own.slice(-WINDOWS / 2)),
+    perStep: median(engine),
+    perStepEarly: median(engine.slice(0, WINDOWS / 2)),
+    perStepLate: median(engine.slice(-WINDOWS / 2)),
     pollingPerStep: median(polling),
     keptPerStep: kept / steps,
   };

@@ -1,5 +1,5 @@
-// `npm run bench:growth`: how the cost of a layer grows with time steps, batch rows, hidden units and
-// layers, each on its own, and what a stream leaves behind in JavaScript's heap as it goes on.
+// `npm run bench:growth`: how the cost of a layer grows with time steps, batch rows, hidden units and layers, one
+// at a time, and what the steps of a stream allocate in JavaScript's heap.
 //
 //   npm run bench:growth                        LSTM on the adapter that is there
 //   npm run bench:growth -- --cell gru --seconds 3
@@ -10,14 +10,16 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { loadModel } from 'webgpu-rnn/node';
 import { measureAllocation, type Allocation } from './allocation.ts';
-import { openDevice } from './device.ts';
-import { measure, median, worstDifference } from './measure.ts';
+import { TOLERANCE, worstDifference } from './answers.ts';
+import { adapterLine, openDevice } from './device.ts';
+import { measure } from './measure.ts';
 import { Meter } from './meter.ts';
 import { ours } from './node-engines.ts';
 import { slopeOf, svgOf } from './plot.ts';
 import { Progress } from './progress.ts';
 import { dateOf, machineOf, resultFile, versionsOf, writeJson } from './record.ts';
 import { nameOf, shapeOf, workloadOf, type Shape } from './shapes.ts';
+import { median } from './statistics.ts';
 
 const { values: args } = parseArgs({
   options: {
@@ -33,7 +35,7 @@ if (args.cell !== 'lstm' && args.cell !== 'gru') {
 }
 const { cell } = args;
 
-/** Which size grows; the others stay. */
+/** The size that grows; the others are fixed. */
 interface Axis {
   readonly name: 'T' | 'B' | 'H' | 'layers';
   readonly title: string;
@@ -49,12 +51,12 @@ const AXES: readonly Axis[] = [
   { name: 'H', title: 'hidden units', fixed: `${cell}-h16-b1-t16`, values: powers(16, 1024) },
   { name: 'layers', title: 'layers', fixed: `${cell}-h128-b1-t64`, values: [1, 2, 3, 4] },
 ];
-const TAIL = 3; // points from which the slope at the far end is told
+const TAIL = 3; // points that give the slope at the far end
 const ROUNDS = [5, 100] as const;
-const OBSERVED = 3;
+const OBSERVED_RUNS = 3;
 const REFERENCE_FLOPS = 1e8;
 
-const { device, facts } = await openDevice({ robust: true }); // as users have it
+const { device, adapter } = await openDevice({ robust: true }); // as users have it
 const meter = new Meter(device);
 const seconds = Number(args.seconds);
 
@@ -66,14 +68,14 @@ async function measurePoint(shape: Shape) {
     if (workload.flops <= REFERENCE_FLOPS) {
       const reference = await ours('reference', workload, { device: 'reference' });
       const error = worstDifference(Y, await reference.run());
-      if (!(error <= 1e-4)) throw new Error(`${nameOf(shape)}: wrong by ${error}`);
+      if (!(error <= TOLERANCE)) throw new Error(`${nameOf(shape)}: wrong by ${error}`);
     }
     const { timings, failures } = await measure([engine], { rounds: ROUNDS, seconds });
     const timing = timings.get('webgpu-rnn');
     if (!timing) throw failures.get('webgpu-rnn');
     const gpu: number[] = [];
     let usage;
-    for (let i = 0; i < OBSERVED; i++) {
+    for (let i = 0; i < OBSERVED_RUNS; i++) {
       usage = await meter.observe(() => engine.run());
       if (usage.gpuMs !== undefined) gpu.push(usage.gpuMs);
     }
@@ -106,23 +108,23 @@ async function measureAxis({ name, title, fixed, values }: Axis, progress: Progr
   const gpu = points.flatMap(({ value, gpuMs }) => (gpuMs ? [[value, gpuMs] as const] : []));
   const slope = { all: slopeOf(wall), tail: slopeOf(wall.slice(-TAIL)) };
   const gpuSlope = gpu.length > 1 && { all: slopeOf(gpu), tail: slopeOf(gpu.slice(-TAIL)) };
-  const plot = resultFile(['growth', cell, name, facts.vendor, facts.architecture], 'svg');
+  const plot = resultFile(['growth', cell, name, adapter.vendor, adapter.architecture], 'svg');
   const lines = [
     { name: 'end to end', points: wall },
     ...(gpu.length > 1 ? [{ name: 'GPU', points: gpu }] : []),
   ];
-  const heading = `${cell} against ${title} on ${facts.vendor} ${facts.architecture}`;
+  const heading = `${cell} against ${title} on ${adapter.vendor} ${adapter.architecture}`;
   writeFileSync(
     plot,
     svgOf({ title: heading, x: `${title} (${fixed} otherwise)`, y: 'ms', lines }),
   );
-  const [least, most] = [points[0]!, points.at(-1)!];
+  const [smallest, largest] = [points[0]!, points.at(-1)!];
   console.log(
-    `${title.padEnd(12)} ${`${least.value} to ${most.value}`.padEnd(11)} ` +
-      `${least.ms.toPrecision(3)} to ${most.ms.toPrecision(3)} ms, ` +
+    `${title.padEnd(12)} ${`${smallest.value} to ${largest.value}`.padEnd(11)} ` +
+      `${smallest.ms.toPrecision(3)} to ${largest.ms.toPrecision(3)} ms, ` +
       `slope ${slope.all.toFixed(2)}, at the far end ${slope.tail.toFixed(2)}` +
       `${gpuSlope ? ` (GPU ${gpuSlope.all.toFixed(2)}, ${gpuSlope.tail.toFixed(2)})` : ''}; ` +
-      `dispatches ${least.dispatches} to ${most.dispatches}, submits ${least.submits} to ${most.submits}`,
+      `dispatches ${smallest.dispatches} to ${largest.dispatches}, submits ${smallest.submits} to ${largest.submits}`,
   );
   return { axis: name, fixed, slope, ...(gpuSlope && { gpuSlope }), plot, points };
 }
@@ -146,16 +148,16 @@ async function measureSteps(steps: number, progress: Progress): Promise<Allocati
   return found;
 }
 
-console.log(`${facts.name}${facts.software ? ': a CPU, so no statement about GPUs' : ''}`);
+console.log(adapterLine(adapter));
 const wanted = (name: string): boolean => args.axis?.includes(name) ?? true;
 const chosen = AXES.filter(({ name }) => wanted(name));
 const progress = new Progress(
   chosen.flatMap(({ values }) => values).length + (wanted('allocation') ? 3 : 0),
 );
-const file = args.json ?? resultFile(['growth', cell, facts.vendor, facts.architecture]);
+const file = args.json ?? resultFile(['growth', cell, adapter.vendor, adapter.architecture]);
 const results = {
   date: dateOf(),
-  adapter: facts,
+  adapter,
   machine: machineOf(),
   versions: versionsOf(['webgpu']),
   axes: [] as Awaited<ReturnType<typeof measureAxis>>[],

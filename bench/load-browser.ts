@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { extname } from 'node:path';
 import { chromium, type CDPSession } from 'playwright';
 import { chromiumOptions } from '../test/setup/chromium.ts';
-import type { LoadCase, LoadCost } from './load.ts';
+import type { LoadCase, LoadCost } from './load-types.ts';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.js': 'text/javascript',

@@ -1,6 +1,6 @@
 // Loads one model with one engine in a process of its own, runs it once, and prints what that took as
 // JSON. `node --expose-gc bench/load-child.mjs ENGINE FILE FEEDS`, see load.ts. It measures the built
-// package, because that is what people load, and because a development server has memory of its own.
+// package, because that is what users load, and because a development server takes memory itself.
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const [engine, file, feedsFile] = process.argv.slice(2);
@@ -11,10 +11,10 @@ const dataOf = ({ type, data, size }) =>
     ? TYPES[type].from(data, type === 'int64' ? BigInt : Number)
     : new TYPES[type](size).fill(0.1);
 
-/** Resident bytes at their largest since `forgetPeak`. Linux only: the peak of Node is that of its parent too. */
+/** Peak resident bytes since `resetPeak`. Linux only: Node's own peak includes that of its parent. */
 const peakBytes = () =>
   Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024;
-const forgetPeak = () => writeFileSync('/proc/self/clear_refs', '5');
+const resetPeak = () => writeFileSync('/proc/self/clear_refs', '5');
 
 /** Bytes that JavaScript holds. */
 const jsBytes = () => {
@@ -47,7 +47,7 @@ async function onnxRuntime(provider) {
 const { load, run } =
   engine === 'webgpu-rnn' ? await ours() : await onnxRuntime(engine.slice('ort-'.length));
 globalThis.gc();
-forgetPeak();
+resetPeak();
 const before = { rss: process.memoryUsage().rss, js: jsBytes() };
 const start = performance.now();
 const model = await load(file);

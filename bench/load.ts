@@ -1,50 +1,22 @@
-// `npm run bench:load`: what loading a model costs, in time and in memory: ours against ONNX Runtime,
-// in Node and in Chromium, each engine in processes of its own. Memory is counted from when the engine
-// is there. It measures the built package: `npm run build` comes first.
+// `npm run bench:load`: what loading a model costs in time and memory, for this package and ONNX Runtime, in Node
+// and in Chromium, each engine in processes of its own. Memory is counted from after the engine has been
+// imported. It measures the built package: run `npm run build` first.
 //
 //   npm run bench:load                 a 100 MB LSTM and Silero's voice detector
 //   npm run bench:load -- --rounds 5   the median of so many loads
 //   npm run bench:load -- --no-browser
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { cpus, tmpdir } from 'node:os';
+import { copyFile, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { measureInBrowser } from './load-browser.ts';
-import { quantile } from './measure.ts';
+import type { LoadCase, LoadCost } from './load-types.ts';
+import { dateOf, machineOf, resultFile, versionsOf, writeJson } from './record.ts';
 import { shapeOf, workloadOf } from './shapes.ts';
-
-/** An input, by its numbers or as so many alike. */
-export interface Feed {
-  readonly type: 'float32' | 'int64';
-  readonly dims: readonly number[];
-  readonly size?: number;
-  readonly data?: readonly number[];
-}
-
-/** A file and what to run it on. */
-export interface LoadCase {
-  readonly name: string;
-  readonly file: string;
-  readonly bytes: number;
-  readonly feeds: Readonly<Record<string, Feed>>;
-}
-
-/** What one load took. Bytes are those beyond what the engine took before it. */
-export interface LoadCost {
-  readonly loadMs: number;
-  /** The first run: it uploads the weights and compiles, where that has not been done. */
-  readonly firstRunMs: number;
-  /** Of all processes together at their largest. */
-  readonly peakBytes: number;
-  /** Of all processes together, when it is done. */
-  readonly keptBytes: number;
-  /** Of JavaScript, when it is done: heap and array buffers. */
-  readonly jsKeptBytes: number;
-  /** Sum of all outputs, to see that engines agree. */
-  readonly sum: number;
-}
+import { median } from './statistics.ts';
+import { tableOf } from './table.ts';
 
 const NODE_ENGINES = ['webgpu-rnn', 'ort-webgpu', 'ort-cpu'];
 const BROWSER_ENGINES = ['webgpu-rnn', 'ort-webgpu', 'ort-wasm'];
@@ -69,12 +41,8 @@ function measureInNode(engine: string, { file }: LoadCase, feeds: string): LoadC
 }
 
 /** The cost with the median of each number. */
-function median(costs: readonly LoadCost[]): LoadCost {
-  const of = (key: keyof LoadCost): number =>
-    quantile(
-      costs.map((cost) => cost[key]).toSorted((a, b) => a - b),
-      0.5,
-    );
+function medianCost(costs: readonly LoadCost[]): LoadCost {
+  const of = (key: keyof LoadCost): number => median(costs.map((cost) => cost[key]));
   return {
     loadMs: of('loadMs'),
     firstRunMs: of('firstRunMs'),
@@ -107,8 +75,18 @@ async function makeCases(folder: string): Promise<LoadCase[]> {
   return cases;
 }
 
-const mb = (bytes: number): string => (bytes / 1e6).toFixed(1).padStart(9);
-const ms = (time: number): string => time.toFixed(0).padStart(8);
+const TABLE = tableOf([
+  ['model', -12],
+  ['where', -8],
+  ['engine', -11],
+  ['load ms', 8],
+  ['run 1 ms', 9],
+  ['peak MB', 9],
+  ['kept MB', 9],
+  ['of it JS MB', 12],
+  ['', -5],
+]);
+const mb = (bytes: number): string => (bytes / 1e6).toFixed(1);
 
 if (!existsSync('dist/node.js')) throw new Error('no dist/: run `npm run build` first');
 const folder = await mkdtemp(join(tmpdir(), 'bench-load-'));
@@ -119,9 +97,7 @@ const rows: ({
   engine: string;
   right: boolean;
 } & LoadCost)[] = [];
-console.log(
-  'model        where    engine       load ms  run 1 ms   peak MB   kept MB  of it JS MB',
-);
+console.log(TABLE.head);
 try {
   for (const one of await makeCases(folder)) {
     const feeds = join(folder, `${one.name}.json`);
@@ -139,12 +115,21 @@ try {
             where === 'node' ? measureInNode(engine, one, feeds) : measureInBrowser(engine, one);
           costs.push(await cost);
         }
-        const cost = median(costs);
+        const cost = medianCost(costs);
         const right = Math.abs(cost.sum - truth) <= 1e-3 * Math.max(1, Math.abs(truth));
         rows.push({ model: one.name, bytes: one.bytes, where, engine, right, ...cost });
         console.log(
-          `${one.name.padEnd(12)} ${where.padEnd(8)} ${engine.padEnd(11)} ${ms(cost.loadMs)}  ` +
-            `${ms(cost.firstRunMs)} ${mb(cost.peakBytes)} ${mb(cost.keptBytes)}     ${mb(cost.jsKeptBytes)}${right ? '' : '  wrong'}`,
+          TABLE.line(
+            one.name,
+            where,
+            engine,
+            cost.loadMs.toFixed(0),
+            cost.firstRunMs.toFixed(0),
+            mb(cost.peakBytes),
+            mb(cost.keptBytes),
+            mb(cost.jsKeptBytes),
+            right ? '' : 'wrong',
+          ),
         );
       }
     }
@@ -152,14 +137,13 @@ try {
 } finally {
   await rm(folder, { recursive: true });
 }
-const date = new Date().toISOString().slice(0, 10);
-const file = args.json ?? `bench/results/load-${date}.json`;
-await mkdir('bench/results', { recursive: true });
-const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version };
-const versions = { 'onnxruntime-node': '1.30.0', 'onnxruntime-web': '1.30.0' };
-const adapter = process.env['WEBGPU_RNN_ADAPTER'] ?? 'swiftshader unless there is a GPU';
-await writeFile(
-  file,
-  `${JSON.stringify({ date, machine, versions, adapter, rounds: Number(args.rounds), rows }, null, 1)}\n`,
-);
+const file = args.json ?? resultFile(['load']);
+writeJson(file, {
+  date: dateOf(),
+  machine: machineOf(),
+  versions: versionsOf(['onnxruntime-node', 'onnxruntime-web', 'webgpu']),
+  adapter: process.env['WEBGPU_RNN_ADAPTER'] ?? 'swiftshader unless there is a GPU',
+  rounds: Number(args.rounds),
+  rows,
+});
 console.log(`written to ${file}`);

@@ -1,8 +1,8 @@
-// Looks over a device's shoulder: what a run asks of it, how long it computes, and how much memory is
-// held. The engine knows nothing of it; the device's methods are replaced by ones that also count.
+// Counts what a run asks of a device, its GPU time and its memory, by wrapping the methods of the device. The
+// engine needs no hooks for it.
 
-/** What the work between two moments asked of a device. */
-export interface Usage {
+/** What some work asked of a device. */
+export interface DeviceUsage {
   readonly dispatches: number;
   readonly passes: number;
   readonly submits: number;
@@ -15,13 +15,13 @@ export interface Usage {
   readonly gpuMs?: number;
 }
 
-const MOST_PASSES = 2048; // a query set holds 4096 timestamps
+const MAX_PASSES = 2048; // two timestamps each; a query set holds 4096: https://www.w3.org/TR/webgpu/#dom-gpudevice-createqueryset
 
 type Method = (...given: never[]) => unknown;
 type Methods<T> = { [K in keyof T]: T[K] extends Method ? K : never }[keyof T];
 
-/** Puts a method in front of the original; gives what takes it away again. */
-function inFront<T extends object, K extends Methods<T>>(
+/** Replaces a method by one that wraps it; returns what restores the original. */
+function wrapMethod<T extends object, K extends Methods<T>>(
   target: T,
   key: K,
   make: (original: T[K]) => T[K],
@@ -38,12 +38,12 @@ class Timestamps {
 
   constructor(device: GPUDevice) {
     this.#device = device;
-    this.#queries = device.createQuerySet({ type: 'timestamp', count: 2 * MOST_PASSES });
+    this.#queries = device.createQuerySet({ type: 'timestamp', count: 2 * MAX_PASSES });
   }
 
-  /** For the next pass; nothing when the set is full. */
+  /** Timestamp writes of the next pass; undefined once the set is full. */
   next(): GPUComputePassTimestampWrites | undefined {
-    if (this.#used === 2 * MOST_PASSES) return undefined;
+    if (this.#used === 2 * MAX_PASSES) return undefined;
     const [begin, end] = [this.#used++, this.#used++];
     return {
       querySet: this.#queries,
@@ -52,7 +52,7 @@ class Timestamps {
     };
   }
 
-  /** Milliseconds of all passes together. The set starts anew. */
+  /** Milliseconds of all passes since the last read. */
   async read(): Promise<number> {
     const [count, device] = [this.#used, this.#device];
     this.#used = 0;
@@ -74,7 +74,7 @@ class Timestamps {
   }
 }
 
-/** Counts on one device. */
+/** Counts the calls, the GPU time and the buffers of one device. */
 export class Meter {
   readonly #device: GPUDevice;
   readonly #stamps: Timestamps | undefined;
@@ -84,11 +84,11 @@ export class Meter {
   constructor(device: GPUDevice) {
     this.#device = device;
     if (device.features.has('timestamp-query')) this.#stamps = new Timestamps(device);
-    inFront(device, 'createBuffer', (create) => (descriptor) => {
+    wrapMethod(device, 'createBuffer', (create) => (descriptor) => {
       const buffer = create(descriptor);
       this.#live += buffer.size;
       this.#peak = Math.max(this.#peak, this.#live);
-      const undo = inFront(buffer, 'destroy', (destroy) => () => {
+      const undo = wrapMethod(buffer, 'destroy', (destroy) => () => {
         undo();
         this.#live -= buffer.size;
         return destroy();
@@ -97,18 +97,18 @@ export class Meter {
     });
   }
 
-  /** Begins to look for the largest memory anew; gives the bytes that are held now. */
-  forgetPeak(): number {
+  /** Starts a new peak of memory; returns the bytes of the buffers that exist now. */
+  resetPeak(): number {
     return (this.#peak = this.#live);
   }
 
-  /** Bytes of all buffers when they were most. */
+  /** Peak bytes of all buffers since {@link Meter.resetPeak}. */
   get peakBytes(): number {
     return this.#peak;
   }
 
-  /** Does the work, and tells what it asked of the device. It is slower than unobserved work. */
-  async observe(work: () => Promise<unknown>): Promise<Usage> {
+  /** Does the work and counts what it asks of the device. It is slower than unobserved work. */
+  async observe(work: () => Promise<unknown>): Promise<DeviceUsage> {
     const device = this.#device;
     const { queue } = device;
     const kernels: Record<string, number> = {};
@@ -116,40 +116,40 @@ export class Meter {
     const watchPass = (pass: GPUComputePassEncoder): void => {
       passes++;
       let label = '';
-      inFront(pass, 'setPipeline', (set) => (pipeline) => {
+      wrapMethod(pass, 'setPipeline', (set) => (pipeline) => {
         label = pipeline.label;
         return set(pipeline);
       });
-      inFront(pass, 'dispatchWorkgroups', (dispatch) => (...grid) => {
+      wrapMethod(pass, 'dispatchWorkgroups', (dispatch) => (...grid) => {
         dispatches++;
         kernels[label] = (kernels[label] ?? 0) + 1;
         return dispatch(...grid);
       });
     };
     const watchEncoder = (encoder: GPUCommandEncoder): void => {
-      inFront(encoder, 'beginComputePass', (begin) => (descriptor) => {
+      wrapMethod(encoder, 'beginComputePass', (begin) => (descriptor) => {
         const timestampWrites = this.#stamps?.next();
         const pass = begin({ ...descriptor, ...(timestampWrites && { timestampWrites }) });
         watchPass(pass);
         return pass;
       });
-      inFront(encoder, 'copyBufferToBuffer', (copy) => (...given: unknown[]) => {
+      wrapMethod(encoder, 'copyBufferToBuffer', (copy) => (...given: unknown[]) => {
         const to = (given.length > 3 ? given[2] : given[1]) as GPUBuffer;
         if (to.usage & GPUBufferUsage.MAP_READ) readBack += Number(given.at(-1));
         return (copy as Method)(...(given as never[])) as undefined;
       });
     };
     const undo = [
-      inFront(device, 'createCommandEncoder', (create) => (descriptor) => {
+      wrapMethod(device, 'createCommandEncoder', (create) => (descriptor) => {
         const encoder = create(descriptor);
         watchEncoder(encoder);
         return encoder;
       }),
-      inFront(queue, 'submit', (submit) => (buffers) => {
+      wrapMethod(queue, 'submit', (submit) => (buffers) => {
         submits++;
         return submit(buffers);
       }),
-      inFront(queue, 'writeBuffer', (write) => (...given) => {
+      wrapMethod(queue, 'writeBuffer', (write) => (...given) => {
         const [, , data, from = 0, size] = given;
         const unit = ArrayBuffer.isView(data) ? bytesOfElement(data) : 1;
         uploaded += size === undefined ? data.byteLength - from * unit : size * unit;
@@ -163,7 +163,7 @@ export class Meter {
     }
     const gpuMs = await this.#stamps?.read();
     const counted = { dispatches, passes, submits, uploaded, readBack, kernels };
-    return gpuMs === undefined || passes > MOST_PASSES ? counted : { ...counted, gpuMs };
+    return gpuMs === undefined || passes > MAX_PASSES ? counted : { ...counted, gpuMs };
   }
 }
 

@@ -1,16 +1,17 @@
-// The small costs of a GPU that decide between kernels: what a dispatch, a barrier, an exchange between
-// workgroups, a submit and a read-back take. Every chain is checked: one that was skipped would be fast.
-import { median, wordsOf } from './measure.ts';
+// Measures the small costs of a GPU that decide between kernels: a dispatch, a barrier, an exchange between
+// workgroups, a submit and a read-back. Every chain checks its result: a skipped one would be fast.
+import { errorLine } from './measure.ts';
+import { median } from './statistics.ts';
 
 /** Microseconds each. */
 export interface MicroCosts {
   /** A dispatch that waits for the one before, both writing the same buffer. */
   readonly dependentDispatchUs: number;
-  /** The same, each reading what the one before wrote, of two buffers in turn. */
+  /** A dispatch that reads what the one before wrote, alternating between two buffers. */
   readonly pingPongDispatchUs: number;
   /** A barrier of 256 invocations, with a word written before and read after. */
   readonly barrierUs: number;
-  /** Every workgroup tells every other a word; null where they never all ran at once. */
+  /** Every workgroup sends every other a word; null where they never all ran at once. */
   readonly exchange: readonly { readonly workgroups: number; readonly us: number | null }[];
   /** From the submit of a small copy to its bytes on the host. */
   readonly readBackUs: number;
@@ -22,7 +23,7 @@ const SAMPLES = 7;
 const SPINS = 1 << 16; // tens of milliseconds at most
 const WORKGROUPS = [2, 4, 8, 16, 32, 64, 128];
 
-/** Submits and waits. */
+/** Records commands. */
 type Record = (encoder: GPUCommandEncoder) => void;
 
 class Bench {
@@ -282,9 +283,9 @@ export async function measureMicroCosts(device: GPUDevice, software: boolean): P
     try {
       const us = await exchange(bench, workgroups, 64, SPINS);
       exchanges.push({ workgroups, us });
-      if (us === null) break; // more of them will not do better
+      if (us === null) break; // more workgroups run at once even less
     } catch (error) {
-      exchanges.push({ workgroups, us: null, reason: wordsOf(error) });
+      exchanges.push({ workgroups, us: null, reason: errorLine(error) });
     }
   }
   return {
@@ -300,7 +301,7 @@ export async function measureMicroCosts(device: GPUDevice, software: boolean): P
 const us = (value: number | null): string => (value === null ? 'never' : value.toPrecision(3));
 
 /** The costs in two lines. */
-export const wordsOfCosts = (costs: MicroCosts): string =>
+export const formatCosts = (costs: MicroCosts): string =>
   [
     `µs: dispatch ${us(costs.dependentDispatchUs)}, ping-pong ${us(costs.pingPongDispatchUs)}, ` +
       `barrier ${us(costs.barrierUs)}, submit ${us(costs.submitUs)}, read-back ${us(costs.readBackUs)}`,

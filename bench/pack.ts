@@ -9,7 +9,7 @@ import { commitOf } from './record.ts';
 
 const OUT = 'bench/gpu';
 const STAGE = join(OUT, 'machine');
-const MOST_BYTES = 60 * 2 ** 20;
+const MAX_BYTES = 60 * 2 ** 20;
 const LINUX = 'linux-x64';
 const require = createRequire(import.meta.url);
 
@@ -60,7 +60,7 @@ await mkdir(join(STAGE, 'lib'), { recursive: true });
 await copyFile(process.execPath, join(STAGE, 'node'));
 await take('webgpu', ['package.json', 'index.js', `dist/${LINUX}/dawn.node`]);
 await takeOnnxRuntime();
-const chromium = process.env['WEBGPU_RNN_CHROMIUM']; // a Vulkan loader lies beside it
+const chromium = process.env['WEBGPU_RNN_CHROMIUM']; // a Vulkan loader is in its folder
 if (chromium)
   await copyFile(join(chromium, '../libvulkan.so.1'), join(STAGE, 'lib/libvulkan.so.1'));
 
@@ -98,7 +98,7 @@ await chmod(join(OUT, 'run.sh'), 0o755);
 
 console.log('packing …');
 let bytes = await pack();
-if (bytes > MOST_BYTES) {
+if (bytes > MAX_BYTES) {
   await rm(join(STAGE, 'node_modules/onnxruntime-node'), { recursive: true });
   bytes = await pack();
   console.log('ONNX Runtime is left out: with it the folder is beyond 60 MiB');

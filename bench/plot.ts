@@ -1,4 +1,5 @@
-// Lines over two logarithmic axes as an SVG file of its own.
+// Draws lines over two logarithmic axes as an SVG file.
+import { logScale } from './log-scale.ts';
 
 /** One line: its name and its points. */
 export interface Line {
@@ -16,7 +17,7 @@ export interface Plot {
 
 const [WIDTH, HEIGHT] = [640, 400];
 const [LEFT, RIGHT, TOP, BOTTOM] = [70, 20, 50, 50];
-// Told apart without colours too: each has its dashes. Both colours show on white and on black.
+// Dashes tell lines apart without colours. The colours have contrast on white and on black.
 const STYLES = [
   'stroke="#2f6fde"',
   'stroke="#c2571a" stroke-dasharray="7 4"',
@@ -35,15 +36,12 @@ function decades(values: readonly number[]): number[] {
   return Array.from({ length: high - low + 1 }, (_, i) => 10 ** (low + i));
 }
 
-const scale = (from: number, to: number, a: number, b: number) => (value: number) =>
-  from === to ? (a + b) / 2 : a + (Math.log(value / from) / Math.log(to / from)) * (b - a);
-
 /** The text of the file. */
 export function svgOf({ title, x, y, lines }: Plot): string {
   const xs = [...new Set(lines.flatMap(({ points }) => points.map(([value]) => value)))];
   const ticks = decades(lines.flatMap(({ points }) => points.map(([, value]) => value)));
-  const toX = scale(Math.min(...xs), Math.max(...xs), LEFT + 10, WIDTH - RIGHT - 10);
-  const toY = scale(ticks[0]!, ticks.at(-1)!, HEIGHT - BOTTOM, TOP);
+  const toX = logScale(Math.min(...xs), Math.max(...xs), LEFT + 10, WIDTH - RIGHT - 10);
+  const toY = logScale(ticks[0]!, ticks.at(-1)!, HEIGHT - BOTTOM, TOP);
   const grid = ticks.map((tick) => {
     const at = toY(tick).toFixed(1);
     const line = `<path d="M${LEFT} ${at}H${WIDTH - RIGHT}" stroke="#8886" stroke-width="1"/>`;

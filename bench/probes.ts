@@ -1,6 +1,6 @@
-// What this adapter does at its best, measured: how fast it copies memory, and how fast it multiplies
-// matrices in f32. Figures of kernels mean something beside these only.
-import { median } from './measure.ts';
+// Measures the peaks of an adapter: how fast it copies memory, and how fast it multiplies matrices in f32. The
+// figures of kernels are to be read against these.
+import { median } from './statistics.ts';
 
 /** Peaks of an adapter. */
 export interface Peaks {
@@ -16,7 +16,7 @@ export interface Peaks {
 }
 
 const SAMPLES = 5;
-const LEAST_MS = 60; // that a sample lasts, so that submitting it does not count
+const MIN_SAMPLE_MS = 60; // so that the submit does not count
 
 /**
  * Milliseconds of one repetition, the submit and the wait included: recorded so often that these do
@@ -34,7 +34,7 @@ async function timeOf(device: GPUDevice, record: (to: GPUCommandEncoder, times: 
   };
   await once(1);
   let times = 1;
-  while (times < 4096 && (await once(times)) < LEAST_MS) times *= 2;
+  while (times < 4096 && (await once(times)) < MIN_SAMPLE_MS) times *= 2;
   const samples: number[] = [];
   for (let i = 0; i < SAMPLES; i++) samples.push((await once(times)) / times);
   return median(samples);
@@ -177,5 +177,5 @@ export async function probePeaks(device: GPUDevice, software: boolean): Promise<
 }
 
 /** The peaks in a line. */
-export const wordsOfPeaks = ({ copyGBps, matmulGflops }: Peaks): string =>
+export const formatPeaks = ({ copyGBps, matmulGflops }: Peaks): string =>
   `peaks measured here: copy ${copyGBps.toPrecision(3)} GB/s, f32 matrix product ${matmulGflops.toPrecision(3)} GFLOP/s`;

@@ -1,4 +1,4 @@
-// What stands in every file of results beside the figures: when, where and what was measured.
+// What every file of results says besides its figures: when, where and what was measured.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -36,19 +36,23 @@ function manifestOf(name: string): Manifest | undefined {
 
 /** Versions of packages that are installed, this one and its commit among them. */
 export function versionsOf(names: readonly string[]): Record<string, string> {
-  const own = manifestOf('webgpu-rnn');
+  const manifest = manifestOf('webgpu-rnn');
   const found = ['webgpu-rnn', ...names].flatMap((name) => {
     const version = manifestOf(name)?.version;
     return version === undefined ? [] : [[name, version]];
   });
-  const commit = own?.gitHead ?? commitOf();
+  const commit = manifest?.gitHead ?? commitOf();
   return { ...Object.fromEntries(found), ...(commit !== undefined && { commit }) };
 }
 
-/** The commit that is checked out, with a `+` where files differ from it. */
-export function commitOf(): string | undefined {
-  const git = (...given: string[]): string =>
-    execFileSync('git', given, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+/** The commit that is checked out in a folder, with a `+` where files of src or shaders differ from it. */
+export function commitOf(folder = '.'): string | undefined {
+  const git = (...args: string[]): string =>
+    execFileSync('git', args, {
+      cwd: folder,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
   try {
     const changed = git('status', '--porcelain', '--untracked-files=no', 'src', 'shaders') !== '';
     return `${git('rev-parse', '--short', 'HEAD')}${changed ? '+' : ''}`;
@@ -69,7 +73,7 @@ export const machineOf = () => ({
 /** Today. */
 export const dateOf = (): string => new Date().toISOString().slice(0, 10);
 
-/** `bench/results/growth-google-swiftshader-2026-11-20.json`, of what is known. */
+/** `bench/results/growth-google-swiftshader-2026-11-20.json`; empty parts are left out. */
 export function resultFile(parts: readonly string[], ending = 'json'): string {
   const name = [...parts, dateOf()].filter(Boolean).join('-');
   return join(RESULTS, `${name.replaceAll(/[^a-z0-9]+/gi, '-').toLowerCase()}.${ending}`);

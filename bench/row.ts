@@ -1,23 +1,18 @@
-// One shape on all engines of Node: answers first, then times in turn, then a look at what our run asks
-// of the device. And how that is shown.
+// Measures one shape on all engines of Node: answers first, then times, interleaved, then what our run asks of
+// the device. And prints it.
 import type { LoadOptions } from 'webgpu-rnn/node';
+import { finiteDifference, isRight } from './answers.ts';
 import type { BenchDevice } from './device.ts';
-import {
-  measure,
-  median,
-  wordsOf,
-  worstDifference,
-  type Runnable,
-  type Timing,
-} from './measure.ts';
-import { Meter, type Usage } from './meter.ts';
+import { errorLine, measure, type Runnable, type Timing } from './measure.ts';
+import { Meter, type DeviceUsage } from './meter.ts';
 import { findOnnxRuntime, ort, ours } from './node-engines.ts';
 import { nameOf, trafficOf, type Workload } from './shapes.ts';
+import { median } from './statistics.ts';
+import { ratioText, tableOf, three } from './table.ts';
 
-// Beyond this the float64 reference takes minutes, and ONNX Runtime's CPU provider decides.
+// Beyond this the float64 reference takes minutes, and ONNX Runtime's CPU provider is the arbiter.
 const REFERENCE_FLOPS = 4e8;
-const TOLERANCE = 1e-4; // f32 over long sums and many steps, values of order one
-const OBSERVED = 5; // runs that are looked at, for a median of their GPU times
+const OBSERVED_RUNS = 5; // for the median of their GPU times
 const BACK_TO_BACK = 8;
 
 /** One shape on all engines. */
@@ -26,21 +21,21 @@ export interface Row {
   /** Floating point operations of one run, and bytes that it touches by {@link trafficOf}. */
   readonly flops: number;
   readonly trafficBytes: number;
-  /** Who knew the right answer; nobody where the shape is large and ONNX Runtime is not there. */
+  /** Whose answer counts as right; none where the shape is large and ONNX Runtime is not installed. */
   readonly arbiter: 'float64' | 'ort-cpu' | 'none';
   /** Largest difference from the right answer; null where it is no number. */
   readonly errors: Readonly<Record<string, number | null>>;
-  /** Milliseconds end to end: upload, compute, read back. Of engines whose answer is right. */
+  /** Milliseconds end to end (upload, compute, read back) of engines whose answer is right. */
   readonly times: Readonly<Record<string, Timing>>;
   /** Why an engine has no times, where it threw. */
   readonly failures: Readonly<Record<string, string>>;
-  /** Of one run of ours: its GPU time in milliseconds, and what it asks of the device. */
-  readonly usage?: Usage;
-  /** Milliseconds of one of ours when several are called at once and awaited together. */
+  /** What one run of ours asks of the device, and its GPU time. */
+  readonly usage?: DeviceUsage;
+  /** Milliseconds of one run of ours when several are called at once and awaited together. */
   readonly backToBackMs?: number;
-  /** Bytes of our GPU buffers when they were most, weights and read-back among them. */
+  /** Peak bytes of our GPU buffers, weights and read-back included. */
   readonly peakBytes?: number;
-  /** Of our run, by its GPU time, or end to end where there is none. */
+  /** Rates of our run, by its GPU time, or end to end where there is none. */
   readonly gflops?: number;
   readonly gbps?: number;
 }
@@ -77,10 +72,10 @@ export class RowMaker {
       try {
         await work();
       } catch (error) {
-        failures[name] = wordsOf(error);
+        failures[name] = errorLine(error);
       }
     };
-    const held = this.#meter.forgetPeak();
+    const held = this.#meter.resetPeak();
     try {
       for (const [name, make] of await this.#makers(workload)) {
         await attempt(name, async () => {
@@ -97,18 +92,16 @@ export class RowMaker {
       const small = flops <= REFERENCE_FLOPS;
       const truth = small ? await referenceOf(workload) : results['ort-cpu'];
       for (const [name, result] of Object.entries(results)) {
-        if (!truth) continue;
-        const error = worstDifference(result, truth);
-        errors[name] = Number.isFinite(error) ? error : null; // JSON has no infinity
+        if (truth) errors[name] = finiteDifference(result, truth);
       }
       const right = Object.values(engines).filter(
-        ({ name }) => results[name] && (!truth || (errors[name] ?? Infinity) <= TOLERANCE),
+        ({ name }) => results[name] && (!truth || isRight(errors[name] ?? null)),
       );
       const { seconds } = this.#options;
       const measured = await measure(right, { rounds: [5, 200], seconds });
-      for (const [name, error] of measured.failures) failures[name] = wordsOf(error);
-      const own = measured.timings.get('webgpu-rnn');
-      const detail = own && (await this.#detail(engines['webgpu-rnn']!, workload, own));
+      for (const [name, error] of measured.failures) failures[name] = errorLine(error);
+      const timing = measured.timings.get('webgpu-rnn');
+      const detail = timing && (await this.#detail(engines['webgpu-rnn']!, workload, timing));
       return {
         shape: nameOf(shape),
         flops,
@@ -140,8 +133,9 @@ export class RowMaker {
   }
 
   async #detail(engine: Runnable, workload: Workload, timing: Timing) {
-    const usages: Usage[] = [];
-    for (let i = 0; i < OBSERVED; i++) usages.push(await this.#meter.observe(() => engine.run()));
+    const usages: DeviceUsage[] = [];
+    for (let i = 0; i < OBSERVED_RUNS; i++)
+      usages.push(await this.#meter.observe(() => engine.run()));
     const times = usages.flatMap(({ gpuMs }) => (gpuMs === undefined ? [] : [gpuMs]));
     const gpuMs = times.length > 0 ? median(times) : undefined;
     const start = performance.now();
@@ -164,8 +158,8 @@ async function referenceOf(workload: Workload): Promise<Float32Array> {
   return truth;
 }
 
-const COLUMNS = [
-  ['shape', 22],
+const TABLE = tableOf([
+  ['shape', -22],
   ['ours', 8],
   ['GPU', 8],
   ['ort-wgpu', 9],
@@ -178,25 +172,17 @@ const COLUMNS = [
   ['GFLOP/s', 8],
   ['GB/s', 7],
   ['error', 8],
-] as const;
-
-const line = (cells: readonly string[]): string =>
-  cells
-    .map((cell, i) => (i === 0 ? cell.padEnd(COLUMNS[0][1]) : cell.padStart(COLUMNS[i]![1])))
-    .join(' ');
+]);
 
 /** The titles of {@link lineOf}, and what they mean. */
-export const HEAD = `${line(COLUMNS.map(([title]) => title))}
-${'(ms are medians end to end; GPU: within compute passes; disp, sub: dispatches, submits; IO: uploaded and read back;'}
-${' MB: most GPU memory; GFLOP/s and GB/s: by GPU time, GB/s as if no weight stayed on the chip)'}`;
-
-const three = (value: number | undefined): string =>
-  value === undefined ? 'n/a' : value >= 1000 ? value.toFixed(0) : value.toPrecision(3);
+export const HEAD = `${TABLE.head}
+(ms are medians end to end; GPU: within compute passes; disp, sub: dispatches, submits; IO: uploaded and read back;
+ MB: peak GPU memory; GFLOP/s and GB/s: by GPU time, GB/s as if no weight stayed on the chip)`;
 
 /** A row for the terminal, below 120 columns. */
 export function lineOf(row: Row): string {
   const { times, failures, errors, usage, peakBytes } = row;
-  const [own, peer] = [times['webgpu-rnn'], times['ort-webgpu']];
+  const [timing, peer] = [times['webgpu-rnn'], times['ort-webgpu']];
   const ms = (name: string): string =>
     times[name]
       ? three(times[name].median)
@@ -205,12 +191,12 @@ export function lineOf(row: Row): string {
         : name in errors
           ? 'wrong'
           : '–';
-  return line([
+  return TABLE.line(
     row.shape,
     ms('webgpu-rnn'),
     three(usage?.gpuMs),
     ms('ort-webgpu'),
-    own && peer ? `${(peer.median / own.median).toFixed(2)}x` : '',
+    timing && peer && ratioText(peer.median / timing.median),
     ms('ort-cpu'),
     String(usage?.dispatches ?? ''),
     String(usage?.submits ?? ''),
@@ -219,5 +205,5 @@ export function lineOf(row: Row): string {
     three(row.gflops),
     three(row.gbps),
     errors['webgpu-rnn']?.toExponential(1) ?? '?',
-  ]);
+  );
 }

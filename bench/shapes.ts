@@ -1,4 +1,4 @@
-// What is measured: stacks of recurrent layers as ONNX files, so that every engine gets the same bytes.
+// The shapes that are measured: stacks of recurrent layers as ONNX files, so that every engine gets the same bytes.
 import { tensor, type Tensor } from 'webgpu-rnn';
 import { writeOnnx, type OnnxNode } from '../test/support/onnx-writer.ts';
 import { randomOf } from '../test/support/random.ts';
@@ -21,7 +21,7 @@ export interface Shape {
   readonly resetBefore?: boolean;
 }
 
-/** A shape made real: the file and one input, X [T, B, H] → Y [T, B, D·H]. */
+/** A model file of a shape and one input, X [T, B, H] → Y [T, B, D·H]. */
 export interface Workload {
   readonly shape: Shape;
   readonly file: Uint8Array;
@@ -39,7 +39,7 @@ export function nameOf({ cell, H, B, T, layers, bidirectional, resetBefore }: Sh
   return `${cell}-h${H}-b${B}-t${T}${more}`;
 }
 
-/** The shape that a name says. @throws Error when it says none */
+/** The shape of a name. @throws Error for another name */
 export function shapeOf(name: string): Shape {
   const found = /^(lstm|gru)-h(\d+)-b(\d+)-t(\d+)(?:-l(\d+))?(-bi)?(-before)?$/.exec(name);
   if (!found) throw new Error(`no shape: ${name}; for example lstm-h128-b16-t64-l3-bi`);
@@ -116,9 +116,9 @@ export function workloadOf(shape: Shape, seed = 1): Workload {
 }
 
 /**
- * Bytes that one run touches at least where no kernel keeps weights on the chip: recurrent weights and
- * state once a time step; inputs, their weights, gates written and read, and outputs once. A kernel
- * that does keep weights may come out above the memory's bandwidth, which is the point of it.
+ * Minimum bytes that one run reads and writes where no kernel holds weights in registers: recurrent weights and
+ * state once a time step; inputs, their weights, gates written and read, and outputs once. A kernel that does hold
+ * them can exceed the bandwidth of the memory by this count.
  */
 export function trafficOf({ cell, H, B, T, layers, bidirectional }: Shape): number {
   const D = bidirectional ? 2 : 1;

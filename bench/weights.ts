@@ -9,10 +9,12 @@
 import { parseArgs } from 'node:util';
 import { gru, loadModel, lstm, rnn, sequential, tensor, type LoadOptions } from 'webgpu-rnn/node';
 import { randomOf } from '../test/support/random.ts';
-import { openDevice } from './device.ts';
-import { measure, worstDifference, type Runnable } from './measure.ts';
+import { worstDifference } from './answers.ts';
+import { adapterLine, openDevice } from './device.ts';
+import { measure, type Runnable } from './measure.ts';
 import { Progress } from './progress.ts';
 import { dateOf, machineOf, resultFile, versionsOf, writeJson } from './record.ts';
+import { ratioText, tableOf } from './table.ts';
 
 const CELLS = {
   lstm: { make: lstm, gates: 4 },
@@ -20,7 +22,7 @@ const CELLS = {
   rnn: { make: rnn, gates: 1 },
 };
 type Cell = keyof typeof CELLS;
-/** Ways to have weights, and what they ask of `loadModel`. */
+/** Storages of weights, with their options of `loadModel`. */
 const STORAGES: Readonly<Record<string, LoadOptions>> = {
   f32: { weights: 'f32' },
   f16: { weights: 'f16' },
@@ -45,12 +47,12 @@ if (kernel !== undefined && kernel !== 'step' && kernel !== 'persistent') {
 }
 const [H, B, T] = [args.hidden, args.batch, args.steps].map(Number) as [number, number, number];
 const ROUNDS = [3, 30] as const;
-const asked: LoadOptions = kernel === undefined ? {} : { recurrentKernel: kernel };
+const requested: LoadOptions = kernel === undefined ? {} : { recurrentKernel: kernel };
 
 /** One storage of one cell. */
 interface Row {
   readonly cell: Cell;
-  /** One of the ways above. */
+  /** One of {@link STORAGES}. */
   readonly weights: string;
   /** Bytes of all constants on the GPU, biases among them. */
   readonly bytes: number;
@@ -79,7 +81,7 @@ function workload(cell: Cell) {
   return { graph, feeds: { [graph.inputs[0]!.name]: X }, output: graph.outputs[0]!.name };
 }
 
-/** Measures the storages of one cell in turn. */
+/** Measures the storages of one cell, interleaved. */
 async function measureCell(cell: Cell, device: GPUDevice): Promise<Row[]> {
   const { graph, feeds, output } = workload(cell);
   const load = async (options: LoadOptions) => {
@@ -95,8 +97,8 @@ async function measureCell(cell: Cell, device: GPUDevice): Promise<Row[]> {
     ([, { arithmetic }]) => arithmetic !== 'f16' || device.features.has('shader-f16'),
   );
   const loaded = await Promise.all(
-    storages.map(async ([weights, how]) => {
-      const { model, run } = await load({ device, ...how, ...asked });
+    storages.map(async ([weights, options]) => {
+      const { model, run } = await load({ device, ...options, ...requested });
       await model.warmUp(feeds);
       const { weightBytes } = model.usage;
       const error = worstDifference(await run(), truth);
@@ -122,44 +124,50 @@ async function measureCell(cell: Cell, device: GPUDevice): Promise<Row[]> {
   });
 }
 
-function lineOf(
-  { cell, weights, bytes, ms, error }: Row,
-  { bytes: whole, ms: least }: Row,
-): string {
-  return [
-    cell.padEnd(5),
-    weights.padEnd(10),
-    `${(bytes / 1024).toFixed(0)} KiB`.padStart(10),
-    `${(bytes / whole).toFixed(2)}x`.padStart(7),
-    `${ms.median.toFixed(2)} ms`.padStart(12),
-    `${(ms.median / least.median).toFixed(2)}x`.padStart(7),
-    error.toExponential(1).padStart(10),
-  ].join(' ');
-}
+const TABLE = tableOf([
+  ['cell', -5],
+  ['weights', -10],
+  ['memory', 10],
+  ['of f32', 7],
+  ['time', 12],
+  ['of f32', 7],
+  ['worst error', 11],
+]);
 
-const { device, facts } = await openDevice({ robust: true }); // as users have it
-console.log(`${facts.name}${facts.software ? ': a CPU, so no statement about GPUs' : ''}`);
+const lineOf = ({ cell, weights, bytes, ms, error }: Row, f32: Row): string =>
+  TABLE.line(
+    cell,
+    weights,
+    `${(bytes / 1024).toFixed(0)} KiB`,
+    ratioText(bytes / f32.bytes),
+    `${ms.median.toFixed(2)} ms`,
+    ratioText(ms.median / f32.ms.median),
+    error.toExponential(1),
+  );
+
+const { device, adapter } = await openDevice({ robust: true }); // as users have it
+console.log(adapterLine(adapter));
 console.log(
   `${H} units and inputs, batch ${B}, ${T} time steps${kernel ? `, ${kernel} kernel` : ''}`,
 );
-console.log('cell  weights        memory   of f32         time  of f32  worst error');
+console.log(TABLE.head);
 const cells = args.cell.map((name): Cell => {
   if (!Object.hasOwn(CELLS, name)) throw new Error(`--cell ${name}: expected lstm, gru or rnn`);
   return name as Cell;
 });
 const progress = new Progress(cells.length);
 const file =
-  args.json ?? resultFile(['weights', facts.vendor, facts.architecture, B > 1 ? `b${B}` : '']);
+  args.json ?? resultFile(['weights', adapter.vendor, adapter.architecture, B > 1 ? `b${B}` : '']);
 const rows: Row[] = [];
 for (const cell of cells) {
   progress.show(cell);
-  const own = await measureCell(cell, device);
+  const measured = await measureCell(cell, device);
   progress.step();
-  for (const row of own) console.log(lineOf(row, own[0]!));
-  rows.push(...own);
+  for (const row of measured) console.log(lineOf(row, measured[0]!));
+  rows.push(...measured);
   writeJson(file, {
     date: dateOf(),
-    adapter: facts,
+    adapter,
     machine: machineOf(),
     versions: versionsOf(['webgpu']),
     shape: { hidden: H, inputs: H, batch: B, steps: T },

@@ -56,7 +56,7 @@ const WALLS = {
   node: { may: ['*'], packages: ['webgpu', 'node:*'] },
   // As users do: by the public name only.
   demo: { may: ['bench'], packages: ['*'] },
-  bench: { may: ['test'], packages: ['*'] },
+  bench: { may: ['test', 'scripts'], packages: ['*'] },
   test: { may: ['*'], packages: ['*'] },
 };
 

@@ -1,7 +1,7 @@
-// Engines by name. Each is a chunk of its own that only comes when it is asked for.
+// Engines by name. Each is a chunk that a page loads only to measure it.
 import type { EngineName, Prepare } from './engine.ts';
 
-/** Brings an engine. */
+/** Imports an engine. */
 export const LOADERS: Readonly<Record<EngineName, () => Promise<Prepare>>> = {
   'webgpu-rnn': async () => (await import('./ours.ts')).prepareOurs,
   'ort-webgpu': async () => (await import('./ort-webgpu.ts')).prepare,

@@ -1,4 +1,4 @@
-// ONNX Runtime Web. Its two builds differ in nothing that is seen from here.
+// ONNX Runtime Web. Its two builds have the same interface.
 import type { InferenceSession, Tensor } from 'onnxruntime-web';
 import type { Workload } from '../shapes.ts';
 import type { Contender } from './engine.ts';

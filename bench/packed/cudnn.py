@@ -90,7 +90,7 @@ def measure_all(names):
                 try:
                     row = measure(torch, name, mode, tf32)
                     cells.append(f"{mode} {row['gpuMs']:8.4f} {row['endToEndMs']:8.4f}")
-                except Exception as error:  # one shape that fails is told of, the others go on
+                except Exception as error:  # a shape that fails is reported, the others go on
                     row = {"shape": name, "mode": mode, "failure": str(error).split("\n")[0]}
                     cells.append(f"{mode} {row['failure']}")
                 found["rows"].append(row)

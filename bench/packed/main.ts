@@ -1,18 +1,19 @@
 // The benchmark that `npm run bench:pack` packs, for a machine with a GPU and without Node: answers,
-// peaks, small costs, then the tables of `npm run bench`, of our own ways too. What is done is written after each part.
+// peaks, small costs, then the tables of `npm run bench` and `npm run bench -- --variants`. Each part is written
+// when it is done.
 //
-//   run.sh [--shape NAME …] [--seconds 1] [--robust] [--alone] [--no-checks] [--no-micro] [--no-ways] [--json FILE]
+//   run.sh [--shape NAME …] [--seconds 1] [--robust] [--alone] [--no-checks] [--no-micro] [--no-variants] [--json FILE]
 import { parseArgs } from 'node:util';
-import { openDevice } from '../device.ts';
-import { geometricMean } from '../measure.ts';
-import { measureMicroCosts, wordsOfCosts } from '../micro.ts';
+import { adapterLine, openDevice } from '../device.ts';
+import { measureMicroCosts, formatCosts } from '../micro.ts';
 import { findOnnxRuntime } from '../node-engines.ts';
-import { probePeaks, wordsOfPeaks } from '../probes.ts';
+import { probePeaks, formatPeaks } from '../probes.ts';
 import { Progress } from '../progress.ts';
 import { dateOf, machineOf, versionsOf, writeJson } from '../record.ts';
 import { HEAD, lineOf, RowMaker, type Row } from '../row.ts';
 import { DEFAULT_SHAPES, nameOf, shapeOf, workloadOf } from '../shapes.ts';
-import { linesOf, measureWays, WAY_SHAPES, type Ways } from '../ways.ts';
+import { geometricMean } from '../statistics.ts';
+import { measureVariants, VARIANT_SHAPES, variantLines, type VariantRow } from '../variants.ts';
 import { check, CHECKED, passed, type Check } from './checks.ts';
 
 const { values: args } = parseArgs({
@@ -23,7 +24,7 @@ const { values: args } = parseArgs({
     alone: { type: 'boolean', default: false },
     checks: { type: 'boolean', default: true },
     micro: { type: 'boolean', default: true },
-    ways: { type: 'boolean', default: true },
+    variants: { type: 'boolean', default: true },
     json: { type: 'string', default: 'bench/results/gpu.json' },
   },
   allowNegative: true,
@@ -38,17 +39,17 @@ const results: Record<string, unknown> = {
   robust,
   shapes: shapes.map(nameOf), // for the part in Python
 };
-const keep = (more: object): void => writeJson(json, Object.assign(results, more));
-keep({});
+const save = (more: object): void => writeJson(json, Object.assign(results, more));
+save({});
 
 const bench = await openDevice({ robust }).catch((error: unknown) => {
-  keep({ failure: String(error) });
+  save({ failure: String(error) });
   console.error(String(error));
   process.exit(1);
 });
-const { device, facts } = bench;
-keep({ adapter: facts });
-console.log(`${facts.name}${facts.software ? ': a CPU, so no statement about GPUs' : ''}`);
+const { device, adapter } = bench;
+save({ adapter });
+console.log(adapterLine(adapter));
 
 let wrong = 0;
 if (args.checks) {
@@ -70,16 +71,16 @@ if (args.checks) {
   console.log(
     `answers: ${checks.length - wrong} of ${checks.length} right, worst ${worst.toExponential(1)}`,
   );
-  keep({ checks });
+  save({ checks });
 }
 
-const peaks = await probePeaks(device, facts.software);
-keep({ peaks });
-console.log(wordsOfPeaks(peaks));
+const peaks = await probePeaks(device, adapter.software);
+save({ peaks });
+console.log(formatPeaks(peaks));
 if (args.micro) {
-  const costs = await measureMicroCosts(device, facts.software);
-  keep({ costs });
-  console.log(wordsOfCosts(costs));
+  const costs = await measureMicroCosts(device, adapter.software);
+  save({ costs });
+  console.log(formatCosts(costs));
 }
 
 if (!alone && !(await findOnnxRuntime())) console.log('ONNX Runtime is not here: ours alone');
@@ -92,21 +93,21 @@ for (const shape of shapes) {
   rows.push(await maker.measure(workloadOf(shape)));
   progress.step();
   console.log(lineOf(rows.at(-1)!));
-  keep({ rows });
+  save({ rows });
 }
-const ratios = rows.flatMap(({ times: { 'webgpu-rnn': own, 'ort-webgpu': peer } }) =>
-  own && peer ? [peer.median / own.median] : [],
+const ratios = rows.flatMap(({ times: { 'webgpu-rnn': ours, 'ort-webgpu': peer } }) =>
+  ours && peer ? [peer.median / ours.median] : [],
 );
 if (ratios.length > 0) {
   const [mean, worst] = [geometricMean(ratios), Math.min(...ratios)];
   console.log(`${mean.toFixed(2)}x ONNX Runtime WebGPU, worst ${worst.toFixed(2)}x`);
 }
-if (args.ways) {
-  const ways: Ways[] = [];
-  for (const shape of args.shape?.map(shapeOf) ?? WAY_SHAPES) {
-    ways.push(await measureWays(device, workloadOf(shape), Number(args.seconds)));
-    console.log(linesOf(ways.at(-1)!));
-    keep({ ways });
+if (args.variants) {
+  const variants: VariantRow[] = [];
+  for (const shape of args.shape?.map(shapeOf) ?? VARIANT_SHAPES) {
+    variants.push(await measureVariants(device, workloadOf(shape), Number(args.seconds)));
+    console.log(variantLines(variants.at(-1)!));
+    save({ variants });
   }
 }
 process.exit(wrong > 0 ? 2 : 0); // Dawn and ONNX Runtime keep threads of their own

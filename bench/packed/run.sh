@@ -1,5 +1,5 @@
 #!/bin/sh
-# Measures this machine's GPU: recurrent layers on WebGPU, beside ONNX Runtime and cuDNN. Needs Linux on
+# Measures this machine's GPU: recurrent layers on WebGPU, ONNX Runtime and cuDNN. Needs Linux on
 # x86-64, a GPU driver with Vulkan, and for cuDNN a python3 with PyTorch; neither Node nor the internet.
 #
 #   sh run.sh                      everything: some minutes
@@ -28,7 +28,7 @@ for folder in /usr/lib/x86_64-linux-gnu /lib/x86_64-linux-gnu /usr/lib64 /lib64 
 done
 export LD_LIBRARY_PATH
 
-# Containers often have NVIDIA's driver but not the file that tells the loader of it.
+# Containers often have NVIDIA's driver but not the file that names it to the loader.
 if [ -z "${VK_DRIVER_FILES:-}${VK_ICD_FILENAMES:-}" ] &&
   ! ls /usr/share/vulkan/icd.d/nvidia* /etc/vulkan/icd.d/nvidia* >/dev/null 2>&1 &&
   { [ -e /dev/nvidiactl ] || [ -e /dev/dxg ]; }; then

@@ -1,22 +1,29 @@
-// The page that `npm run bench:chromium` drives: what it is told to measure, it measures.
-import { Incapable, type Contender, type EngineName } from '../engines/engine.ts';
+// The page that `npm run bench:chromium` drives: it runs the measurements of `window.enginePage`.
+import { Incapable, type Contender, type EngineName, type Prepare } from '../engines/engine.ts';
 import { LOADERS } from '../engines/index.ts';
-import { measure, wordsOf, worstDifference, type Timing } from '../measure.ts';
+import { loadPackage, PACKAGE_ENGINES, type PackageEngine } from '../engines/packages.ts';
+import { describeAdapter } from '../adapter.ts';
+import { finiteDifference, isRight } from '../answers.ts';
+import { errorLine, measure, type Timing } from '../measure.ts';
 import { nameOf, shapeOf, workloadOf, type Workload } from '../shapes.ts';
 
 const REFERENCE_FLOPS = 1e8; // beyond this ONNX Runtime's CPU provider judges
-const TOLERANCE = 1e-4; // float32 over long sums and many steps, values of order one
+
+/** An engine, or a copy of this package. */
+export type PageEngine = EngineName | PackageEngine;
 
 /** One engine on one shape. */
 export interface BrowserRow {
   readonly shape: string;
-  readonly engine: EngineName;
+  readonly engine: PageEngine;
   /** `cut`: it took longer than it was given. */
   readonly status: 'right' | 'wrong' | 'cannot' | 'failed' | 'cut';
   /** Why there are no times. */
   readonly reason?: string;
   /** Largest difference from the right answer; null where it is no number. */
   readonly error?: number | null;
+  /** Largest difference from the answer of the first engine; null where it is no number. */
+  readonly difference?: number | null;
   readonly flops?: number;
   /** Milliseconds to make a session, and of the first run. */
   readonly loadMs?: number;
@@ -27,7 +34,9 @@ export interface BrowserRow {
 /** What to measure. */
 export interface Task {
   readonly shape: string;
-  readonly engines: readonly EngineName[];
+  readonly engines: readonly PageEngine[];
+  /** Whose answer counts as right; the float64 reference, or ONNX Runtime for large shapes, when left out. */
+  readonly arbiter?: 'ort-wasm';
   readonly rounds: readonly [number, number];
   readonly seconds: number;
 }
@@ -38,6 +47,8 @@ export interface ColdStart {
   readonly importMs: number;
   /** From the model's bytes to the first result: session, shaders, run, read-back. */
   readonly firstResultMs: number;
+  /** Largest difference from the right answer, where there is an arbiter; null where it is no number. */
+  readonly error?: number | null;
 }
 
 interface Entrant {
@@ -45,24 +56,30 @@ interface Entrant {
   readonly answer: Float32Array;
 }
 
-/** Right answers for a shape. */
-async function judge(workload: Workload): Promise<Float32Array> {
-  const small = workload.flops <= REFERENCE_FLOPS;
-  const prepare = await LOADERS[small ? 'webgpu-rnn' : 'ort-wasm']();
+const load = (engine: PageEngine): Promise<Prepare> =>
+  engine in PACKAGE_ENGINES
+    ? loadPackage(engine as PackageEngine)
+    : LOADERS[engine as EngineName]();
+
+/** The right answer for a workload. */
+async function judge(workload: Workload, arbiter: Task['arbiter']): Promise<Float32Array> {
+  const small = arbiter === undefined && workload.flops <= REFERENCE_FLOPS;
+  const prepare = await load(small ? 'webgpu-rnn' : 'ort-wasm');
   const judging = await prepare(workload, small ? 'reference' : undefined);
   const truth = (await judging.run()).slice();
   await judging.dispose();
   return truth;
 }
 
-async function measureShape({ shape, engines, rounds, seconds }: Task): Promise<BrowserRow[]> {
+async function measureShape(task: Task): Promise<BrowserRow[]> {
+  const { shape, engines, rounds, seconds } = task;
   const workload = workloadOf(shapeOf(shape));
   const known = { shape: nameOf(workload.shape), flops: workload.flops };
-  const rows = new Map<EngineName, BrowserRow>();
-  const entrants = new Map<EngineName, Entrant>();
+  const rows = new Map<PageEngine, BrowserRow>();
+  const entrants = new Map<PageEngine, Entrant>();
   for (const engine of engines) {
     try {
-      const prepare = await LOADERS[engine]();
+      const prepare = await load(engine);
       const start = performance.now();
       const contender = await prepare(workload);
       const ready = performance.now();
@@ -74,16 +91,19 @@ async function measureShape({ shape, engines, rounds, seconds }: Task): Promise<
       rows.set(engine, { ...known, engine, status: 'right', ...times });
     } catch (error) {
       const status = error instanceof Incapable ? 'cannot' : 'failed';
-      rows.set(engine, { ...known, engine, status, reason: wordsOf(error) });
+      rows.set(engine, { ...known, engine, status, reason: errorLine(error) });
     }
   }
-  const truth = await judge(workload);
+  const truth = await judge(workload, task.arbiter);
+  const [firstEntrant] = entrants.values();
   for (const [engine, { answer }] of entrants) {
-    const error = worstDifference(answer, truth);
+    const error = finiteDifference(answer, truth);
+    const difference = finiteDifference(answer, firstEntrant!.answer);
     rows.set(engine, {
       ...rows.get(engine)!,
-      error: Number.isFinite(error) ? error : null,
-      ...(!(error <= TOLERANCE) && { status: 'wrong', reason: `wrong by ${error}` }),
+      error,
+      difference,
+      ...(!isRight(error) && { status: 'wrong', reason: `wrong by ${error ?? 'infinity'}` }),
     });
   }
   const fit = [...entrants].filter(([engine]) => rows.get(engine)!.status === 'right');
@@ -97,26 +117,31 @@ async function measureShape({ shape, engines, rounds, seconds }: Task): Promise<
     const timing = timings.get(engine);
     rows.set(engine, {
       ...rows.get(engine)!,
-      ...(timing ? { timing } : { status: 'failed', reason: wordsOf(failures.get(engine)) }),
+      ...(timing ? { timing } : { status: 'failed', reason: errorLine(failures.get(engine)) }),
     });
   }
   return [...rows.values()];
 }
 
-async function measureColdStart(engine: EngineName, shape: string): Promise<ColdStart> {
+async function measureColdStart(
+  engine: PageEngine,
+  shape: string,
+  arbiter?: Task['arbiter'],
+): Promise<ColdStart> {
   const workload = workloadOf(shapeOf(shape));
   const start = performance.now();
-  const prepare = await LOADERS[engine]();
+  const prepare = await load(engine);
   const there = performance.now();
   const contender = await prepare(workload);
-  await contender.run();
-  return { importMs: there - start, firstResultMs: performance.now() - there };
+  const answer = await contender.run();
+  const times = { importMs: there - start, firstResultMs: performance.now() - there };
+  if (arbiter === undefined) return times;
+  return { ...times, error: finiteDifference(answer, await judge(workload, arbiter)) };
 }
 
 async function adapterName(): Promise<string> {
   const info = (await navigator.gpu?.requestAdapter())?.info;
-  if (!info) return 'none';
-  return [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(' ');
+  return info ? describeAdapter(info).parts.join(' ') : 'none';
 }
 
 const page = { measureShape, measureColdStart, adapterName };

@@ -1,4 +1,5 @@
 // What computes here, as far as the browser tells.
+import { describeAdapter } from '../../bench/adapter.ts';
 import { clockStep } from './clock.ts';
 
 /** The machine, for the panel and the export. */
@@ -29,7 +30,6 @@ const LIMITS = [
   'maxComputeInvocationsPerWorkgroup',
 ] as const;
 const FEATURES = ['timestamp-query', 'subgroups', 'shader-f16'];
-const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|software/i;
 
 /** The newest browser engine that the user agent names. */
 function browserOf(agent: string): string {
@@ -58,13 +58,12 @@ export async function examine(): Promise<Machine> {
     const nothing = { name: 'none', vendor: '', architecture: '', software: false };
     return { ...nothing, absent, limits: {}, features: [], ...common };
   }
-  const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;
-  const name = [vendor, architecture, device, description].filter(Boolean).join(' · ');
+  const { parts, vendor, architecture, software } = describeAdapter(adapter.info);
   return {
-    name: name || 'unnamed',
+    name: parts.join(' · ') || 'unnamed',
     vendor,
     architecture,
-    software: isFallbackAdapter || SOFTWARE.test(name),
+    software,
     limits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
     features: FEATURES.filter((feature) => adapter.features.has(feature)),
     ...common,

@@ -1,4 +1,5 @@
 // Throughput against hidden units, both axes logarithmic, as SVG. The table says the same in words.
+import { logScale } from '../../bench/log-scale.ts';
 import type { EngineName, Row } from './messages.ts';
 import { ENGINES, TITLES } from './messages.ts';
 
@@ -63,11 +64,9 @@ export function draw(box: HTMLElement, rows: readonly Row[], unit: Unit): void {
   const sizes = [...new Set(points.map(({ hidden }) => hidden))].toSorted((a, b) => a - b);
   const values = points.map((row) => row[unit]!);
   const ticks = ticksOf(Math.min(...values), Math.max(...values) * 1.0001);
-  const scale = (from: number, to: number, a: number, b: number) => (value: number) =>
-    from === to ? (a + b) / 2 : a + (Math.log(value / from) / Math.log(to / from)) * (b - a);
   const inset = 20;
-  const x = scale(sizes[0]!, sizes.at(-1)!, LEFT + inset, width - RIGHT - inset);
-  const y = scale(ticks[0]!, ticks.at(-1)!, height - BOTTOM, TOP);
+  const x = logScale(sizes[0]!, sizes.at(-1)!, LEFT + inset, width - RIGHT - inset);
+  const y = logScale(ticks[0]!, ticks.at(-1)!, height - BOTTOM, TOP);
   for (const tick of ticks) {
     svg.append(
       element('line', { class: 'grid', x1: LEFT, x2: width - RIGHT, y1: y(tick), y2: y(tick) }),

@@ -1,5 +1,6 @@
 // Measures. In a worker, so that an engine that computes on the CPU never holds up the page.
-import { measure, wordsOf, worstDifference } from '../../bench/measure.ts';
+import { finiteDifference, isRight } from '../../bench/answers.ts';
+import { errorLine, measure } from '../../bench/measure.ts';
 import { nameOf, workloadOf } from '../../bench/shapes.ts';
 import type { Workload } from '../../bench/shapes.ts';
 import { clockStep } from './clock.ts';
@@ -10,7 +11,6 @@ import type { Answer, EngineName, Request, Row, Settings } from './messages.ts';
 import { TITLES } from './messages.ts';
 
 const REFERENCE_FLOPS = 1e8; // beyond this the float64 reference takes longer than a visitor waits
-const TOLERANCE = 1e-4; // float32 over long sums and many steps, values of order one
 const ROUNDS = [5, 200] as const;
 const CLOCK_STEPS = 20; // that a time shall last at least, for an error of 5 % at most
 const MOST_REPEATS = 100;
@@ -54,7 +54,7 @@ async function line(
       rows.set(engine, { ...known, status: 'unchecked', load: ready - start, cold });
     } catch (error) {
       const status = error instanceof Incapable ? 'cannot' : 'failed';
-      rows.set(engine, { ...known, status, reason: wordsOf(error) });
+      rows.set(engine, { ...known, status, reason: errorLine(error) });
     }
   }
   return { rows, contenders, results };
@@ -76,14 +76,14 @@ async function check({ rows, results }: Field, workload: Workload): Promise<void
   }
   if (!truth) return;
   for (const [engine, result] of results) {
-    const error = worstDifference(result, truth);
-    const right = error <= TOLERANCE;
+    const error = finiteDifference(result, truth);
+    const right = isRight(error);
     rows.set(engine, {
       ...rows.get(engine)!,
       status: right ? 'right' : 'wrong',
       arbiter,
-      error: Number.isFinite(error) ? error : null, // JSON has no infinity
-      ...(!right && { reason: `wrong by ${error.toExponential(1)}` }),
+      error,
+      ...(!right && { reason: `wrong by ${error?.toExponential(1) ?? 'infinity'}` }),
     });
   }
 }
@@ -114,7 +114,7 @@ async function time({ rows, contenders }: Field, settings: Settings, signal: Abo
   const { batch, steps, seconds } = settings;
   const step = clockStep();
   const failed = (engine: EngineName, error: unknown): void => {
-    rows.set(engine, { ...rows.get(engine)!, status: 'failed', reason: wordsOf(error) });
+    rows.set(engine, { ...rows.get(engine)!, status: 'failed', reason: errorLine(error) });
   };
   const ready = new Map<EngineName, Awaited<ReturnType<typeof repeated>>>();
   for (const [engine, contender] of fit) {
@@ -198,7 +198,7 @@ addEventListener('message', ({ data }: MessageEvent<Request>) => {
     () => answer({ type: 'done', stopped: false }),
     (error: unknown) => {
       const stopped = signal.aborted;
-      answer({ type: 'done', stopped, ...(!stopped && { failure: wordsOf(error) }) });
+      answer({ type: 'done', stopped, ...(!stopped && { failure: errorLine(error) }) });
     },
   );
 });

@@ -1,6 +1,6 @@
 // What is known of the sound at hand: its outline, and what the network says of it.
 import { FloatList } from '../shared/float-list.ts';
-import { mean, quantile } from '../shared/statistics.ts';
+import { mean, quantile } from '../../bench/statistics.ts';
 import { FRAME_SECONDS, HOP, SAMPLE_RATE } from './framing.ts';
 import { Segmenter } from './segments.ts';
 import type { Segment } from './segments.ts';

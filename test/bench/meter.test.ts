@@ -24,7 +24,7 @@ describe('Meter', () => {
   test('counts what a run asks of the device, and changes neither the answer nor later runs', async () => {
     const meter = new Meter(device);
     const { file, X } = workloadOf(shapeOf('lstm-h8-b2-t5'));
-    const held = meter.forgetPeak();
+    const held = meter.resetPeak();
     const model = await loadModel(file, { device, recurrentKernel: 'step' });
     const { Y: before } = await model.run({ X });
     let seen: unknown;
@@ -43,7 +43,7 @@ describe('Meter', () => {
     expect((await model.run({ X }))['Y']!.data).toEqual(before!.data);
     model.dispose();
     await device.queue.onSubmittedWorkDone();
-    expect(meter.forgetPeak()).toBe(held);
+    expect(meter.resetPeak()).toBe(held);
   });
 
   test('the matmul probe checks its product itself', async () => {

@@ -2,7 +2,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FloatList } from '../../demo/shared/float-list.ts';
-import { mean, quantile } from '../../demo/shared/statistics.ts';
 import { CONTEXT, Framer, HOP } from '../../demo/vad/framing.ts';
 import { isSoftware, noticeOf, noticeOfPlacement } from '../../demo/vad/problems.ts';
 import { Resampler } from '../../demo/vad/resampler.ts';
@@ -130,14 +129,7 @@ describe('resampler', () => {
   });
 });
 
-describe('statistics', () => {
-  test('quantiles interpolate', () => {
-    expect(quantile([3, 1, 2], 0.5)).toBe(2);
-    expect(quantile([0, 10], 0.95)).toBeCloseTo(9.5, 12);
-    expect(quantile([], 0.5)).toBeNaN();
-    expect(mean([1, 2, 6])).toBe(3);
-  });
-
+describe('lists', () => {
   test('a list keeps every number as it grows', () => {
     const list = new FloatList();
     for (let i = 0; i < 5000; i++) list.push(i);
