@@ -28,7 +28,7 @@ function narrow(type: DataType, expression: string): string {
   }
 }
 
-type Expression = string | ((l: Lowering) => string);
+type Expression = string | ((ctx: Lowering) => string);
 
 // For operands of floating point type, and for integers where that differs.
 const EXPRESSIONS: Readonly<Record<string, Expression | readonly [Expression, Expression]>> = {
@@ -46,12 +46,12 @@ const EXPRESSIONS: Readonly<Record<string, Expression | readonly [Expression, Ex
   Cos: 'cosine(a)',
   Not: '1 - a',
   IsNaN: '(bitcast<u32>(a) & 0x7fffffffu) > 0x7f800000u',
-  Gelu: (l) =>
-    textOf(l, 'approximate', 'none') === 'tanh'
+  Gelu: (ctx) =>
+    textOf(ctx, 'approximate', 'none') === 'tanh'
       ? '0.5 * a * (1.0 + safeTanh(0.7978845608 * (a + 0.044715 * a * a * a)))'
       : '0.5 * a * (1.0 + erf(a * 0.7071067812))',
-  Celu: (l) => {
-    const alpha = literal(numberOf(l, 'alpha', 1));
+  Celu: (ctx) => {
+    const alpha = literal(numberOf(ctx, 'alpha', 1));
     return `max(a, 0.0) + min(${alpha} * (exp(min(a / ${alpha}, 80.0)) - 1.0), 0.0)`;
   },
   Add: 'a + b',
@@ -60,8 +60,8 @@ const EXPRESSIONS: Readonly<Record<string, Expression | readonly [Expression, Ex
   Div: 'a / b',
   Pow: ['power(a, f32(b))', 'intPower(a, i32(b))'],
   Mod: [
-    (l) => (numberOf(l, 'fmod', 0) === 0 ? 'a - b * floor(a / b)' : 'a - b * trunc(a / b)'),
-    (l) => (numberOf(l, 'fmod', 0) === 0 ? '(a % b + b) % b' : 'a % b'),
+    (ctx) => (numberOf(ctx, 'fmod', 0) === 0 ? 'a - b * floor(a / b)' : 'a - b * trunc(a / b)'),
+    (ctx) => (numberOf(ctx, 'fmod', 0) === 0 ? '(a % b + b) % b' : 'a % b'),
   ],
   Equal: 'a == b',
   Less: 'a < b',
@@ -73,35 +73,35 @@ const EXPRESSIONS: Readonly<Record<string, Expression | readonly [Expression, Ex
   Xor: 'a ^ b',
   Where: ['', 'select(c, b, a != 0)'], // a is a bool
   PRelu: ['select(a, a * b, a < 0.0)', 'select(a, a * b, a < 0)'],
-  Clip: (l) => {
-    const least = l.inputs[1] ? 'max(a, b)' : 'a';
-    return l.inputs[2] ? `min(${least}, ${l.inputs[1] ? 'c' : 'b'})` : least;
+  Clip: (ctx) => {
+    const least = ctx.inputs[1] ? 'max(a, b)' : 'a';
+    return ctx.inputs[2] ? `min(${least}, ${ctx.inputs[1] ? 'c' : 'b'})` : least;
   },
 };
 
-const expressionOf = (l: Lowering, expression: Expression): string =>
-  typeof expression === 'string' ? expression : expression(l);
+const expressionOf = (ctx: Lowering, expression: Expression): string =>
+  typeof expression === 'string' ? expression : expression(ctx);
 
 const plain =
   (choice: Expression | readonly [Expression, Expression]): Lower =>
-  (l) => {
-    const slots = [...l.inputs.keys()].filter((slot) => l.inputs[slot]);
-    const args = slots.map((slot) => argument(l, slot));
+  (ctx) => {
+    const slots = [...ctx.inputs.keys()].filter((slot) => ctx.inputs[slot]);
+    const args = slots.map((slot) => argument(ctx, slot));
     const isPair = Array.isArray(choice);
     const chosen = isPair ? choice[isFloat(args[0]!.type) ? 0 : 1] : choice;
-    const expression = expressionOf(l, chosen as Expression);
-    const { type } = l.outputs[0]!;
-    yieldTerm(l, args, type === 'bool' ? expression : narrow(type, expression));
+    const expression = expressionOf(ctx, chosen as Expression);
+    const { type } = ctx.outputs[0]!;
+    yieldTerm(ctx, args, type === 'bool' ? expression : narrow(type, expression));
   };
 
 // What the layers call beta, the ONNX operator Selu calls gamma.
 const activation = (name: string, { wgsl, alpha = 0, beta = 0 }: Activation): Lower =>
   plain([
-    (l) =>
+    (ctx) =>
       wgsl(
         'a',
-        literal(numberOf(l, 'alpha', alpha)),
-        literal(numberOf(l, name === 'Selu' ? 'gamma' : 'beta', beta)),
+        literal(numberOf(ctx, 'alpha', alpha)),
+        literal(numberOf(ctx, name === 'Selu' ? 'gamma' : 'beta', beta)),
       ),
     'max(a, 0)', // Relu is the one that takes integers
   ]);
@@ -109,49 +109,49 @@ const activation = (name: string, { wgsl, alpha = 0, beta = 0 }: Activation): Lo
 // Any number of inputs: as many at a time as a kernel has operands, the result so far among them.
 const variadic =
   (join: (a: string, b: string) => string): Lower =>
-  (l) => {
-    const rest = [...l.inputs.keys()].map((slot) => argument(l, slot));
-    const { type } = l.outputs[0]!;
-    const mean = l.node.op === 'Mean' ? ` / ${literal(rest.length)}` : '';
+  (ctx) => {
+    const rest = [...ctx.inputs.keys()].map((slot) => argument(ctx, slot));
+    const { type } = ctx.outputs[0]!;
+    const mean = ctx.node.op === 'Mean' ? ` / ${literal(rest.length)}` : '';
     for (;;) {
       const some = rest.splice(0, OPERANDS.length);
       const joined = OPERANDS.slice(0, some.length).reduce<string>(
         (a, b) => (a === '' ? b : join(a, b)),
         '',
       );
-      if (rest.length === 0) return yieldTerm(l, some, narrow(type, `(${joined})${mean}`));
+      if (rest.length === 0) return yieldTerm(ctx, some, narrow(type, `(${joined})${mean}`));
       const dims = broadcastDims(
         some.map((o) => o.dims),
-        l.path,
+        ctx.path,
       );
-      const out = () => ({ type, dims, buffer: l.scratch(sizeOf(dims), 'so far') });
-      rest.unshift(termOf(l, some, joined, { type, dims }, out));
+      const out = () => ({ type, dims, buffer: ctx.scratch(sizeOf(dims), 'so far') });
+      rest.unshift(termOf(ctx, some, joined, { type, dims }, out));
     }
   };
 
 /** Casts are free where both types look the same on the device; to float16 they round. */
-const cast: Lower = (l) => {
-  const from = input(l, 0).type;
-  const to = castType(l.node.attributes['to'], l.path);
+const cast: Lower = (ctx) => {
+  const from = input(ctx, 0).type;
+  const to = castType(ctx.node.attributes['to'], ctx.path);
   const wide = (type: DataType): boolean => /^(u?int(32|64)|bool)$/.test(type);
   const rounds = to === 'float16' && from !== 'float16';
   const same = isFloat(from) ? isFloat(to) : wide(to) && (to !== 'bool' || from === 'bool');
-  if (same && !rounds) return yieldSame(l);
+  if (same && !rounds) return yieldSame(ctx);
   const cut = narrow(to, `${scalarOf(to)}(a)`);
   const value = to === 'bool' ? `a != ${scalarOf(from)}(0)` : rounds ? `toHalf(${cut})` : cut;
-  yieldTerm(l, [argument(l, 0)], value);
+  yieldTerm(ctx, [argument(ctx, 0)], value);
 };
 
 /** scale · (x - mean) / √(variance + ε) + bias, one of each for a channel, the second axis. */
-const batchNormalization: Lower = (l) => {
-  const epsilon = literal(numberOf(l, 'epsilon', 1e-5));
-  const { dims } = l.outputs[0]!;
+const batchNormalization: Lower = (ctx) => {
+  const epsilon = literal(numberOf(ctx, 'epsilon', 1e-5));
+  const { dims } = ctx.outputs[0]!;
   const strides = dims.map((_, axis) => Number(axis === 1));
   const perChannel = [1, 2, 3, 4].map((slot) => {
-    const { type, buffer } = operand(l, slot);
+    const { type, buffer } = operand(ctx, slot);
     return { type, buffer, dims, strides };
   });
-  yieldTerm(l, [argument(l, 0), ...perChannel], `(a - d) / sqrt(e + ${epsilon}) * b + c`);
+  yieldTerm(ctx, [argument(ctx, 0), ...perChannel], `(a - d) / sqrt(e + ${epsilon}) * b + c`);
 };
 
 /** Elementwise operators. */

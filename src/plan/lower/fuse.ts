@@ -36,14 +36,14 @@ export type Argument = Operand | Scalar | Term;
 const isTerm = (value: Argument): value is Term => 'args' in value;
 
 /** An input of an elementwise node, computed on the way where nobody else reads it. */
-export function argument(l: Lowering, slot: number): Argument {
-  const value = input(l, slot);
+export function argument(ctx: Lowering, slot: number): Argument {
+  const value = input(ctx, slot);
   const { type, dims } = value;
   if (value.deferred && value.buffer === undefined) return value.deferred.how;
   if (value.constant && sizeOf(dims) === 1) {
     return { type, dims, value: deviceArray(value.tensor ?? value.host!)[0]! };
   }
-  return operand(l, slot);
+  return operand(ctx, slot);
 }
 
 /** Counts the distinct buffers and the terms of expressions. */
@@ -60,8 +60,8 @@ function extent(args: readonly Argument[]): { buffers: Set<object>; terms: Set<T
 }
 
 /** The arguments with so many of them computed beforehand that the rest fits one kernel. */
-function fitting(l: Lowering, args: readonly Argument[]): readonly Argument[] {
-  const most = Math.min(OPERANDS.length, l.device.maxStorageBuffersPerShaderStage - 1);
+function fitting(ctx: Lowering, args: readonly Argument[]): readonly Argument[] {
+  const most = Math.min(OPERANDS.length, ctx.device.maxStorageBuffersPerShaderStage - 1);
   let list = args;
   for (;;) {
     const { buffers, terms } = extent(list);
@@ -78,7 +78,7 @@ function fitting(l: Lowering, args: readonly Argument[]): readonly Argument[] {
 
 /** An expression of arguments; `out` makes the buffer for it, where it needs one. */
 export function termOf(
-  l: Lowering,
+  ctx: Lowering,
   args: readonly Argument[],
   expression: string,
   { type, dims }: { readonly type: DataType; readonly dims: readonly number[] },
@@ -86,16 +86,16 @@ export function termOf(
 ): Term {
   let stored: Operand | undefined;
   const term: Term = {
-    op: l.node.op.toLowerCase(),
+    op: ctx.node.op.toLowerCase(),
     type,
     dims,
-    args: fitting(l, args),
+    args: fitting(ctx, args),
     expression,
     store: () => {
       if (!stored) {
         const to = out();
         stored = { ...to, source: to };
-        compute(l, term, to);
+        compute(ctx, term, to);
       }
       return stored;
     },
@@ -104,23 +104,23 @@ export function termOf(
 }
 
 /** Makes an expression output `slot`: at once, or when its only reader comes to it. */
-export function yieldTerm(l: Lowering, args: readonly Argument[], expression: string): void {
-  const term = termOf(l, args, expression, l.outputs[0]!, () => target(l));
-  if (l.readers(0) === 1) l.defer(0, { how: term, make: term.store });
+export function yieldTerm(ctx: Lowering, args: readonly Argument[], expression: string): void {
+  const term = termOf(ctx, args, expression, ctx.outputs[0]!, () => target(ctx));
+  if (ctx.readers(0) === 1) ctx.defer(0, { how: term, make: term.store });
   else term.store();
 }
 
 /** Makes output 0 an input of the same shape under another type. */
-export function yieldSame(l: Lowering): void {
-  const { deferred, buffer } = input(l, 0);
+export function yieldSame(ctx: Lowering): void {
+  const { deferred, buffer } = input(ctx, 0);
   const most = deferred && 'buffer' in deferred.how ? Number.MAX_VALUE : 1;
-  if (!deferred || buffer !== undefined || l.readers(0) > most) return l.alias(0, 0);
-  const { type } = l.outputs[0]!;
-  l.defer(0, { how: { ...deferred.how, type }, make: () => l.alias(0, 0) });
+  if (!deferred || buffer !== undefined || ctx.readers(0) > most) return ctx.alias(0, 0);
+  const { type } = ctx.outputs[0]!;
+  ctx.defer(0, { how: { ...deferred.how, type }, make: () => ctx.alias(0, 0) });
 }
 
 /** Dispatches one kernel for a whole expression. */
-function compute(l: Lowering, root: Term, out: Target): void {
+function compute(ctx: Lowering, root: Term, out: Target): void {
   const operands: Operand[] = [];
   const uniforms: Record<string, readonly ['i32' | 'f32', number]> = {};
   const functions = new Map<string, string>();
@@ -153,5 +153,5 @@ function compute(l: Lowering, root: Term, out: Target): void {
   const texts = [...functions].map(([text, name]) => `fn ${name}${text}`);
   const code = { expression, steps: steps.join('\n'), functions: texts.join('\n') };
   const name = ops.length > 4 ? `${ops.slice(0, 3).join('+')}+${ops.length - 3}` : ops.join('+');
-  pointwise(l, operands, { ...code, name, uniforms, operations: ops.length }, out);
+  pointwise(ctx, operands, { ...code, name, uniforms, operations: ops.length }, out);
 }

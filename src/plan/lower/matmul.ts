@@ -59,17 +59,17 @@ function transposed(value: PlanValue, k: number, n: number): Float32Array {
 }
 
 /** Dispatches a product into `out` [batch, M, N]. */
-export function multiply(l: Lowering, product: Product, out: BufferId): void {
+export function multiply(ctx: Lowering, product: Product, out: BufferId): void {
   const { a, b, m, n, k, transA = false, transB = false, alpha = 1, c, batch } = product;
   const type = scalarOf(b.type);
   const float = type === 'f32';
   if (!float && (alpha !== 1 || (c?.beta ?? 1) !== 1)) {
-    throw unsupported(l, 'integers with alpha or beta');
+    throw unsupported(ctx, 'integers with alpha or beta');
   }
   // Neighbouring columns should be neighbours in memory; constants can be turned beforehand.
   const turns = transB && b.constant && float;
   const options: MatmulOptions = {
-    ...blockOf(m, isSoftware(l)),
+    ...blockOf(m, isSoftware(ctx)),
     type,
     vector: float && b.constant && !transA && k % 4 === 0, // K of a constant is the same in all plans
     transA,
@@ -87,7 +87,7 @@ export function multiply(l: Lowering, product: Product, out: BufferId): void {
   }
   const buffers = {
     A: a,
-    B: turns ? l.weight(`${b.name}#T`, k * n, () => transposed(b, k, n)) : l.bufferOf(b),
+    B: turns ? ctx.weight(`${b.name}#T`, k * n, () => transposed(b, k, n)) : ctx.bufferOf(b),
     ...(c && { C: c.buffer }),
     out,
   };
@@ -99,40 +99,40 @@ export function multiply(l: Lowering, product: Product, out: BufferId): void {
     ...(c && { cRow: c.strides[0]!, cCol: c.strides[1]!, ...(float && { beta: c.beta }) }),
     ...steps,
   };
-  l.dispatch(matmulKernel(options), gridOf(blocks, 1), buffers, uniforms, 2 * m * n * k * count);
+  ctx.dispatch(matmulKernel(options), gridOf(blocks, 1), buffers, uniforms, 2 * m * n * k * count);
 }
 
-const matMul: Lower = (l) => {
-  const [left, b] = [input(l, 0), input(l, 1)];
+const matMul: Lower = (ctx) => {
+  const [left, b] = [input(ctx, 0), input(ctx, 1)];
   const a = left.dims.length === 1 ? [1, ...left.dims] : left.dims;
   const right = b.dims.length === 1 ? [...b.dims, 1] : b.dims;
   const [rows, k] = a.slice(-2) as [number, number];
   const n = right.at(-1)!;
   const [outerA, outerB] = [a.slice(0, -2), right.slice(0, -2)];
-  const [buffer, out] = [l.read(0), l.write(0)];
+  const [buffer, out] = [ctx.read(0), ctx.write(0)];
   // One right matrix for all: the batch is more rows. Told by rank, not by size, so that a batch of
   // one takes the same kernel as all others.
   if (outerB.length === 0) {
-    multiply(l, { a: buffer, b, m: sizeOf(outerA) * rows, n, k }, out);
+    multiply(ctx, { a: buffer, b, m: sizeOf(outerA) * rows, n, k }, out);
     return;
   }
-  const dims = broadcastDims([outerA, outerB], l.path);
+  const dims = broadcastDims([outerA, outerB], ctx.path);
   const scale = (outer: readonly number[], size: number): number[] =>
     broadcastStrides(outer, dims).map((stride) => stride * size);
   const batch = { dims, a: scale(outerA, rows * k), b: scale(outerB, k * n) };
-  multiply(l, { a: buffer, b, m: rows, n, k, batch }, out);
+  multiply(ctx, { a: buffer, b, m: rows, n, k, batch }, out);
 };
 
-const gemm: Lower = (l) => {
-  const [a, b] = [input(l, 0), input(l, 1)];
-  const [transA, transB] = [numberOf(l, 'transA', 0) !== 0, numberOf(l, 'transB', 0) !== 0];
-  const [m, n] = l.outputs[0]!.dims as [number, number];
+const gemm: Lower = (ctx) => {
+  const [a, b] = [input(ctx, 0), input(ctx, 1)];
+  const [transA, transB] = [numberOf(ctx, 'transA', 0) !== 0, numberOf(ctx, 'transB', 0) !== 0];
+  const [m, n] = ctx.outputs[0]!.dims as [number, number];
   const k = a.dims[transA ? 0 : 1]!;
-  const [alpha, beta] = [numberOf(l, 'alpha', 1), numberOf(l, 'beta', 1)];
-  const bias = l.inputs[2];
-  const c = bias && { buffer: l.read(2), strides: broadcastStrides(bias.dims, [m, n]), beta };
-  const product = { a: l.read(0), b, m, n, k, transA, transB, alpha, ...(c && { c }) };
-  multiply(l, product, l.write(0));
+  const [alpha, beta] = [numberOf(ctx, 'alpha', 1), numberOf(ctx, 'beta', 1)];
+  const bias = ctx.inputs[2];
+  const c = bias && { buffer: ctx.read(2), strides: broadcastStrides(bias.dims, [m, n]), beta };
+  const product = { a: ctx.read(0), b, m, n, k, transA, transB, alpha, ...(c && { c }) };
+  multiply(ctx, product, ctx.write(0));
 };
 
 /** Matrix products. */

@@ -27,11 +27,11 @@ export interface Side {
 }
 
 /** Copies every element of a shape from one strided place to another. */
-export function copy(l: Lowering, dims: readonly number[], from: Side, to: Side): void {
+export function copy(ctx: Lowering, dims: readonly number[], from: Side, to: Side): void {
   const rank = walkRank(dims.length);
   const simple = collapse(dims, { s: from.strides, t: to.strides });
   runItems(
-    l,
+    ctx,
     copyKernel(rank),
     sizeOf(dims),
     { data: from.buffer, out: to.buffer },
@@ -50,88 +50,91 @@ function isDense(dims: readonly number[], strides: readonly number[]): boolean {
 }
 
 /** Elements of input `slot`, wherever they are; a slice of a slice is a slice of the same buffer. */
-function elementsOf(l: Lowering, slot: number): Elements {
-  const value = input(l, slot);
+function elementsOf(ctx: Lowering, slot: number): Elements {
+  const value = input(ctx, slot);
   const { type, dims, deferred, buffer } = value;
   if (deferred && buffer === undefined && 'buffer' in deferred.how) {
     const { how } = deferred;
     return { start: 0, strides: stridesOf(dims), source: value, ...how };
   }
-  return { type, dims, buffer: l.read(slot), start: 0, strides: stridesOf(dims), source: value };
+  return { type, dims, buffer: ctx.read(slot), start: 0, strides: stridesOf(dims), source: value };
 }
 
 type Elements = Operand & { readonly start: number; readonly strides: readonly number[] };
 
 /** Makes elements of a buffer output `slot`. Up to `most` readers that take strides copy nothing. */
 function yieldElements(
-  l: Lowering,
+  ctx: Lowering,
   from: Elements,
   strides: readonly number[],
   start: number,
   slot = 0,
   most = Number.MAX_VALUE,
 ): void {
-  const { type, dims } = l.outputs[slot]!;
+  const { type, dims } = ctx.outputs[slot]!;
   const source = {}; // another view of the buffer has other offsets
   const how = { type, dims, buffer: from.buffer, strides, start, source };
   const make = (): void => {
     // Elements that lie in order from the start are the buffer itself.
     if (start === 0 && isDense(dims, strides)) {
-      l.precompile(copyKernel(walkRank(dims.length)));
-      return l.yield(slot, from.buffer);
+      ctx.precompile(copyKernel(walkRank(dims.length)));
+      return ctx.yield(slot, from.buffer);
     }
-    copy(l, dims, how, { buffer: l.write(slot), strides: stridesOf(dims) });
+    copy(ctx, dims, how, { buffer: ctx.write(slot), strides: stridesOf(dims) });
   };
-  if (l.readers(slot) > most) make();
-  else l.defer(slot, { how, make });
+  if (ctx.readers(slot) > most) make();
+  else ctx.defer(slot, { how, make });
 }
 
 // Those that never merge or split axes: what has strides keeps them, at any size.
 const KEEP_STRIDES: ReadonlySet<string> = new Set(['Squeeze', 'Unsqueeze', 'Identity', 'Dropout']);
 
-const view: Lower = (l) => {
-  const { deferred, buffer } = input(l, 0);
-  const { type, dims } = l.outputs[0]!;
-  const how = buffer === undefined && KEEP_STRIDES.has(l.node.op) ? deferred?.how : undefined;
-  if (how && 'buffer' in how && l.readers(0) < Number.POSITIVE_INFINITY) {
-    const from = elementsOf(l, 0);
+const view: Lower = (ctx) => {
+  const { deferred, buffer } = input(ctx, 0);
+  const { type, dims } = ctx.outputs[0]!;
+  const how = buffer === undefined && KEEP_STRIDES.has(ctx.node.op) ? deferred?.how : undefined;
+  if (how && 'buffer' in how && ctx.readers(0) < Number.POSITIVE_INFINITY) {
+    const from = elementsOf(ctx, 0);
     const steps = from.strides.filter((_, axis) => from.dims[axis] !== 1);
     const strides = dims.map((dim) => (dim === 1 ? 0 : steps.shift()!));
-    l.defer(0, { how: { ...from, type, dims, strides, source: {} }, make: () => l.alias(0, 0) });
-  } else if (l.wanted(0)) l.alias(0, 0);
-  for (const slot of l.node.outputs.keys()) {
+    ctx.defer(0, {
+      how: { ...from, type, dims, strides, source: {} },
+      make: () => ctx.alias(0, 0),
+    });
+  } else if (ctx.wanted(0)) ctx.alias(0, 0);
+  for (const slot of ctx.node.outputs.keys()) {
     // The mask of a Dropout that drops nothing.
-    if (slot > 0 && l.wanted(slot)) pointwise(l, [], { expression: '1' }, target(l, slot));
+    if (slot > 0 && ctx.wanted(slot)) pointwise(ctx, [], { expression: '1' }, target(ctx, slot));
   }
 };
 
-const transpose: Lower = (l) => {
-  const from = elementsOf(l, 0);
-  const order = listOf(l, 'perm') ?? [...from.dims.keys()].toReversed();
+const transpose: Lower = (ctx) => {
+  const from = elementsOf(ctx, 0);
+  const order = listOf(ctx, 'perm') ?? [...from.dims.keys()].toReversed();
   const strides = order.map((axis) => from.strides[axis]!);
   // Reading across the grain is slow: once at most.
-  yieldElements(l, from, strides, from.start, 0, 1);
+  yieldElements(ctx, from, strides, from.start, 0, 1);
 };
 
-const expand: Lower = (l) => {
-  const from = elementsOf(l, 0);
-  yieldElements(l, from, stridesInto(from, l.outputs[0]!.dims), from.start);
+const expand: Lower = (ctx) => {
+  const from = elementsOf(ctx, 0);
+  yieldElements(ctx, from, stridesInto(from, ctx.outputs[0]!.dims), from.start);
 };
 
-const tile: Lower = (l) => {
-  const from = elementsOf(l, 0);
-  const repeats = hostOf(l, 1)!;
+const tile: Lower = (ctx) => {
+  const from = elementsOf(ctx, 0);
+  const repeats = hostOf(ctx, 1)!;
   // Each axis becomes two: which copy, then the place in it.
   const dims = from.dims.flatMap((dim, axis) => [repeats[axis]!, dim]);
   const strides = from.strides.flatMap((stride) => [0, stride]);
-  copy(l, dims, { ...from, strides }, { buffer: l.write(0), strides: stridesOf(dims) });
+  copy(ctx, dims, { ...from, strides }, { buffer: ctx.write(0), strides: stridesOf(dims) });
 };
 
-const slice: Lower = (l) => {
-  const from = elementsOf(l, 0);
-  const starts = hostOf(l, 1)!;
-  const axes = hostOf(l, 3) ?? [...starts.keys()];
-  const steps = hostOf(l, 4) ?? starts.map(() => 1);
+const slice: Lower = (ctx) => {
+  const from = elementsOf(ctx, 0);
+  const starts = hostOf(ctx, 1)!;
+  const axes = hostOf(ctx, 3) ?? [...starts.keys()];
+  const steps = hostOf(ctx, 4) ?? starts.map(() => 1);
   const strides = [...from.strides];
   let { start } = from;
   axes.forEach((given, i) => {
@@ -142,41 +145,41 @@ const slice: Lower = (l) => {
     start += Math.min(Math.max(first, 0), last) * from.strides[axis]!;
     strides[axis] = from.strides[axis]! * steps[i]!;
   });
-  yieldElements(l, from, strides, start);
+  yieldElements(ctx, from, strides, start);
 };
 
-const split: Lower = (l) => {
-  const from = elementsOf(l, 0);
-  const axis = axisOf(l, 0, from.dims.length);
+const split: Lower = (ctx) => {
+  const from = elementsOf(ctx, 0);
+  const axis = axisOf(ctx, 0, from.dims.length);
   let { start } = from;
-  l.outputs.forEach((out, slot) => {
-    if (l.wanted(slot)) yieldElements(l, from, from.strides, start, slot);
+  ctx.outputs.forEach((out, slot) => {
+    if (ctx.wanted(slot)) yieldElements(ctx, from, from.strides, start, slot);
     start += out.dims[axis]! * from.strides[axis]!;
   });
 };
 
-const concat: Lower = (l) => {
-  if (l.inputs.length === 1) return l.alias(0, 0);
-  const { dims } = l.outputs[0]!;
+const concat: Lower = (ctx) => {
+  if (ctx.inputs.length === 1) return ctx.alias(0, 0);
+  const { dims } = ctx.outputs[0]!;
   const strides = stridesOf(dims);
-  const axis = axisOf(l, 0, dims.length);
-  const out = l.write(0);
+  const axis = axisOf(ctx, 0, dims.length);
+  const out = ctx.write(0);
   let start = 0;
-  for (const slot of l.inputs.keys()) {
-    const from = elementsOf(l, slot);
-    copy(l, from.dims, from, { buffer: out, start, strides });
+  for (const slot of ctx.inputs.keys()) {
+    const from = elementsOf(ctx, slot);
+    copy(ctx, from.dims, from, { buffer: out, start, strides });
     start += from.dims[axis]! * strides[axis]!;
   }
 };
 
-const pad: Lower = (l) => {
-  const { type, dims } = input(l, 0);
-  const pads = hostOf(l, 1)!;
-  const given = hostOf(l, 3) ?? [...dims.keys()];
+const pad: Lower = (ctx) => {
+  const { type, dims } = input(ctx, 0);
+  const pads = hostOf(ctx, 1)!;
+  const given = hostOf(ctx, 3) ?? [...dims.keys()];
   const before = dims.map(() => 0);
   given.forEach((axis, i) => (before[axis < 0 ? axis + dims.length : axis] = pads[i]!));
-  const mode = textOf(l, 'mode', 'constant') as PadMode;
-  const value = l.inputs[2] ?? {
+  const mode = textOf(ctx, 'mode', 'constant') as PadMode;
+  const value = ctx.inputs[2] ?? {
     type,
     dims: [1],
     host: { type, dims: [1], data: new Float64Array(1) },
@@ -186,68 +189,68 @@ const pad: Lower = (l) => {
   const rank = walkRank(dims.length);
   for (let k = 0; k < rank; k++) {
     const axis = k - rank + dims.length; // the missing axes are in front
-    uniforms[`out${k}`] = l.outputs[0]!.dims[axis] ?? 1;
+    uniforms[`out${k}`] = ctx.outputs[0]!.dims[axis] ?? 1;
     uniforms[`size${k}`] = dims[axis] ?? 1;
     uniforms[`before${k}`] = before[axis] ?? 0;
     uniforms[`s${k}`] = own[axis] ?? 0;
   }
   const buffers = {
-    data: l.read(0),
-    ...(mode === 'constant' && { value: l.bufferOf({ name: '', constant: false, ...value }) }),
-    out: l.write(0),
+    data: ctx.read(0),
+    ...(mode === 'constant' && { value: ctx.bufferOf({ name: '', constant: false, ...value }) }),
+    out: ctx.write(0),
   };
-  runItems(l, padKernel(rank, mode), sizeOf(l.outputs[0]!.dims), buffers, uniforms);
+  runItems(ctx, padKernel(rank, mode), sizeOf(ctx.outputs[0]!.dims), buffers, uniforms);
 };
 
-const trilu: Lower = (l) => {
-  const [rows, columns] = l.outputs[0]!.dims.slice(-2) as [number, number];
-  const side = numberOf(l, 'upper', 1) === 0 ? '<=' : '>=';
+const trilu: Lower = (ctx) => {
+  const [rows, columns] = ctx.outputs[0]!.dims.slice(-2) as [number, number];
+  const side = numberOf(ctx, 'upper', 1) === 0 ? '<=' : '>=';
   const place = 'i32(i % params.columns) - i32(i / params.columns % params.rows)';
   pointwise(
-    l,
-    [operand(l, 0)],
+    ctx,
+    [operand(ctx, 0)],
     {
-      expression: `select(${scalarOf(l.outputs[0]!.type)}(0), a, ${place} ${side} params.k)`,
+      expression: `select(${scalarOf(ctx.outputs[0]!.type)}(0), a, ${place} ${side} params.k)`,
       uniforms: {
         rows: ['u32', rows],
         columns: ['u32', columns],
-        k: ['i32', hostOf(l, 1)?.[0] ?? 0],
+        k: ['i32', hostOf(ctx, 1)?.[0] ?? 0],
       },
     },
-    target(l),
+    target(ctx),
   );
 };
 
-const oneHot: Lower = (l) => {
-  const indices = operand(l, 0);
-  const axis = axisOf(l, -1, indices.dims.length + 1);
-  const { dims } = l.outputs[0]!;
+const oneHot: Lower = (ctx) => {
+  const indices = operand(ctx, 0);
+  const axis = axisOf(ctx, -1, indices.dims.length + 1);
+  const { dims } = ctx.outputs[0]!;
   const depth = dims[axis]!;
   const inner = sizeOf(indices.dims.slice(axis));
   const strides = stridesOf(indices.dims).toSpliced(axis, 0, 0);
-  const values = { ...operand(l, 2), dims, strides: strides.map(() => 0) };
+  const values = { ...operand(ctx, 2), dims, strides: strides.map(() => 0) };
   const here = 'i32(i / params.inner % params.depth)';
   const wrapped = 'select(i32(a), i32(a) + i32(params.depth), i32(a) < 0)';
   pointwise(
-    l,
+    ctx,
     [{ ...indices, dims, strides }, values],
     {
       expression: `B[0][select(0, 1, ${here} == ${wrapped})]`,
       uniforms: { inner: ['u32', inner], depth: ['u32', depth] },
     },
-    target(l),
+    target(ctx),
   );
 };
 
-const reverseSequence: Lower = (l) => {
-  const { dims } = input(l, 0);
+const reverseSequence: Lower = (ctx) => {
+  const { dims } = input(ctx, 0);
   const strides = stridesOf(dims);
-  const [batch, time] = [numberOf(l, 'batch_axis', 1), numberOf(l, 'time_axis', 0)];
+  const [batch, time] = [numberOf(ctx, 'batch_axis', 1), numberOf(ctx, 'time_axis', 0)];
   runItems(
-    l,
+    ctx,
     reverseKernel,
     sizeOf(dims),
-    { data: l.read(0), lengths: l.read(1), out: l.write(0) },
+    { data: ctx.read(0), lengths: ctx.read(1), out: ctx.write(0) },
     {
       rows: dims[batch]!,
       rowStep: strides[batch]!,
@@ -258,20 +261,25 @@ const reverseSequence: Lower = (l) => {
 };
 
 // Only what is too large to be made on the host gets here.
-const constantOfShape: Lower = (l) => {
-  const value = l.node.attributes['value'];
+const constantOfShape: Lower = (ctx) => {
+  const value = ctx.node.attributes['value'];
   const number = typeof value === 'object' && 'data' in value ? Number(value.data[0]) : 0;
   const uniforms = { value: ['f32', number] } as const;
-  pointwise(l, [], { expression: 'params.value', uniforms }, target(l));
+  pointwise(ctx, [], { expression: 'params.value', uniforms }, target(ctx));
 };
 
-const range: Lower = (l) => {
-  const type = scalarOf(l.outputs[0]!.type);
+const range: Lower = (ctx) => {
+  const type = scalarOf(ctx.outputs[0]!.type);
   const uniforms = {
-    first: [type, hostOf(l, 0)![0]!],
-    each: [type, hostOf(l, 2)![0]!],
+    first: [type, hostOf(ctx, 0)![0]!],
+    each: [type, hostOf(ctx, 2)![0]!],
   } as const;
-  pointwise(l, [], { expression: `params.first + ${type}(i) * params.each`, uniforms }, target(l));
+  pointwise(
+    ctx,
+    [],
+    { expression: `params.first + ${type}(i) * params.each`, uniforms },
+    target(ctx),
+  );
 };
 
 /** Operators that move elements or only change a shape. */

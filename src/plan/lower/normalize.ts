@@ -14,8 +14,8 @@ const folds = [
 ];
 const MEAN = 'total / f32(params.size)';
 
-const inverse = (l: Lowering): string =>
-  `1.0 / sqrt(squares / f32(params.size) + ${literal(numberOf(l, 'epsilon', 1e-5))})`;
+const inverse = (ctx: Lowering): string =>
+  `1.0 / sqrt(squares / f32(params.size) + ${literal(numberOf(ctx, 'epsilon', 1e-5))})`;
 
 /** Where the parameters of an element are: (row mod `cycle`) · `each` + place in the row / `run`. */
 interface Parameters {
@@ -26,7 +26,7 @@ interface Parameters {
 
 /** The normalized elements, scaled and shifted, to output 0. */
 function normalize(
-  l: Lowering,
+  ctx: Lowering,
   axes: readonly number[],
   dims: readonly number[],
   [scale, bias]: readonly BufferId[],
@@ -37,54 +37,59 @@ function normalize(
   const work = {
     folds,
     each: true,
-    result: `(x - ${MEAN}) * (${inverse(l)}) * scale${parameter}${shift}`,
+    result: `(x - ${MEAN}) * (${inverse(ctx)}) * scale${parameter}${shift}`,
     buffers: { scale: scale!, ...(bias !== undefined && { bias }) },
     uniforms: { ...at },
   };
-  fold(l, axes, work, 0, dims);
+  fold(ctx, axes, work, 0, dims);
 }
 
-const layerNormalization: Lower = (l) => {
-  const { dims } = input(l, 0);
-  const axis = axisOf(l, -1, dims.length);
+const layerNormalization: Lower = (ctx) => {
+  const { dims } = input(ctx, 0);
+  const axis = axisOf(ctx, -1, dims.length);
   const axes = [...dims.keys()].slice(axis);
   const inner = dims.slice(axis);
   const size = sizeOf(inner);
   // Usually the parameters have the shape of a row; else they are stretched to that of the input.
-  const slots = [1, 2].filter((slot) => l.inputs[slot]);
-  const isRow = slots.every((slot) => input(l, slot).dims.join() === inner.join());
+  const slots = [1, 2].filter((slot) => ctx.inputs[slot]);
+  const isRow = slots.every((slot) => input(ctx, slot).dims.join() === inner.join());
   const parameter = (slot: number): BufferId => {
-    if (isRow) return l.read(slot);
-    const wide = l.scratch(sizeOf(dims), 'stretched');
-    const strides = broadcastStrides(input(l, slot).dims, dims);
-    copy(l, dims, { buffer: l.read(slot), strides }, { buffer: wide, strides: stridesOf(dims) });
+    if (isRow) return ctx.read(slot);
+    const wide = ctx.scratch(sizeOf(dims), 'stretched');
+    const strides = broadcastStrides(input(ctx, slot).dims, dims);
+    copy(
+      ctx,
+      dims,
+      { buffer: ctx.read(slot), strides },
+      { buffer: wide, strides: stridesOf(dims) },
+    );
     return wide;
   };
-  if (l.wanted(0)) {
+  if (ctx.wanted(0)) {
     const rows = Math.max(sizeOf(dims.slice(0, axis)), 1);
     const at = isRow ? { cycle: 1, each: 0, run: 1 } : { cycle: rows, each: size, run: 1 };
-    normalize(l, axes, dims, slots.map(parameter), at);
+    normalize(ctx, axes, dims, slots.map(parameter), at);
   }
-  if (l.wanted(1)) fold(l, axes, { folds: folds.slice(0, 1), result: MEAN }, 1);
-  if (l.wanted(2)) fold(l, axes, { folds, result: inverse(l) }, 2);
+  if (ctx.wanted(1)) fold(ctx, axes, { folds: folds.slice(0, 1), result: MEAN }, 1);
+  if (ctx.wanted(2)) fold(ctx, axes, { folds, result: inverse(ctx) }, 2);
 };
 
-const instanceNormalization: Lower = (l) => {
-  const { dims } = input(l, 0);
+const instanceNormalization: Lower = (ctx) => {
+  const { dims } = input(ctx, 0);
   const axes = [...dims.keys()].slice(2);
   const run = Math.max(sizeOf(dims.slice(2)), 1);
-  normalize(l, axes, dims, [l.read(1), l.read(2)], { cycle: dims[1]!, each: 1, run });
+  normalize(ctx, axes, dims, [ctx.read(1), ctx.read(2)], { cycle: dims[1]!, each: 1, run });
 };
 
-const groupNormalization: Lower = (l) => {
-  const { dims } = input(l, 0);
-  const groups = numberOf(l, 'num_groups', 1);
+const groupNormalization: Lower = (ctx) => {
+  const { dims } = input(ctx, 0);
+  const groups = numberOf(ctx, 'num_groups', 1);
   const each = dims[1]! / groups;
   // Rows are whole groups of channels, so the input is read as [batch, groups, channels / groups · area].
   const area = sizeOf(dims.slice(2));
   const grouped = [dims[0]!, groups, each * area];
   const at = { cycle: groups, each, run: Math.max(area, 1) };
-  normalize(l, [2], grouped, [l.read(1), l.read(2)], at);
+  normalize(ctx, [2], grouped, [ctx.read(1), ctx.read(2)], at);
 };
 
 /** Normalizations. */

@@ -79,9 +79,9 @@ function inQuads(
 
 /** Dispatches the expression of the operands, stretched to the shape of `out`, into `out`. */
 export function pointwise(
-  l: Lowering,
+  ctx: Lowering,
   operands: readonly Operand[],
-  { name = l.node.op.toLowerCase(), uniforms: extra = {}, operations = 1, ...code }: Code,
+  { name = ctx.node.op.toLowerCase(), uniforms: extra = {}, operations = 1, ...code }: Code,
   out: Target,
 ): void {
   // What is decided here must not depend on sizes, or a new one would compile a kernel of its own.
@@ -110,17 +110,17 @@ export function pointwise(
   const buffers: Record<string, BufferId> = { out: out.buffer };
   operands.forEach(({ buffer }, i) => (buffers[OPERANDS[i]!.toUpperCase()] = buffer));
   const size = sizeOf(out.dims);
-  runItems(l, kernel, Math.ceil(size / 4), buffers, uniforms, size * operations);
+  runItems(ctx, kernel, Math.ceil(size / 4), buffers, uniforms, size * operations);
 }
 
 /** An input as a whole buffer. */
-export function operand(l: Lowering, slot: number): Operand {
-  const value = input(l, slot);
-  return { type: value.type, dims: value.dims, buffer: l.read(slot), source: value };
+export function operand(ctx: Lowering, slot: number): Operand {
+  const value = input(ctx, slot);
+  return { type: value.type, dims: value.dims, buffer: ctx.read(slot), source: value };
 }
 
 /** Output `slot` as a target. */
-export const target = (l: Lowering, slot = 0): Target => ({
-  ...l.outputs[slot]!,
-  buffer: l.write(slot),
+export const target = (ctx: Lowering, slot = 0): Target => ({
+  ...ctx.outputs[slot]!,
+  buffer: ctx.write(slot),
 });

@@ -51,13 +51,13 @@ export interface RowWork {
 
 /** Dispatches a fold of input 0, read as `dims`, over `axes` into output `slot`. */
 export function fold(
-  l: Lowering,
+  ctx: Lowering,
   axes: readonly number[],
   work: RowWork,
   slot = 0,
-  dims = input(l, 0).dims,
+  dims = input(ctx, 0).dims,
 ): void {
-  const { type } = input(l, 0);
+  const { type } = input(ctx, 0);
   const strides = stridesOf(dims);
   const rank = walkRank(dims.length);
   const pick = (keep: boolean) => {
@@ -76,9 +76,9 @@ export function fold(
       ? { col0: cols.strides.col[0] ?? 0 }
       : walkValues(rank, cols.dims, { col: cols.strides.col }, 'c');
   const kernel = rowsKernel({
-    name: l.node.op.toLowerCase(),
+    name: ctx.node.op.toLowerCase(),
     input: scalarOf(type),
-    output: scalarOf(l.outputs[slot]!.type),
+    output: scalarOf(ctx.outputs[slot]!.type),
     rank,
     colRank,
     folds: work.folds,
@@ -89,18 +89,18 @@ export function fold(
     ),
     extraUniforms: Object.fromEntries(Object.keys(work.uniforms ?? {}).map((key) => [key, 'u32'])),
   });
-  const out = l.write(slot);
+  const out = ctx.write(slot);
   // Several lanes to a row where a row is long; one where rows are short, or lie side by side and
   // are many, so that neighbouring lanes read neighbouring elements.
   const contiguous = cols.strides.col.at(-1) === 1;
   const many = count >= 4096 && !contiguous;
-  const most = { gpu: ROW_LANES, llvmpipe: 8, swiftshader: 4 }[l.device.adapter]; // of a CPU, a vector
+  const most = { gpu: ROW_LANES, llvmpipe: 8, swiftshader: 4 }[ctx.device.adapter]; // of a CPU, a vector
   const lanes = size <= 8 || many ? 1 : Math.min(most, 2 ** Math.ceil(Math.log2(size / 4)));
   if (count === 0) return;
-  l.dispatch(
+  ctx.dispatch(
     kernel,
     gridOf(count, ROW_LANES / lanes),
-    { data: l.read(0), ...work.buffers, out },
+    { data: ctx.read(0), ...work.buffers, out },
     {
       rows: count,
       size,
@@ -145,28 +145,28 @@ const REDUCTIONS: Readonly<Record<string, Reduction>> = {
 
 const reduction =
   (choose: Reduction): Lower =>
-  (l) => {
-    const { type, dims } = input(l, 0);
-    const given = hostOf(l, 1) ?? [];
-    const all = given.length === 0 && numberOf(l, 'noop_with_empty_axes', 0) === 0;
+  (ctx) => {
+    const { type, dims } = input(ctx, 0);
+    const given = hostOf(ctx, 1) ?? [];
+    const all = given.length === 0 && numberOf(ctx, 'noop_with_empty_axes', 0) === 0;
     const axes = given.map((axis) => (axis < 0 ? axis + dims.length : axis));
-    fold(l, all ? [...dims.keys()] : axes, choose(scalarOf(type)));
+    fold(ctx, all ? [...dims.keys()] : axes, choose(scalarOf(type)));
   };
 
 const spatial =
   (choose: Reduction): Lower =>
-  (l) => {
-    const { type, dims } = input(l, 0);
-    fold(l, [...dims.keys()].slice(2), choose(scalarOf(type)));
+  (ctx) => {
+    const { type, dims } = input(ctx, 0);
+    fold(ctx, [...dims.keys()].slice(2), choose(scalarOf(type)));
   };
 
 const softmax =
   (result: string): Lower =>
-  (l) => {
-    const { dims } = input(l, 0);
+  (ctx) => {
+    const { dims } = input(ctx, 0);
     const exponential = 'exp(max(x - most, -87.0))'; // beyond that exp may be NaN on some drivers
     const folds = [MOST, sum('total', exponential)];
-    fold(l, [axisOf(l, -1, dims.length)], {
+    fold(ctx, [axisOf(ctx, -1, dims.length)], {
       folds,
       each: true,
       result: result.replace('EXP', exponential),
@@ -175,35 +175,47 @@ const softmax =
 
 const argument =
   (largest: boolean): Lower =>
-  (l) => {
-    const { type, dims } = input(l, 0);
-    const last = numberOf(l, 'select_last_index', 0) !== 0;
+  (ctx) => {
+    const { type, dims } = input(ctx, 0);
+    const last = numberOf(ctx, 'select_last_index', 0) !== 0;
     const best = (largest ? max : min)('best', 'x', scalarOf(type));
     const place = last
       ? max('place', 'select(0, i32(r), x == best)', 'i32')
       : min('place', `select(${HIGHEST.i32}, i32(r), x == best)`, 'i32');
-    fold(l, [axisOf(l, 0, dims.length)], { folds: [best, place], result: 'place' });
+    fold(ctx, [axisOf(ctx, 0, dims.length)], { folds: [best, place], result: 'place' });
   };
 
-const cumSum: Lower = (l) => {
-  const { type, dims } = input(l, 0);
-  const axis = hostOf(l, 1)![0]!;
+const cumSum: Lower = (ctx) => {
+  const { type, dims } = input(ctx, 0);
+  const axis = hostOf(ctx, 1)![0]!;
   const [outer, n, inner] = around(dims, axis < 0 ? axis + dims.length : axis);
-  const [exclusive, reverse] = [numberOf(l, 'exclusive', 0) !== 0, numberOf(l, 'reverse', 0) !== 0];
-  const buffers = { data: l.read(0), out: l.write(0) };
-  runItems(l, scanKernel(scalarOf(type), exclusive, reverse), outer * inner, buffers, { n, inner });
+  const [exclusive, reverse] = [
+    numberOf(ctx, 'exclusive', 0) !== 0,
+    numberOf(ctx, 'reverse', 0) !== 0,
+  ];
+  const buffers = { data: ctx.read(0), out: ctx.write(0) };
+  runItems(ctx, scanKernel(scalarOf(type), exclusive, reverse), outer * inner, buffers, {
+    n,
+    inner,
+  });
 };
 
-const topK: Lower = (l) => {
-  const { type, dims } = input(l, 0);
-  const [outer, size, inner] = around(dims, axisOf(l, -1, dims.length));
-  const k = hostOf(l, 1)![0]!;
+const topK: Lower = (ctx) => {
+  const { type, dims } = input(ctx, 0);
+  const [outer, size, inner] = around(dims, axisOf(ctx, -1, dims.length));
+  const k = hostOf(ctx, 1)![0]!;
   const count = outer * inner;
-  const places = l.outputs.length > 1 ? l.write(1) : l.scratch(count * k, 'places');
-  const buffers = { data: l.read(0), values: l.write(0), places };
+  const places = ctx.outputs.length > 1 ? ctx.write(1) : ctx.scratch(count * k, 'places');
+  const buffers = { data: ctx.read(0), values: ctx.write(0), places };
   if (count === 0 || k === 0) return;
-  const kernel = topKernel(scalarOf(type), numberOf(l, 'largest', 1) !== 0);
-  l.dispatch(kernel, gridOf(count, 1), buffers, { rows: count, k, size, inner }, count * size * k);
+  const kernel = topKernel(scalarOf(type), numberOf(ctx, 'largest', 1) !== 0);
+  ctx.dispatch(
+    kernel,
+    gridOf(count, 1),
+    buffers,
+    { rows: count, k, size, inner },
+    count * size * k,
+  );
 };
 
 /** Operators that fold or look along axes. */

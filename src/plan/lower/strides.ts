@@ -32,60 +32,61 @@ export function collapse<K extends string>(
 }
 
 /** An axis attribute, counted from the front. */
-export function axisOf(l: Lowering, fallback: number, rank: number): number {
-  const axis = numberOf(l, 'axis', fallback);
+export function axisOf(ctx: Lowering, fallback: number, rank: number): number {
+  const axis = numberOf(ctx, 'axis', fallback);
   return axis < 0 ? axis + rank : axis;
 }
 
 /** A numeric attribute, or its default. */
-export function numberOf(l: Lowering, name: string, fallback: number): number {
-  const value = l.node.attributes[name];
+export function numberOf(ctx: Lowering, name: string, fallback: number): number {
+  const value = ctx.node.attributes[name];
   return typeof value === 'number' ? value : typeof value === 'boolean' ? Number(value) : fallback;
 }
 
 /** A text attribute, or its default. */
-export function textOf(l: Lowering, name: string, fallback: string): string {
-  const value = l.node.attributes[name];
+export function textOf(ctx: Lowering, name: string, fallback: string): string {
+  const value = ctx.node.attributes[name];
   return typeof value === 'string' ? value : fallback;
 }
 
 /** A list-of-numbers attribute; undefined where it is missing. */
-export function listOf(l: Lowering, name: string): readonly number[] | undefined {
-  const value: Attribute | undefined = l.node.attributes[name];
+export function listOf(ctx: Lowering, name: string): readonly number[] | undefined {
+  const value: Attribute | undefined = ctx.node.attributes[name];
   return Array.isArray(value) ? (value as readonly number[]) : undefined;
 }
 
 /** The integers of an input that the planner knows; undefined where the input is left out. */
-export function hostOf(l: Lowering, slot: number): number[] | undefined {
-  const value = l.inputs[slot];
+export function hostOf(ctx: Lowering, slot: number): number[] | undefined {
+  const value = ctx.inputs[slot];
   if (value === undefined) return undefined;
-  if (value.host === undefined) throw unsupported(l, `input ${slot} is not known when planning`);
+  if (value.host === undefined) throw unsupported(ctx, `input ${slot} is not known when planning`);
   return [...value.host.data];
 }
 
 /** An input that must be there; `infer` has checked that it is. */
-export function input(l: Lowering, slot: number): PlanValue {
-  const value = l.inputs[slot];
-  if (value === undefined) throw new RnnError('INVALID_MODEL', l.path, `input ${slot} is missing`);
+export function input(ctx: Lowering, slot: number): PlanValue {
+  const value = ctx.inputs[slot];
+  if (value === undefined)
+    throw new RnnError('INVALID_MODEL', ctx.path, `input ${slot} is missing`);
   return value;
 }
 
 /** The error for a use of an operator that has no kernel. */
-export function unsupported(l: Lowering, what: string): RnnError {
-  return new RnnError('UNSUPPORTED_OPERATOR', l.path, `${l.node.op} on WebGPU: ${what}`);
+export function unsupported(ctx: Lowering, what: string): RnnError {
+  return new RnnError('UNSUPPORTED_OPERATOR', ctx.path, `${ctx.node.op} on WebGPU: ${what}`);
 }
 
 /** Dispatches a kernel that does one item an invocation; nothing where there are no items. */
 export function runItems<B extends string>(
-  l: Lowering,
+  ctx: Lowering,
   kernel: Kernel<B>,
   count: number,
   buffers: Readonly<Record<B, BufferId>>,
   uniforms: Readonly<Record<string, number>>,
   flops = count,
 ): void {
-  if (count > 0) l.dispatch(kernel, gridOf(count, ITEMS), buffers, { count, ...uniforms }, flops);
+  if (count > 0) ctx.dispatch(kernel, gridOf(count, ITEMS), buffers, { count, ...uniforms }, flops);
 }
 
 /** True where a CPU stands in for a GPU: its lanes are few, and barriers cost more than work. */
-export const isSoftware = (l: Lowering): boolean => l.device.adapter !== 'gpu';
+export const isSoftware = (ctx: Lowering): boolean => ctx.device.adapter !== 'gpu';

@@ -19,20 +19,20 @@ import {
 type Pair = readonly [number, number];
 
 /** Height and width, where one axis is a width. */
-function pair(l: Lowering, list: readonly number[], missing: number): Pair {
-  if (list.length > 2) throw unsupported(l, `${list.length} spatial axes, at most 2`);
+function pair(ctx: Lowering, list: readonly number[], missing: number): Pair {
+  if (list.length > 2) throw unsupported(ctx, `${list.length} spatial axes, at most 2`);
   return list.length === 2 ? [list[0]!, list[1]!] : [missing, list[0]!];
 }
 
 /** Kernel, strides and dilations from the attributes, and the sizes of the axes. */
-function windowOf(l: Lowering, kernel: readonly number[]) {
+function windowOf(ctx: Lowering, kernel: readonly number[]) {
   const ones = kernel.map(() => 1);
   return {
-    kernel: pair(l, kernel, 1),
-    strides: pair(l, listOf(l, 'strides') ?? ones, 1),
-    dilations: pair(l, listOf(l, 'dilations') ?? ones, 1),
-    from: pair(l, input(l, 0).dims.slice(2), 1),
-    to: pair(l, l.outputs[0]!.dims.slice(2), 1),
+    kernel: pair(ctx, kernel, 1),
+    strides: pair(ctx, listOf(ctx, 'strides') ?? ones, 1),
+    dilations: pair(ctx, listOf(ctx, 'dilations') ?? ones, 1),
+    from: pair(ctx, input(ctx, 0).dims.slice(2), 1),
+    to: pair(ctx, ctx.outputs[0]!.dims.slice(2), 1),
   };
 }
 
@@ -40,16 +40,16 @@ type Window = ReturnType<typeof windowOf>;
 
 /** Padding before the first element of each axis; that after the last follows from the sizes. */
 function padsBefore(
-  l: Lowering,
+  ctx: Lowering,
   { kernel, strides, dilations, from, to }: Window,
   transposed = false,
 ): Pair {
-  const auto = textOf(l, 'auto_pad', 'NOTSET');
-  const counted = transposed && listOf(l, 'output_shape') !== undefined;
+  const auto = textOf(ctx, 'auto_pad', 'NOTSET');
+  const counted = transposed && listOf(ctx, 'output_shape') !== undefined;
   if (auto === 'VALID' && !counted) return [0, 0];
-  const pads = listOf(l, 'pads') ?? [0, 0, 0, 0];
-  if (!auto.startsWith('SAME') && !counted) return pair(l, pads.slice(0, pads.length / 2), 0);
-  const extra = pair(l, listOf(l, 'output_padding') ?? [0, 0], 0);
+  const pads = listOf(ctx, 'pads') ?? [0, 0, 0, 0];
+  if (!auto.startsWith('SAME') && !counted) return pair(ctx, pads.slice(0, pads.length / 2), 0);
+  const extra = pair(ctx, listOf(ctx, 'output_padding') ?? [0, 0], 0);
   const before = (axis: 0 | 1): number => {
     const reach = (kernel[axis] - 1) * dilations[axis] + 1;
     const total = transposed
@@ -61,9 +61,9 @@ function padsBefore(
 }
 
 /** Weights in the order of {@link convKernel}, packed once where they are constant. */
-function convWeights(l: Lowering, options: ConvOptions): BufferId {
+function convWeights(ctx: Lowering, options: ConvOptions): BufferId {
   const { transposed, channels, filters, groups } = options;
-  const w = input(l, 1);
+  const w = input(ctx, 1);
   const area = options.kernel[0] * options.kernel[1];
   const width = convWidth(filters);
   const blocks = Math.ceil(filters / width);
@@ -85,13 +85,13 @@ function convWeights(l: Lowering, options: ConvOptions): BufferId {
   });
   const parts = Array.from({ length: width }, (_, j) => part(j)).filter(({ dims }) => dims[1]! > 0);
   if (!w.constant) {
-    const packed = l.scratch(size, 'packed weights');
+    const packed = ctx.scratch(size, 'packed weights');
     for (const { dims, from, to } of parts) {
-      copy(l, dims, { buffer: l.read(1), ...from }, { buffer: packed, ...to });
+      copy(ctx, dims, { buffer: ctx.read(1), ...from }, { buffer: packed, ...to });
     }
     return packed;
   }
-  return l.weight(`${w.name}#conv${transposed ? 'T' : ''}${groups}`, size, () => {
+  return ctx.weight(`${w.name}#conv${transposed ? 'T' : ''}${groups}`, size, () => {
     const data = (w.tensor?.data ?? w.host!.data) as ArrayLike<number>;
     const packed = new Float32Array(size);
     for (const { dims, from, to } of parts) {
@@ -112,19 +112,19 @@ function convWeights(l: Lowering, options: ConvOptions): BufferId {
 
 const conv =
   (transposed: boolean): Lower =>
-  (l) => {
-    const [x, w] = [input(l, 0).dims, input(l, 1).dims];
-    const window = windowOf(l, w.slice(2));
-    const [padH, padW] = padsBefore(l, window, transposed);
+  (ctx) => {
+    const [x, w] = [input(ctx, 0).dims, input(ctx, 1).dims];
+    const window = windowOf(ctx, w.slice(2));
+    const [padH, padW] = padsBefore(ctx, window, transposed);
     const [[inH, inW], [outH, outW]] = [window.from, window.to];
-    const groups = numberOf(l, 'group', 1);
+    const groups = numberOf(ctx, 'group', 1);
     const channels = x[1]! / groups;
-    const filters = l.outputs[0]!.dims[1]! / groups;
+    const filters = ctx.outputs[0]!.dims[1]! / groups;
     const rows = x[0]! * groups * Math.ceil(filters / convWidth(filters)) * outH;
     // Four places an invocation where that leaves enough of them to keep a GPU busy.
-    const places = outW >= 4 && (isSoftware(l) || rows * outW >= 1 << 16) ? 4 : 1;
+    const places = outW >= 4 && (isSoftware(ctx) || rows * outW >= 1 << 16) ? 4 : 1;
     const { kernel, strides, dilations } = window;
-    const bias = l.inputs[2] !== undefined;
+    const bias = ctx.inputs[2] !== undefined;
     const options: ConvOptions = {
       transposed,
       channels,
@@ -137,27 +137,31 @@ const conv =
       places,
     };
     const buffers = {
-      x: l.read(0),
-      w: convWeights(l, options),
-      ...(bias && { b: l.read(2) }),
-      out: l.write(0),
+      x: ctx.read(0),
+      w: convWeights(ctx, options),
+      ...(bias && { b: ctx.read(2) }),
+      out: ctx.write(0),
     };
     const chunk = Math.ceil(outW / places);
-    const flops = 2 * sizeOf(l.outputs[0]!.dims) * channels * sizeOf(kernel);
+    const flops = 2 * sizeOf(ctx.outputs[0]!.dims) * channels * sizeOf(kernel);
     const uniforms = { chunk, inH, inW, outH, outW, padH: padH >>> 0, padW: padW >>> 0 };
-    runItems(l, convKernel(options), rows * chunk, buffers, uniforms, flops);
+    runItems(ctx, convKernel(options), rows * chunk, buffers, uniforms, flops);
   };
 
 const pool =
   (kind: 'max' | 'average'): Lower =>
-  (l) => {
-    const { type } = input(l, 0);
-    const window = windowOf(l, listOf(l, 'kernel_shape')!);
-    const [padH, padW] = padsBefore(l, window);
+  (ctx) => {
+    const { type } = input(ctx, 0);
+    const window = windowOf(ctx, listOf(ctx, 'kernel_shape')!);
+    const [padH, padW] = padsBefore(ctx, window);
     const [[inH, inW], [outH, outW]] = [window.from, window.to];
     // Padding after the input counts in an average only as far as the attributes say.
-    const end = pair(l, (listOf(l, 'pads') ?? [0, 0, 0, 0]).slice(-input(l, 0).dims.length + 2), 0);
-    const auto = textOf(l, 'auto_pad', 'NOTSET');
+    const end = pair(
+      ctx,
+      (listOf(ctx, 'pads') ?? [0, 0, 0, 0]).slice(-input(ctx, 0).dims.length + 2),
+      0,
+    );
+    const auto = textOf(ctx, 'auto_pad', 'NOTSET');
     const reaches = ([0, 1] as const).map((axis) => {
       const reach = (window.kernel[axis] - 1) * window.dilations[axis] + 1;
       const total = (window.to[axis] - 1) * window.strides[axis] + reach;
@@ -165,21 +169,21 @@ const pool =
       return auto === 'VALID' ? window.from[axis] : total - [padH, padW][axis]!;
     });
     const uniforms = { inH, inW, outH, outW, padH, padW, endH: reaches[0]!, endW: reaches[1]! };
-    const count = sizeOf(l.outputs[0]!.dims);
+    const count = sizeOf(ctx.outputs[0]!.dims);
     const run = (slot: number, what: PoolOptions['kind']): void => {
-      const countPad = kind === 'average' && numberOf(l, 'count_include_pad', 0) !== 0;
+      const countPad = kind === 'average' && numberOf(ctx, 'count_include_pad', 0) !== 0;
       const kernel = poolKernel({ ...window, kind: what, type: scalarOf(type), countPad });
       runItems(
-        l,
+        ctx,
         kernel,
         count,
-        { x: l.read(0), out: l.write(slot) },
+        { x: ctx.read(0), out: ctx.write(slot) },
         uniforms,
         count * sizeOf(window.kernel),
       );
     };
-    if (l.wanted(0)) run(0, kind);
-    if (l.wanted(1)) run(1, 'place');
+    if (ctx.wanted(0)) run(0, kind);
+    if (ctx.wanted(1)) run(1, 'place');
   };
 
 /** Convolutions and sliding pools. */
