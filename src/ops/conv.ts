@@ -2,7 +2,6 @@
 import { sizeOf } from '../tensor.ts';
 import { define, expectDims, invalid, mismatch, type Call } from './define.ts';
 import { sameType } from './elementwise.ts';
-import type { Operator } from './operator.ts';
 import { forEachIndex, show, type Dims } from './shapes.ts';
 import { AUTO_PAD, explicitPads, reach, slide, slidingAttributes, tapsAt } from './window.ts';
 
@@ -49,7 +48,8 @@ const conv = define('Conv', [2, 3], (call) => {
       }
     });
   };
-  return [{ type, dims: [batch, filters, ...counts], fill }];
+  const outputs = [{ type, dims: [batch, filters, ...counts], fill }];
+  return { params: { ...windows, groups }, outputs };
 });
 
 /** Output sizes and the padding of a transposed convolution. */
@@ -110,8 +110,9 @@ const convTranspose = define('ConvTranspose', [2, 3], (call) => {
       }
     });
   };
-  return [{ type, dims: [batch, filters, ...sizes], fill }];
+  const outputs = [{ type, dims: [batch, filters, ...sizes], fill }];
+  return { params: { ...windows, groups }, outputs };
 });
 
 /** Conv and ConvTranspose. */
-export const convolutions: readonly Operator[] = [conv, convTranspose];
+export const convolutions = [conv, convTranspose];

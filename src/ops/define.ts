@@ -28,8 +28,18 @@ const KINDS: Readonly<Record<Kind, (type: DataType) => boolean>> = {
  */
 export const MAX_ELEMENTS = 2 ** 28;
 
+/** The attributes of a node, checked; a missing one has its default, or is an error without one. */
+export interface Attributes {
+  int(name: string, fallback?: number): number;
+  float(name: string, fallback: number): number;
+  flag(name: string, fallback: boolean): boolean;
+  ints(name: string): readonly number[] | undefined;
+  /** One of the choices; the first is the default. */
+  text<T extends string>(name: string, choices: readonly T[]): T;
+}
+
 /** What an operator sees of its node. */
-export interface Call {
+export interface Call extends Attributes {
   readonly node: Node;
   readonly path: string;
   readonly inputs: Inputs<ValueType>;
@@ -39,7 +49,7 @@ export interface Call {
   input(slot: number, kind?: Kind): ValueType;
   /** Type and shape of an input that may be left out. */
   optional(slot: number, kind?: Kind): ValueType | undefined;
-  /** Whatever is known of an input's numbers. */
+  /** The numbers of an input, where they are known. */
   host(slot: number): HostValue | undefined;
   /** Numbers of an input that the output's shape depends on; undefined when it is left out. */
   numbers(slot: number): readonly number[] | undefined;
@@ -49,12 +59,6 @@ export interface Call {
   shape(slot: number): number[];
   /** Numbers of an input; inside `fill` only. */
   data(slot: number): Float64Array;
-  int(name: string, fallback?: number): number;
-  float(name: string, fallback: number): number;
-  flag(name: string, fallback: boolean): boolean;
-  ints(name: string): readonly number[] | undefined;
-  /** One of the choices; the first is the default. */
-  text<T extends string>(name: string, choices: readonly T[]): T;
 }
 
 /** Says that shapes do not fit together. */
@@ -75,11 +79,51 @@ export function invalid(path: string, what: string, got: unknown, expected: unkn
   );
 }
 
+/** Says that an operator cannot do what a node asks of it. */
+export function unsupported(path: string, what: string, got: unknown, expected: unknown): RnnError {
+  return new RnnError(
+    'UNSUPPORTED_OPERATOR',
+    path,
+    `${what}, got ${String(got)}, expected ${String(expected)}`,
+  );
+}
+
 /** Refuses an input whose shape is not `dims`. */
 export function expectDims(path: string, got: Dims, dims: Dims, meaning: string): void {
   if (got.length !== dims.length || got.some((dim, axis) => dim !== dims[axis])) {
     throw mismatch(path, 'shape', show(got), `${show(dims)} (${meaning})`);
   }
+}
+
+/** Reads the attributes of a node. Errors have the path of the attribute. */
+export function attributesOf({ op, attributes }: Node, path: string): Attributes {
+  const read = <T extends Attribute>(
+    name: string,
+    fallback: T | undefined,
+    accepts: (value: unknown) => boolean,
+    expected: string,
+  ): T => {
+    const value = attributes[name] ?? fallback;
+    if (!accepts(value)) {
+      throw invalid(`${path}.${name}`, `attribute of ${op}`, value ?? 'nothing', expected);
+    }
+    return value as T;
+  };
+  return {
+    int: (name, fallback) => read(name, fallback, Number.isSafeInteger, 'a whole number'),
+    float: (name, fallback) => read(name, fallback, (v) => typeof v === 'number', 'a number'),
+    flag: (name, fallback) =>
+      Number(read(name, fallback, (v) => Number.isInteger(Number(v)), '0 or 1')) !== 0,
+    ints: (name) =>
+      read<readonly number[] | (undefined & number[])>(
+        name,
+        undefined,
+        (v) => v === undefined || (Array.isArray(v) && v.every(Number.isSafeInteger)),
+        'whole numbers',
+      ),
+    text: (name, choices) =>
+      read(name, choices[0], (v) => choices.includes(v as never), choices.join(' or ')),
+  };
 }
 
 /** What an operator sees of a node, for those that are not made by {@link define}. */
@@ -91,20 +135,8 @@ export function callOf(
   names?: readonly string[],
 ): Call {
   const at = (slot: number): string => `${path}.${names?.[slot] ?? `inputs[${slot}]`}`;
-  const attribute = <T extends Attribute>(
-    name: string,
-    fallback: T | undefined,
-    accepts: (value: unknown) => boolean,
-    expected: string,
-  ): T => {
-    const value = node.attributes[name] ?? fallback;
-    if (!accepts(value)) {
-      throw invalid(`${path}.${name}`, `attribute of ${node.op}`, value ?? 'nothing', expected);
-    }
-    return value as T;
-  };
-  const isNumber = (value: unknown): boolean => typeof value === 'number';
   const call: Call = {
+    ...attributesOf(node, path),
     node,
     path,
     inputs,
@@ -150,19 +182,6 @@ export function callOf(
       });
     },
     data: (slot) => host(slot)!.data,
-    int: (name, fallback) => attribute(name, fallback, Number.isSafeInteger, 'a whole number'),
-    float: (name, fallback) => attribute(name, fallback, isNumber, 'a number'),
-    flag: (name, fallback) =>
-      Number(attribute(name, fallback, (v) => Number.isInteger(Number(v)), '0 or 1')) !== 0,
-    ints: (name) =>
-      attribute<readonly number[] | (undefined & number[])>(
-        name,
-        undefined,
-        (v) => v === undefined || (Array.isArray(v) && v.every(Number.isSafeInteger)),
-        'whole numbers',
-      ),
-    text: (name, choices) =>
-      attribute(name, choices[0], (v) => choices.includes(v as never), choices.join(' or ')),
   };
   return call;
 }
@@ -175,41 +194,55 @@ export interface Traits {
   readonly inputNames?: readonly string[];
 }
 
-/** Makes an operator from the function that describes its outputs. */
-export function define(
-  name: string,
+/** A node in normal form: its parameters, which kernels read as well, and its outputs. */
+export interface Description<P> {
+  readonly params: P;
+  readonly outputs: readonly Output[];
+}
+
+/**
+ * Makes an operator from the function that describes its nodes. An operator without attributes
+ * describes its outputs only.
+ */
+export function define<N extends string, P>(
+  name: N,
   arity: Operator['arity'],
-  describe: (call: Call) => readonly Output[],
+  describe: (call: Call) => Description<P> | readonly Output[],
   { inputNames, ...traits }: Traits = {},
-): Operator {
-  const outputs = (
+): Operator<N, P> {
+  const described = (
     node: Node,
     inputs: Inputs<ValueType>,
     host: Call['host'],
     path: string,
-  ): readonly Output[] => {
+  ): Description<P> => {
     const [fewest, most] = arity;
     if (inputs.length < fewest || inputs.length > most) {
       const expected = fewest === most ? fewest : `${fewest} to ${most}`;
       throw invalid(`${path}.inputs`, `number of inputs of ${name}`, inputs.length, expected);
     }
     const found = describe(callOf(node, inputs, host, path, inputNames));
+    const { params, outputs } =
+      'params' in found ? found : { params: undefined as P, outputs: found };
     node.outputs.forEach((output, slot) => {
-      if (output !== '' && slot >= found.length) {
+      if (output !== '' && slot >= outputs.length) {
         const what = `number of outputs of ${name}`;
-        throw invalid(`${path}.outputs[${slot}]`, what, slot + 1, `at most ${found.length}`);
+        throw invalid(`${path}.outputs[${slot}]`, what, slot + 1, `at most ${outputs.length}`);
       }
     });
-    return found.slice(0, node.outputs.length);
+    return { params, outputs: outputs.slice(0, node.outputs.length) };
   };
   return {
     name,
     arity,
     ...traits,
-    infer: (node, inputs, host, path) =>
-      outputs(node, inputs, host, path).map(({ type, dims }) => ({ type, dims })),
+    infer: (node, inputs, host, path) => {
+      const { params, outputs } = described(node, inputs, host, path);
+      return { params, types: outputs.map(({ type, dims }) => ({ type, dims })) };
+    },
     evaluate: (node, inputs, path = node.name) =>
-      outputs(node, inputs, (slot) => inputs[slot], path).map(({ type, dims, fill }, slot) => {
+      described(node, inputs, (slot) => inputs[slot], path).outputs.map((output, slot) => {
+        const { type, dims, fill } = output;
         const size = sizeOf(dims);
         if (size > MAX_ELEMENTS) {
           const what = `elements of ${name} ${show(dims)}, got ${size}, expected`;
@@ -221,3 +254,9 @@ export function define(
       }),
   };
 }
+
+/** Makes one operator for each row of a table. */
+export const defineEach = <N extends string, R, P>(
+  table: Readonly<Record<N, R>>,
+  make: (name: N, row: R) => Operator<N, P>,
+): Operator<N, P>[] => Object.entries<R>(table).map(([name, row]) => make(name as N, row));

@@ -1,7 +1,14 @@
 // Operators that combine the elements of inputs of shapes that broadcast.
 import type { DataType } from '../tensor.ts';
-import { define, invalid, mismatch, type Call, type Kind, type Output } from './define.ts';
-import type { Operator } from './operator.ts';
+import {
+  define,
+  defineEach,
+  invalid,
+  mismatch,
+  type Call,
+  type Kind,
+  type Output,
+} from './define.ts';
 import { broadcastDims, show, stretch } from './shapes.ts';
 import { storing } from './value.ts';
 
@@ -37,8 +44,10 @@ const modulo = (a: number, b: number): number => a - b * Math.floor(a / b);
 
 type Binary = (a: number, b: number) => number;
 
-// Inputs accepted, the result's type where it is not theirs, and the function.
-const BINARY: Readonly<Record<string, readonly [Kind, Binary, 'bool'?]>> = {
+// Inputs accepted, the function, and the type of the result where it is not that of the inputs.
+type BinaryRow = readonly [Kind, Binary, 'bool'?];
+
+const BINARY = {
   Add: ['number', (a, b) => a + b],
   Sub: ['number', (a, b) => a - b],
   Mul: ['number', (a, b) => a * b],
@@ -51,9 +60,9 @@ const BINARY: Readonly<Record<string, readonly [Kind, Binary, 'bool'?]>> = {
   And: ['bool', (a, b) => a & b],
   Or: ['bool', (a, b) => a | b],
   Xor: ['bool', (a, b) => a ^ b],
-};
+} satisfies Record<string, BinaryRow>;
 
-const binary = Object.entries(BINARY).map(([name, [kind, f, result]]) =>
+const binary = defineEach(BINARY, (name, [kind, f, result]: BinaryRow) =>
   define(name, [2, 2], (call) => {
     const type = sameType(call, [0, 1], kind);
     return [broadcasting(call, [0, 1], result ?? type, f)];
@@ -61,14 +70,14 @@ const binary = Object.entries(BINARY).map(([name, [kind, f, result]]) =>
 );
 
 // Any number of inputs, folded from the left.
-const VARIADIC: Readonly<Record<string, readonly [Kind, Binary]>> = {
+const VARIADIC = {
   Min: ['number', Math.min],
   Max: ['number', Math.max],
   Sum: ['float', (a, b) => a + b],
   Mean: ['float', (a, b) => a + b],
-};
+} satisfies Record<string, BinaryRow>;
 
-const variadic = Object.entries(VARIADIC).map(([name, [kind, f]]) =>
+const variadic = defineEach(VARIADIC, (name, [kind, f]: BinaryRow) =>
   define(name, [1, Infinity], (call) => {
     const slots = [...call.inputs.keys()];
     const type = sameType(call, slots, kind);
@@ -86,7 +95,7 @@ const variadic = Object.entries(VARIADIC).map(([name, [kind, f]]) =>
 );
 
 /** Elementwise operators of two inputs and more. */
-export const elementwise: readonly Operator[] = [
+export const elementwise = [
   ...binary,
   ...variadic,
   define('Pow', [2, 2], (call) => {
@@ -95,8 +104,10 @@ export const elementwise: readonly Operator[] = [
   }),
   define('Mod', [2, 2], (call) => {
     const type = sameType(call, [0, 1], 'number');
-    const truncated = call.flag('fmod', false); // the sign of a, as % has it; else that of b
-    return [broadcasting(call, [0, 1], type, truncated ? (a, b) => a % b : modulo)];
+    // With fmod the result has the sign of a, like %; without, that of b.
+    const params = { fmod: call.flag('fmod', false) };
+    const f: Binary = params.fmod ? (a, b) => a % b : modulo;
+    return { params, outputs: [broadcasting(call, [0, 1], type, f)] };
   }),
   define('Where', [3, 3], (call) => {
     call.input(0, 'bool');

@@ -2,7 +2,6 @@
 import { sizeOf } from '../tensor.ts';
 import { define, mismatch } from './define.ts';
 import { sameType } from './elementwise.ts';
-import type { Operator } from './operator.ts';
 import { around, axisOf, forEachIndex, offsetOf, show, stridesOf } from './shapes.ts';
 
 /** A position counted from the front, as long as it is inside. */
@@ -27,7 +26,10 @@ const gather = define('Gather', [2, 2], (call) => {
       }
     });
   };
-  return [{ type, dims: dims.toSpliced(axis, 1, ...indices), fill }];
+  return {
+    params: { axis },
+    outputs: [{ type, dims: dims.toSpliced(axis, 1, ...indices), fill }],
+  };
 });
 
 const gatherElements = define('GatherElements', [2, 2], (call) => {
@@ -44,7 +46,7 @@ const gatherElements = define('GatherElements', [2, 2], (call) => {
       out[flat] = x[offsetOf(index.with(axis, k), strides)]!;
     });
   };
-  return [{ type, dims: indices, fill }];
+  return { params: { axis }, outputs: [{ type, dims: indices, fill }] };
 });
 
 // What an update does to the element it meets.
@@ -63,7 +65,8 @@ const scatterElements = define('ScatterElements', [3, 3], (call) => {
   const { dims } = call.input(0);
   const indices = call.input(1, 'integer').dims;
   const updates = call.input(2).dims;
-  const combine = UPDATES[call.text('reduction', UPDATE_NAMES)];
+  const reduction = call.text('reduction', UPDATE_NAMES);
+  const combine = UPDATES[reduction];
   const axis = axisOf(call.int('axis', 0), dims.length, `${call.path}.axis`);
   if (indices.length !== dims.length || indices.some((dim, k) => k !== axis && dim > dims[k]!)) {
     throw mismatch(call.at(1), 'shape', show(indices), `one within ${show(dims)}`);
@@ -80,14 +83,15 @@ const scatterElements = define('ScatterElements', [3, 3], (call) => {
       out[to] = combine(out[to]!, values[flat]!);
     });
   };
-  return [{ type, dims, fill }];
+  return { params: { axis, reduction }, outputs: [{ type, dims, fill }] };
 });
 
 const scatterND = define('ScatterND', [3, 3], (call) => {
   const { type, dims } = call.input(0);
   const indices = call.input(1, 'integer').dims;
   const updates = call.input(2).dims;
-  const combine = UPDATES[call.text('reduction', UPDATE_NAMES)];
+  const reduction = call.text('reduction', UPDATE_NAMES);
+  const combine = UPDATES[reduction];
   const depth = indices.at(-1) ?? 0;
   if (indices.length === 0 || depth > dims.length) {
     throw mismatch(call.at(1), 'shape', show(indices), `at most ${dims.length} indices at the end`);
@@ -107,8 +111,8 @@ const scatterND = define('ScatterND', [3, 3], (call) => {
       for (let k = 0; k < block; k++) out[to + k] = combine(out[to + k]!, values[i * block + k]!);
     }
   };
-  return [{ type, dims, fill }];
+  return { params: { reduction }, outputs: [{ type, dims, fill }] };
 });
 
 /** Gather, GatherElements, ScatterElements and ScatterND. */
-export const gathers: readonly Operator[] = [gather, gatherElements, scatterElements, scatterND];
+export const gathers = [gather, gatherElements, scatterElements, scatterND];

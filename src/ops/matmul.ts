@@ -1,7 +1,6 @@
 // Matrix products.
 import { define, mismatch } from './define.ts';
 import { sameType } from './elementwise.ts';
-import type { Operator } from './operator.ts';
 import {
   broadcastDims,
   broadcastStrides,
@@ -54,13 +53,14 @@ const matMul = define('MatMul', [2, 2], (call) => {
 const gemm = define('Gemm', [2, 3], (call) => {
   const biased = call.optional(2) !== undefined;
   const type = sameType(call, biased ? [0, 1, 2] : [0, 1], 'number');
-  const oriented = (slot: number, transposed: boolean): [number, number, boolean] => {
+  const [transA, transB] = [call.flag('transA', false), call.flag('transB', false)];
+  const oriented = (slot: number, transposed: boolean): [number, number] => {
     const { dims } = call.input(slot);
     if (dims.length !== 2) throw mismatch(call.at(slot), 'shape', show(dims), 'a matrix');
-    return transposed ? [dims[1]!, dims[0]!, true] : [dims[0]!, dims[1]!, false];
+    return transposed ? [dims[1]!, dims[0]!] : [dims[0]!, dims[1]!];
   };
-  const [rows, inner, turnedA] = oriented(0, call.flag('transA', false));
-  const [depth, columns, turnedB] = oriented(1, call.flag('transB', false));
+  const [rows, inner] = oriented(0, transA);
+  const [depth, columns] = oriented(1, transB);
   const [alpha, beta] = [call.float('alpha', 1), call.float('beta', 1)];
   if (inner !== depth) throw mismatch(call.at(1), 'inner size', depth, inner);
   const dims = [rows, columns];
@@ -77,16 +77,16 @@ const gemm = define('Gemm', [2, 3], (call) => {
         let sum = 0;
         for (let k = 0; k < inner; k++) {
           sum +=
-            a[turnedA ? k * rows + i : i * inner + k]! *
-            b[turnedB ? j * inner + k : k * columns + j]!;
+            a[transA ? k * rows + i : i * inner + k]! *
+            b[transB ? j * inner + k : k * columns + j]!;
         }
         const at = i * columns + j;
         out[at] = store(alpha * sum + (c === undefined ? 0 : beta * c[at]!));
       }
     }
   };
-  return [{ type, dims, fill }];
+  return { params: { transA, transB, alpha, beta }, outputs: [{ type, dims, fill }] };
 });
 
 /** MatMul and Gemm. */
-export const products: readonly Operator[] = [matMul, gemm];
+export const products = [matMul, gemm];

@@ -1,7 +1,6 @@
 // Operators that move numbers about without changing them.
 import { define, invalid, mismatch, type Call, type Output } from './define.ts';
 import { sameType } from './elementwise.ts';
-import type { Operator } from './operator.ts';
 import {
   around,
   axesOf,
@@ -57,7 +56,7 @@ const concat = define('Concat', [1, Infinity], (call) => {
       }
     }
   };
-  return [{ type, dims: first.with(axis, total), fill }];
+  return { params: { axis }, outputs: [{ type, dims: first.with(axis, total), fill }] };
 });
 
 const split = define(
@@ -79,11 +78,12 @@ const split = define(
     const sum = sizes.reduce((a, b) => a + b, 0);
     if (sum !== total) throw mismatch(call.at(1), `sum of sizes along axis ${axis}`, sum, total);
     let start = 0;
-    return sizes.map((size) => {
+    const outputs = sizes.map((size) => {
       const from = start;
       start += size;
       return moved(call, dims.with(axis, size), (index) => index.with(axis, index[axis]! + from));
     });
+    return { params: { axis }, outputs };
   },
   { hostInputs: [1] },
 );
@@ -94,40 +94,47 @@ const slice = define(
   (call) => {
     const { dims } = call.input(0);
     for (const slot of [1, 2]) call.input(slot, 'integer');
-    const [starts, ends] = [call.numbers(1)!, call.numbers(2)!];
-    const axes = axesOf(call.numbers(3) ?? [...starts.keys()], dims.length, call.at(3));
-    const steps = call.numbers(4) ?? starts.map(() => 1);
-    for (const [slot, list] of [ends, axes, steps].entries()) {
-      if (list.length !== starts.length) {
-        throw mismatch(call.at(slot + 2), 'number of bounds', list.length, starts.length);
+    const [firsts, ends] = [call.numbers(1)!, call.numbers(2)!];
+    const axes = axesOf(call.numbers(3) ?? [...firsts.keys()], dims.length, call.at(3));
+    const by = call.numbers(4) ?? firsts.map(() => 1);
+    for (const [slot, list] of [ends, axes, by].entries()) {
+      if (list.length !== firsts.length) {
+        throw mismatch(call.at(slot + 2), 'number of bounds', list.length, firsts.length);
       }
     }
-    const [from, step, into] = [dims.map(() => 0), dims.map(() => 1), [...dims]];
+    // For every axis of the input, those that are not sliced as well.
+    const [starts, steps, into] = [dims.map(() => 0), dims.map(() => 1), [...dims]];
     axes.forEach((axis, i) => {
-      const [size, by] = [dims[axis]!, steps[i]!];
-      if (by === 0) throw invalid(`${call.at(4)}[${i}]`, 'step', 0, 'any other number');
-      // Backwards, one before the first element is a bound too.
-      const [least, most] = by > 0 ? [0, size] : [-1, size - 1];
+      const [size, step] = [dims[axis]!, by[i]!];
+      if (step === 0) throw invalid(`${call.at(4)}[${i}]`, 'step', 0, 'any other number');
+      // A negative step may end one before the first element.
+      const [min, max] = step > 0 ? [0, size] : [-1, size - 1];
       const bound = (at: number, low: number): number =>
-        Math.min(Math.max(at < 0 ? at + size : at, low), most);
-      const first = bound(starts[i]!, 0);
-      [from[axis], step[axis]] = [first, by];
-      into[axis] = Math.max(Math.ceil((bound(ends[i]!, least) - first) / by), 0);
+        Math.min(Math.max(at < 0 ? at + size : at, low), max);
+      const start = bound(firsts[i]!, 0);
+      [starts[axis], steps[axis]] = [start, step];
+      into[axis] = Math.max(Math.ceil((bound(ends[i]!, min) - start) / step), 0);
     });
-    return [moved(call, into, (index) => index.map((at, axis) => from[axis]! + at * step[axis]!))];
+    const output = moved(call, into, (index) =>
+      index.map((at, axis) => starts[axis]! + at * steps[axis]!),
+    );
+    return { params: { starts, steps }, outputs: [output] };
   },
   { hostInputs: [1, 2, 3, 4] },
 );
 
 const transpose = define('Transpose', [1, 1], (call) => {
   const { dims } = call.input(0);
-  const order = call.ints('perm') ?? [...dims.keys()].toReversed();
-  if (show(order.toSorted((a, b) => a - b)) !== show([...dims.keys()])) {
-    throw invalid(`${call.path}.perm`, 'order of axes', show(order), `each of ${dims.length} once`);
+  const perm = call.ints('perm') ?? [...dims.keys()].toReversed();
+  if (show(perm.toSorted((a, b) => a - b)) !== show([...dims.keys()])) {
+    throw invalid(`${call.path}.perm`, 'order of axes', show(perm), `each of ${dims.length} once`);
   }
-  const into = order.map((axis) => dims[axis]!);
-  const place = dims.map((_, axis) => order.indexOf(axis));
-  return [moved(call, into, (index) => place.map((at) => index[at]!))];
+  const into = perm.map((axis) => dims[axis]!);
+  const place = dims.map((_, axis) => perm.indexOf(axis));
+  return {
+    params: { perm },
+    outputs: [moved(call, into, (index) => place.map((at) => index[at]!))],
+  };
 });
 
 const expand = define(
@@ -151,7 +158,8 @@ const tile = define(
       throw mismatch(call.at(1), 'number of repeats', repeats.length, dims.length);
     }
     const into = dims.map((dim, axis) => dim * repeats[axis]!);
-    return [moved(call, into, (index) => index.map((at, axis) => at % dims[axis]!))];
+    const output = moved(call, into, (index) => index.map((at, axis) => at % dims[axis]!));
+    return { params: { repeats }, outputs: [output] };
   },
   { hostInputs: [1] },
 );
@@ -206,7 +214,7 @@ const pad = define(
         out[flat] = from.some((at) => at < 0) ? constant : x[offsetOf(from, strides)]!;
       });
     };
-    return [{ type, dims: into, fill }];
+    return { params: { mode, before }, outputs: [{ type, dims: into, fill }] };
   },
   { hostInputs: [1, 2, 3] },
 );
@@ -225,7 +233,7 @@ const trilu = define(
         const distance = (i % columns) - (Math.floor(i / columns) % rows) - k;
         out[i] = (upper ? distance >= 0 : distance <= 0) ? x : 0;
       });
-    return [{ type, dims, fill }];
+    return { params: { upper, k }, outputs: [{ type, dims, fill }] };
   },
   { hostInputs: [1] },
 );
@@ -233,41 +241,28 @@ const trilu = define(
 const reverseSequence = define('ReverseSequence', [2, 2], (call) => {
   const { dims } = call.input(0);
   const lengths = call.input(1, 'integer').dims;
-  const [batch, time] = [call.int('batch_axis', 1), call.int('time_axis', 0)];
-  if (dims.length < 2 || batch + time !== 1 || batch * time !== 0) {
-    throw invalid(
-      call.path,
-      'batch_axis and time_axis',
-      show([batch, time]),
-      '0 and 1, in any order',
-    );
+  const [batchAxis, timeAxis] = [call.int('batch_axis', 1), call.int('time_axis', 0)];
+  if (dims.length < 2 || batchAxis + timeAxis !== 1 || batchAxis * timeAxis !== 0) {
+    const got = show([batchAxis, timeAxis]);
+    throw invalid(call.path, 'batch_axis and time_axis', got, '0 and 1, in any order');
   }
-  if (show(lengths) !== show([dims[batch]!])) {
-    throw mismatch(call.at(1), 'shape', show(lengths), show([dims[batch]!]));
+  const [batch, steps] = [dims[batchAxis]!, dims[timeAxis]!];
+  if (show(lengths) !== show([batch])) {
+    throw mismatch(call.at(1), 'shape', show(lengths), show([batch]));
   }
   const output = moved(call, dims, (index) => {
-    const length = call.data(1)[index[batch]!]!;
-    return index[time]! < length ? index.with(time, length - 1 - index[time]!) : index;
+    const [length, t] = [call.data(1)[index[batchAxis]!]!, index[timeAxis]!];
+    return t < length ? index.with(timeAxis, length - 1 - t) : index;
   });
   const fill = (out: Float64Array): void => {
     call.data(1).forEach((length, row) => {
-      if (length >= 0 && length <= dims[time]!) return;
-      throw mismatch(`${call.at(1)}[${row}]`, 'length', length, `0 to ${dims[time]}`);
+      if (length >= 0 && length <= steps) return;
+      throw mismatch(`${call.at(1)}[${row}]`, 'length', length, `0 to ${steps}`);
     });
     output.fill(out);
   };
-  return [{ ...output, fill }];
+  return { params: { batchAxis, timeAxis }, outputs: [{ ...output, fill }] };
 });
 
 /** Operators that move numbers. */
-export const movers: readonly Operator[] = [
-  concat,
-  split,
-  slice,
-  transpose,
-  expand,
-  tile,
-  pad,
-  trilu,
-  reverseSequence,
-];
+export const movers = [concat, split, slice, transpose, expand, tile, pad, trilu, reverseSequence];

@@ -2,7 +2,6 @@
 import { RnnError } from '../errors.ts';
 import { sizeOf } from '../tensor.ts';
 import { define, expectDims, invalid, mismatch, type Call } from './define.ts';
-import type { Operator } from './operator.ts';
 import { axisOf, broadcastDims, show, stretch } from './shapes.ts';
 
 /** Mean and 1/√(variance + ε) of some numbers. */
@@ -38,11 +37,14 @@ const layerNormalization = define('LayerNormalization', [2, 3], (call) => {
     }
   };
   const reduced = [...dims.slice(0, axis), ...inner.map(() => 1)];
-  return [
-    { type, dims, fill },
-    { type, dims: reduced, fill: (out) => out.forEach((_, i) => (out[i] = group(i)[0])) },
-    { type, dims: reduced, fill: (out) => out.forEach((_, i) => (out[i] = group(i)[1])) },
-  ];
+  return {
+    params: { axis, epsilon },
+    outputs: [
+      { type, dims, fill },
+      { type, dims: reduced, fill: (out) => out.forEach((_, i) => (out[i] = group(i)[0])) },
+      { type, dims: reduced, fill: (out) => out.forEach((_, i) => (out[i] = group(i)[1])) },
+    ],
+  };
 });
 
 /** Sizes of [batch, channels, …] with the parameters `slots` checked to be one for each channel. */
@@ -75,7 +77,7 @@ const batchNormalization = define('BatchNormalization', [5, 5], (call) => {
       out[i] = ((x![i]! - mean![c]!) / Math.sqrt(variance![c]! + epsilon)) * scale![c]! + bias![c]!;
     });
   };
-  return [{ type, dims, fill }];
+  return { params: { epsilon }, outputs: [{ type, dims, fill }] };
 });
 
 /** Instance normalisation is group normalisation with one channel a group. */
@@ -96,11 +98,11 @@ function groupNormalization(call: Call, groupsOf: (channels: number) => number) 
       }
     }
   };
-  return [{ type, dims, fill }];
+  return { params: { groups, epsilon }, outputs: [{ type, dims, fill }] };
 }
 
 /** Normalisation operators. */
-export const normalizations: readonly Operator[] = [
+export const normalizations = [
   layerNormalization,
   batchNormalization,
   define('InstanceNormalization', [3, 3], (call) =>

@@ -20,10 +20,21 @@ export interface HostValue extends ValueType {
 /** Inputs by slot; undefined where an optional input is left out. */
 export type Inputs<T> = readonly (T | undefined)[];
 
-/** An operator of the graph. */
-export interface Operator {
+/** What is known of a node before it runs. */
+export interface Inferred<P> {
+  /** Types and shapes of the outputs, one for each slot the node names. */
+  readonly types: readonly ValueType[];
+  /**
+   * The attributes and the shape-determining inputs in normal form: defaults filled in, axes counted
+   * from the front, padding resolved. `undefined` for an operator without any.
+   */
+  readonly params: P;
+}
+
+/** An operator of the graph; `P` are the parameters that its nodes have, see {@link Inferred}. */
+export interface Operator<N extends string = string, P = unknown> {
   /** Name in the graph, an ONNX operator name or `Recurrent`. */
-  readonly name: string;
+  readonly name: N;
   /** Fewest and most inputs. */
   readonly arity: readonly [number, number];
   /**
@@ -34,7 +45,7 @@ export interface Operator {
   /** True where the outputs depend on the shapes of the inputs alone (Shape, Size). */
   readonly shapeOnly?: true;
   /**
-   * Types and shapes of the outputs, one for each slot the node names; checks attributes too.
+   * Types and shapes of the outputs, and the parameters; checks attributes too.
    *
    * @param host the numbers of a slot where they are known
    * @throws RnnError whose path is that of the node plus a field
@@ -44,7 +55,7 @@ export interface Operator {
     inputs: Inputs<ValueType>,
     host: (slot: number) => HostValue | undefined,
     path: string,
-  ) => readonly ValueType[];
+  ) => Inferred<P>;
   /**
    * The outputs in float64, from inputs that `infer` has accepted.
    *

@@ -1,10 +1,9 @@
 // Pooling: one number for each window, or for each whole channel.
 import { RnnError } from '../errors.ts';
 import { sizeOf } from '../tensor.ts';
-import { define, mismatch, type Call, type Output } from './define.ts';
-import type { Operator } from './operator.ts';
+import { define, mismatch, type Call, type Description, type Output } from './define.ts';
 import { forEachIndex, show } from './shapes.ts';
-import { slide, tapsAt } from './window.ts';
+import { slide, tapsAt, type Sliding } from './window.ts';
 
 type Pool = (values: Float64Array, offsets: Int32Array, from: number) => number;
 
@@ -15,7 +14,7 @@ function image(call: Call) {
 }
 
 /** Slides a window over each channel; one output for each function. */
-function pooling(call: Call, functions: readonly Pool[]): readonly Output[] {
+function pooling(call: Call, functions: readonly Pool[]): Description<Sliding> {
   const { type, channels, spatial } = image(call);
   const kernel = call.ints('kernel_shape');
   if (kernel?.length !== spatial.length) {
@@ -24,7 +23,7 @@ function pooling(call: Call, functions: readonly Pool[]): readonly Output[] {
   }
   const { windows, counts } = slide(call, spatial, kernel, call.flag('ceil_mode', false));
   const [area, places] = [sizeOf(spatial), sizeOf(counts)];
-  return functions.map((f, slot) => ({
+  const outputs = functions.map((f, slot): Output => ({
     type: slot === 0 ? type : 'int64',
     dims: [...channels, ...counts],
     fill: (out) => {
@@ -35,6 +34,7 @@ function pooling(call: Call, functions: readonly Pool[]): readonly Output[] {
       });
     },
   }));
+  return { params: windows, outputs };
 }
 
 function global(call: Call, f: (values: Float64Array) => number): readonly Output[] {
@@ -59,7 +59,7 @@ const largest = (x: Float64Array, offsets: Int32Array, from: number): number =>
 const sum = (values: Float64Array): number => values.reduce((a, b) => a + b, 0);
 
 /** Pooling operators. */
-export const pools: readonly Operator[] = [
+export const pools = [
   define('MaxPool', [1, 1], (call) => {
     if (call.flag('storage_order', false)) {
       const what = 'column-major indices, got 1, expected 0';
@@ -71,7 +71,8 @@ export const pools: readonly Operator[] = [
     ]);
   }),
   define('AveragePool', [1, 1], (call) => {
-    const least = call.flag('count_include_pad', false) ? -1 : 0;
+    const countPad = call.flag('count_include_pad', false);
+    const least = countPad ? -1 : 0;
     const average: Pool = (x, offsets, from) => {
       let [total, count] = [0, 0];
       for (const offset of offsets) {
@@ -80,7 +81,8 @@ export const pools: readonly Operator[] = [
       }
       return total / count;
     };
-    return pooling(call, [average]);
+    const { params, outputs } = pooling(call, [average]);
+    return { params: { ...params, countPad }, outputs };
   }),
   define('GlobalAveragePool', [1, 1], (call) => global(call, (x) => sum(x) / x.length)),
   define('GlobalMaxPool', [1, 1], (call) =>

@@ -1,6 +1,5 @@
 // Operators that fold axes away, or pick along one.
-import { define, mismatch, type Call, type Output } from './define.ts';
-import type { Operator } from './operator.ts';
+import { define, defineEach, mismatch, type Call } from './define.ts';
 import { around, axesOf, axisOf, broadcastStrides, forEachIndex, offsetOf } from './shapes.ts';
 import { storing } from './value.ts';
 
@@ -11,8 +10,10 @@ function logSumExp(values: readonly number[]): number {
   return Number.isFinite(most) ? most + Math.log(sum(values.map((x) => Math.exp(x - most)))) : most;
 }
 
+type Reduction = (values: readonly number[]) => number;
+
 // Sums, products and extremes of nothing are 0, 1 and the infinities.
-const REDUCTIONS: Readonly<Record<string, (values: readonly number[]) => number>> = {
+const REDUCTIONS = {
   ReduceSum: sum,
   ReduceMean: (values) => sum(values) / values.length,
   ReduceMax: (values) => values.reduce((a, b) => Math.max(a, b), -Infinity),
@@ -23,9 +24,9 @@ const REDUCTIONS: Readonly<Record<string, (values: readonly number[]) => number>
   ReduceLogSum: (values) => Math.log(sum(values)),
   ReduceLogSumExp: logSumExp,
   ReduceSumSquare: (values) => sum(values.map((x) => x * x)),
-};
+} satisfies Record<string, Reduction>;
 
-const reductions = Object.entries(REDUCTIONS).map(([name, f]) =>
+const reductions = defineEach(REDUCTIONS, (name, f: Reduction) =>
   define(
     name,
     [1, 2],
@@ -44,7 +45,8 @@ const reductions = Object.entries(REDUCTIONS).map(([name, f]) =>
         forEachIndex(dims, (index, flat) => groups[offsetOf(index, strides)]!.push(x[flat]!));
         groups.forEach((group, i) => (out[i] = store(f(group))));
       };
-      return [{ type, dims: keep ? kept : dims.filter((_, axis) => !axes.includes(axis)), fill }];
+      const into = keep ? kept : dims.filter((_, axis) => !axes.includes(axis));
+      return { params: { axes }, outputs: [{ type, dims: into, fill }] };
     },
     { hostInputs: [1] },
   ),
@@ -71,10 +73,10 @@ function ranking(values: readonly number[], largest: boolean): number[] {
   );
 }
 
-function argument(call: Call, largest: boolean): readonly Output[] {
+function argument(call: Call, largest: boolean) {
   const { dims } = call.input(0, 'number');
   const axis = axisOf(call.int('axis', 0), dims.length, `${call.path}.axis`);
-  const last = call.flag('select_last_index', false);
+  const selectLast = call.flag('select_last_index', false);
   const size = dims[axis]!;
   if (size === 0) throw mismatch(call.at(0), `size of axis ${axis}`, 0, '1 or more');
   const fill = (out: Float64Array): void => {
@@ -82,11 +84,12 @@ function argument(call: Call, largest: boolean): readonly Output[] {
     alongAxis(around(dims, axis), (run, at) => {
       const values = Array.from({ length: size }, (_, k) => x[at(k, size)]!);
       const best = ranking(values, largest)[0]!;
-      out[run] = last ? values.lastIndexOf(values[best]!) : best;
+      out[run] = selectLast ? values.lastIndexOf(values[best]!) : best;
     });
   };
   const kept = call.flag('keepdims', true) ? dims.with(axis, 1) : dims.toSpliced(axis, 1);
-  return [{ type: 'int64', dims: kept, fill }];
+  const output = { type: 'int64' as const, dims: kept, fill };
+  return { params: { axis, selectLast }, outputs: [output] };
 }
 
 const topK = define(
@@ -108,10 +111,13 @@ const topK = define(
       });
     };
     const into = dims.with(axis, k);
-    return [
-      { type, dims: into, fill: (out) => fill(out, false) },
-      { type: 'int64', dims: into, fill: (out) => fill(out, true) },
-    ];
+    return {
+      params: { axis, k, largest },
+      outputs: [
+        { type, dims: into, fill: (out) => fill(out, false) },
+        { type: 'int64', dims: into, fill: (out) => fill(out, true) },
+      ],
+    };
   },
   { hostInputs: [1] },
 );
@@ -138,13 +144,13 @@ const cumSum = define(
         }
       });
     };
-    return [{ type, dims, fill }];
+    return { params: { axis, exclusive, reverse }, outputs: [{ type, dims, fill }] };
   },
   { hostInputs: [1] },
 );
 
 /** Reductions and what else looks along an axis. */
-export const reducers: readonly Operator[] = [
+export const reducers = [
   ...reductions,
   define('ArgMax', [1, 1], (call) => argument(call, true)),
   define('ArgMin', [1, 1], (call) => argument(call, false)),

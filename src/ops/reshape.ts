@@ -2,7 +2,6 @@
 import { sizeOf, type DataType, type Tensor } from '../tensor.ts';
 import { define, invalid, mismatch, type Call, type Output } from './define.ts';
 import { sameType } from './elementwise.ts';
-import type { Operator } from './operator.ts';
 import { axesOf, axisOf, show, type Dims } from './shapes.ts';
 import { storing, toHost } from './value.ts';
 
@@ -112,8 +111,12 @@ const constantOfShape = define(
     if (value.data?.length !== 1) {
       throw invalid(`${call.path}.value`, 'attribute', show(value.dims ?? []), 'one element');
     }
-    const [number] = toHost(value, `${call.path}.value`).data;
-    return [{ type: value.type, dims: call.shape(0), fill: (out) => out.fill(number!) }];
+    const number = toHost(value, `${call.path}.value`).data[0]!;
+    const fill = (out: Float64Array): void => void out.fill(number);
+    return {
+      params: { value: number },
+      outputs: [{ type: value.type, dims: call.shape(0), fill }],
+    };
   },
   { hostInputs: [0] },
 );
@@ -127,7 +130,7 @@ const range = define(
     const count = Math.max(Math.ceil((limit - start) / delta), 0);
     if (!Number.isSafeInteger(count)) throw invalid(call.at(2), 'step', delta, 'one that ends');
     const fill = (out: Float64Array): void => out.forEach((_, i) => (out[i] = start + i * delta));
-    return [{ type, dims: [count], fill }];
+    return { params: { start, delta }, outputs: [{ type, dims: [count], fill }] };
   },
   { hostInputs: [0, 1, 2] },
 );
@@ -153,13 +156,13 @@ const oneHot = define(
         out[(Math.floor(i / inner) * depth + k) * inner + (i % inner)] = on;
       });
     };
-    return [{ type, dims: indices.toSpliced(axis, 0, depth), fill }];
+    return { params: { axis }, outputs: [{ type, dims: indices.toSpliced(axis, 0, depth), fill }] };
   },
   { hostInputs: [1] },
 );
 
 /** Operators about shapes. */
-export const shapers: readonly Operator[] = [
+export const shapers = [
   reshape,
   flatten,
   squeeze,

@@ -1,9 +1,11 @@
 // Softmax and LogSoftmax along one axis.
-import { define, type Call, type Output } from './define.ts';
-import type { Operator } from './operator.ts';
+import { define, type Call, type Description } from './define.ts';
 import { around, axisOf } from './shapes.ts';
 
-function softmax(call: Call, finish: (shifted: number, sum: number) => number): readonly Output[] {
+function softmax(
+  call: Call,
+  finish: (shifted: number, sum: number) => number,
+): Description<{ axis: number }> {
   const { type, dims } = call.input(0, 'float');
   const axis = axisOf(call.int('axis', -1), dims.length, `${call.path}.axis`);
   const [outer, size, inner] = around(dims, axis);
@@ -20,11 +22,11 @@ function softmax(call: Call, finish: (shifted: number, sum: number) => number): 
       }
     }
   };
-  return [{ type, dims, fill }];
+  return { params: { axis }, outputs: [{ type, dims, fill }] };
 }
 
 /** Softmax and LogSoftmax. */
-export const softmaxes: readonly Operator[] = [
+export const softmaxes = [
   define('Softmax', [1, 1], (call) => softmax(call, (x, sum) => Math.exp(x) / sum)),
   define('LogSoftmax', [1, 1], (call) => softmax(call, (x, sum) => x - Math.log(sum))),
 ];

@@ -2,8 +2,7 @@
 import { ACTIVATIONS, type Activation } from '../cells/index.ts';
 import { RnnError } from '../errors.ts';
 import { DATA_TYPES, type DataType } from '../tensor.ts';
-import { define, invalid, type Call, type Kind, type Output } from './define.ts';
-import type { Operator } from './operator.ts';
+import { define, defineEach, invalid, type Call, type Kind, type Output } from './define.ts';
 import { storing } from './value.ts';
 
 type Unary = (x: number) => number;
@@ -42,7 +41,9 @@ function roundHalfToEven(x: number): number {
   return rest < 0.5 || (rest === 0.5 && floor % 2 === 0) ? floor : floor + 1;
 }
 
-const UNARY: Readonly<Record<string, readonly [Kind, Unary, DataType?]>> = {
+type UnaryRow = readonly [Kind, Unary, DataType?];
+
+const UNARY = {
   Sqrt: ['float', Math.sqrt],
   Log: ['float', Math.log],
   Abs: ['number', Math.abs],
@@ -58,18 +59,19 @@ const UNARY: Readonly<Record<string, readonly [Kind, Unary, DataType?]>> = {
   Identity: ['any', (x) => x],
   Not: ['bool', (x) => 1 - x],
   IsNaN: ['float', (x) => Number(Number.isNaN(x)), 'bool'],
-};
+} satisfies Record<string, UnaryRow>;
 
-const unary = Object.entries(UNARY).map(([name, [kind, f, result]]) =>
+const unary = defineEach(UNARY, (name, [kind, f, result]: UnaryRow) =>
   define(name, [1, 1], (call) => [mapping(call, kind, f, result)]),
 );
 
 // What the layers call beta, the ONNX operator Selu calls gamma.
-const activations = Object.entries<Activation>(ACTIVATIONS).map(([name, { f, ...defaults }]) =>
+const activations = defineEach(ACTIVATIONS, (name, { f, ...defaults }: Activation) =>
   define(name, [1, 1], (call) => {
     const alpha = call.float('alpha', defaults.alpha ?? 0);
     const beta = call.float(name === 'Selu' ? 'gamma' : 'beta', defaults.beta ?? 0);
-    return [mapping(call, name === 'Relu' ? 'number' : 'float', (x) => f(x, alpha, beta))];
+    const output = mapping(call, name === 'Relu' ? 'number' : 'float', (x) => f(x, alpha, beta));
+    return { params: { alpha, beta }, outputs: [output] };
   }),
 );
 
@@ -97,24 +99,27 @@ export function castType(to: unknown, path: string): DataType {
 }
 
 /** Elementwise operators of one input. */
-export const unaries: readonly Operator[] = [
+export const unaries = [
   ...unary,
   ...activations,
   // The only operator that rounds to half precision: all others compute float16 as float32.
   define('Cast', [1, 1], (call) => {
     const to = castType(call.node.attributes['to'], `${call.path}.to`);
-    return [mapping(call, 'any', to === 'float16' ? toHalf : (x) => x, to)];
+    const output = mapping(call, 'any', to === 'float16' ? toHalf : (x) => x, to);
+    return { params: { to }, outputs: [output] };
   }),
   define('Gelu', [1, 1], (call) => {
-    const exact = call.text('approximate', ['none', 'tanh']) === 'none';
+    const params = { approximate: call.text('approximate', ['none', 'tanh']) };
     const inner = (x: number): number =>
-      exact ? erf(x / Math.SQRT2) : Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3));
-    return [mapping(call, 'float', (x) => 0.5 * x * (1 + inner(x)))];
+      params.approximate === 'none'
+        ? erf(x / Math.SQRT2)
+        : Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3));
+    return { params, outputs: [mapping(call, 'float', (x) => 0.5 * x * (1 + inner(x)))] };
   }),
   define('Celu', [1, 1], (call) => {
     const alpha = call.float('alpha', 1);
     const f: Unary = (x) => Math.max(x, 0) + Math.min(alpha * Math.expm1(x / alpha), 0);
-    return [mapping(call, 'float', f)];
+    return { params: { alpha }, outputs: [mapping(call, 'float', f)] };
   }),
   define('Dropout', [1, 3], (call) => {
     if ((call.host(2)?.data[0] ?? 0) !== 0) {

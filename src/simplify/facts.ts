@@ -140,7 +140,7 @@ export class Facts {
       const value = this.#constants.get(node.inputs[slot] ?? '');
       return value && toHost(value, node.inputs[slot]);
     };
-    return attempt(() => operator.infer(node, inputs, host, node.name));
+    return attempt(() => operator.infer(node, inputs, host, node.name).types);
   }
 }
 

@@ -3,12 +3,12 @@ import { OPERANDS } from '../../../shaders/elementwise.ts';
 import { literal } from '../../../shaders/wgsl.ts';
 import { ACTIVATIONS, type Activation } from '../../cells/activations.ts';
 import { broadcastDims } from '../../ops/shapes.ts';
-import { castType } from '../../ops/unary.ts';
 import { type DataType, isFloat, sizeOf } from '../../tensor.ts';
+import type { OperatorParams } from '../../ops/index.ts';
 import type { Lower, Lowering } from '../lowering.ts';
 import { argument, termOf, yieldSame, yieldTerm } from './fuse.ts';
 import { operand } from './pointwise.ts';
-import { input, numberOf, scalarOf, textOf } from './strides.ts';
+import { input, mapValues, scalarOf, type LowerOf } from './operator.ts';
 
 /** What an i32 keeps of a number when it is stored as `type`. */
 function narrow(type: DataType, expression: string): string {
@@ -28,10 +28,16 @@ function narrow(type: DataType, expression: string): string {
   }
 }
 
-type Expression = string | ((ctx: Lowering) => string);
+/** WGSL of the operands by name, or what makes it. */
+type Expression<P = unknown> = string | ((ctx: Lowering<P>) => string);
 
-// For operands of floating point type, and for integers where that differs.
-const EXPRESSIONS: Readonly<Record<string, Expression | readonly [Expression, Expression]>> = {
+/** For operands of floating point type, and for integers where that differs. */
+type Choice<P = unknown> =
+  | Expression<P>
+  | readonly [floats: Expression<P>, integers: Expression<P>];
+
+// Operators without attributes.
+const EXPRESSIONS = {
   Abs: 'abs(a)',
   Neg: '-a',
   Sqrt: 'sqrt(a)',
@@ -46,23 +52,11 @@ const EXPRESSIONS: Readonly<Record<string, Expression | readonly [Expression, Ex
   Cos: 'cosine(a)',
   Not: '1 - a',
   IsNaN: '(bitcast<u32>(a) & 0x7fffffffu) > 0x7f800000u',
-  Gelu: (ctx) =>
-    textOf(ctx, 'approximate', 'none') === 'tanh'
-      ? '0.5 * a * (1.0 + safeTanh(0.7978845608 * (a + 0.044715 * a * a * a)))'
-      : '0.5 * a * (1.0 + erf(a * 0.7071067812))',
-  Celu: (ctx) => {
-    const alpha = literal(numberOf(ctx, 'alpha', 1));
-    return `max(a, 0.0) + min(${alpha} * (exp(min(a / ${alpha}, 80.0)) - 1.0), 0.0)`;
-  },
   Add: 'a + b',
   Sub: 'a - b',
   Mul: 'a * b',
   Div: 'a / b',
   Pow: ['power(a, f32(b))', 'intPower(a, i32(b))'],
-  Mod: [
-    (ctx) => (numberOf(ctx, 'fmod', 0) === 0 ? 'a - b * floor(a / b)' : 'a - b * trunc(a / b)'),
-    (ctx) => (numberOf(ctx, 'fmod', 0) === 0 ? '(a % b + b) % b' : 'a % b'),
-  ],
   Equal: 'a == b',
   Less: 'a < b',
   LessOrEqual: 'a <= b',
@@ -73,37 +67,43 @@ const EXPRESSIONS: Readonly<Record<string, Expression | readonly [Expression, Ex
   Xor: 'a ^ b',
   Where: ['', 'select(c, b, a != 0)'], // a is a bool
   PRelu: ['select(a, a * b, a < 0.0)', 'select(a, a * b, a < 0)'],
-  Clip: (ctx) => {
-    const least = ctx.inputs[1] ? 'max(a, b)' : 'a';
-    return ctx.inputs[2] ? `min(${least}, ${ctx.inputs[1] ? 'c' : 'b'})` : least;
+  Clip: (ctx: Lowering) => {
+    const raised = ctx.inputs[1] ? 'max(a, b)' : 'a';
+    return ctx.inputs[2] ? `min(${raised}, ${ctx.inputs[1] ? 'c' : 'b'})` : raised;
   },
-};
-
-const expressionOf = (ctx: Lowering, expression: Expression): string =>
-  typeof expression === 'string' ? expression : expression(ctx);
+} satisfies Record<string, Choice>;
 
 const plain =
-  (choice: Expression | readonly [Expression, Expression]): Lower =>
+  <P>(choice: Choice<P>): Lower<P> =>
   (ctx) => {
     const slots = [...ctx.inputs.keys()].filter((slot) => ctx.inputs[slot]);
     const args = slots.map((slot) => argument(ctx, slot));
-    const isPair = Array.isArray(choice);
-    const chosen = isPair ? choice[isFloat(args[0]!.type) ? 0 : 1] : choice;
-    const expression = expressionOf(ctx, chosen as Expression);
+    const chosen = typeof choice === 'object' ? choice[isFloat(args[0]!.type) ? 0 : 1] : choice;
+    const expression = typeof chosen === 'string' ? chosen : chosen(ctx);
     const { type } = ctx.outputs[0]!;
     yieldTerm(ctx, args, type === 'bool' ? expression : narrow(type, expression));
   };
 
-// What the layers call beta, the ONNX operator Selu calls gamma.
-const activation = (name: string, { wgsl, alpha = 0, beta = 0 }: Activation): Lower =>
+const gelu: LowerOf<'Gelu'> = plain(({ params }) =>
+  params.approximate === 'tanh'
+    ? '0.5 * a * (1.0 + safeTanh(0.7978845608 * (a + 0.044715 * a * a * a)))'
+    : '0.5 * a * (1.0 + erf(a * 0.7071067812))',
+);
+
+const celu: LowerOf<'Celu'> = plain(({ params }) => {
+  const alpha = literal(params.alpha);
+  return `max(a, 0.0) + min(${alpha} * (exp(min(a / ${alpha}, 80.0)) - 1.0), 0.0)`;
+});
+
+const mod: LowerOf<'Mod'> = plain([
+  ({ params }) => (params.fmod ? 'a - b * trunc(a / b)' : 'a - b * floor(a / b)'),
+  ({ params }) => (params.fmod ? 'a % b' : '(a % b + b) % b'),
+]);
+
+const activation = ({ wgsl }: Activation): Lower<OperatorParams[keyof typeof ACTIVATIONS]> =>
   plain([
-    (ctx) =>
-      wgsl(
-        'a',
-        literal(numberOf(ctx, 'alpha', alpha)),
-        literal(numberOf(ctx, name === 'Selu' ? 'gamma' : 'beta', beta)),
-      ),
-    'max(a, 0)', // Relu is the one that takes integers
+    ({ params: { alpha, beta } }) => wgsl('a', literal(alpha), literal(beta)),
+    'max(a, 0)', // Relu is the only one that takes integers
   ]);
 
 // Any number of inputs: as many at a time as a kernel has operands, the result so far among them.
@@ -130,9 +130,9 @@ const variadic =
   };
 
 /** Casts are free where both types look the same on the device; to float16 they round. */
-const cast: Lower = (ctx) => {
+const cast: LowerOf<'Cast'> = (ctx) => {
   const from = input(ctx, 0).type;
-  const to = castType(ctx.node.attributes['to'], ctx.path);
+  const { to } = ctx.params;
   const wide = (type: DataType): boolean => /^(u?int(32|64)|bool)$/.test(type);
   const rounds = to === 'float16' && from !== 'float16';
   const same = isFloat(from) ? isFloat(to) : wide(to) && (to !== 'bool' || from === 'bool');
@@ -143,8 +143,8 @@ const cast: Lower = (ctx) => {
 };
 
 /** scale · (x - mean) / √(variance + ε) + bias, one of each for a channel, the second axis. */
-const batchNormalization: Lower = (ctx) => {
-  const epsilon = literal(numberOf(ctx, 'epsilon', 1e-5));
+const batchNormalization: LowerOf<'BatchNormalization'> = (ctx) => {
+  const epsilon = literal(ctx.params.epsilon);
   const { dims } = ctx.outputs[0]!;
   const strides = dims.map((_, axis) => Number(axis === 1));
   const perChannel = [1, 2, 3, 4].map((slot) => {
@@ -155,11 +155,12 @@ const batchNormalization: Lower = (ctx) => {
 };
 
 /** Elementwise operators. */
-export const elementwise: Readonly<Record<string, Lower>> = {
-  ...Object.fromEntries(Object.entries(EXPRESSIONS).map(([name, e]) => [name, plain(e)])),
-  ...Object.fromEntries(
-    Object.entries<Activation>(ACTIVATIONS).map(([name, a]) => [name, activation(name, a)]),
-  ),
+export const elementwise = {
+  ...mapValues(EXPRESSIONS, (choice: Choice) => plain(choice)),
+  ...mapValues(ACTIVATIONS, activation),
+  Gelu: gelu,
+  Celu: celu,
+  Mod: mod,
   Sum: variadic((a, b) => `${a} + ${b}`),
   Mean: variadic((a, b) => `${a} + ${b}`),
   Max: variadic((a, b) => `max(${a}, ${b})`),

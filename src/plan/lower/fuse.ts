@@ -6,7 +6,7 @@ import { type DataType, sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
 import { deviceArray } from '../plan-builder.ts';
 import { type Operand, type Target, operand, pointwise, target } from './pointwise.ts';
-import { input, scalarOf } from './strides.ts';
+import { input, scalarOf } from './operator.ts';
 
 // Registers are few and shader compilers slow: longer chains become several kernels.
 const MOST_TERMS = 32;

@@ -8,22 +8,22 @@ import {
 import { walkRank, walkValues } from '../../../shaders/walk.ts';
 import { around, stridesOf } from '../../ops/shapes.ts';
 import { sizeOf } from '../../tensor.ts';
-import type { Lower, Lowering } from '../lowering.ts';
+import type { Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
-import { axisOf, collapse, input, runItems, scalarOf, textOf } from './strides.ts';
+import { input, runItems, scalarOf, type LowerOf } from './operator.ts';
+import { collapse } from './strides.ts';
 
-const gather: Lower = (ctx) => {
-  const { dims } = input(ctx, 0);
-  const [, size, inner] = around(dims, axisOf(ctx, 0, dims.length));
+const gather: LowerOf<'Gather'> = (ctx) => {
+  const [, size, inner] = around(input(ctx, 0).dims, ctx.params.axis);
   const n = sizeOf(input(ctx, 1).dims);
   const buffers = { data: ctx.read(0), indices: ctx.read(1), out: ctx.write(0) };
   runItems(ctx, gatherKernel, sizeOf(ctx.outputs[0]!.dims), buffers, { n, size, inner });
 };
 
-const gatherElements: Lower = (ctx) => {
+const gatherElements: LowerOf<'GatherElements'> = (ctx) => {
+  const { axis } = ctx.params;
   const { dims } = input(ctx, 0);
   const strides = stridesOf(dims);
-  const axis = axisOf(ctx, 0, dims.length);
   const rank = walkRank(dims.length);
   const simple = collapse(ctx.outputs[0]!.dims, { s: strides.with(axis, 0) });
   const buffers = { data: ctx.read(0), indices: ctx.read(1), out: ctx.write(0) };
@@ -42,15 +42,15 @@ function copied(ctx: Lowering): BufferId {
   return out;
 }
 
-const scatterElements: Lower = (ctx) => {
+const scatterElements: LowerOf<'ScatterElements'> = (ctx) => {
+  const { axis, reduction } = ctx.params;
   const { type, dims } = input(ctx, 0);
   const indices = input(ctx, 1).dims;
-  const axis = axisOf(ctx, 0, dims.length);
   const [into, from] = [stridesOf(dims), stridesOf(indices)];
   const rank = walkRank(dims.length);
   const lines = indices.with(axis, Math.min(indices[axis]!, 1));
   const simple = collapse(lines, { s: into, u: from });
-  const kernel = scatterElementsKernel(rank, scalarOf(type), textOf(ctx, 'reduction', 'none'));
+  const kernel = scatterElementsKernel(rank, scalarOf(type), reduction);
   const buffers = { indices: ctx.read(1), updates: ctx.read(2), out: copied(ctx) };
   runItems(
     ctx,
@@ -68,7 +68,7 @@ const scatterElements: Lower = (ctx) => {
   );
 };
 
-const scatterND: Lower = (ctx) => {
+const scatterND: LowerOf<'ScatterND'> = (ctx) => {
   const { type, dims } = input(ctx, 0);
   const indices = input(ctx, 1).dims;
   const depth = indices.at(-1)!;
@@ -79,7 +79,7 @@ const scatterND: Lower = (ctx) => {
     uniforms[`size${k}`] = dims[k]!;
     uniforms[`step${k}`] = strides[k]!;
   }
-  const kernel = scatterKernel(depth, scalarOf(type), textOf(ctx, 'reduction', 'none'));
+  const kernel = scatterKernel(depth, scalarOf(type), ctx.params.reduction);
   const inner = sizeOf(dims.slice(depth));
   const flops = inner * uniforms['n']!;
   runItems(
@@ -93,7 +93,7 @@ const scatterND: Lower = (ctx) => {
 };
 
 /** Operators that look up by index. */
-export const gathers: Readonly<Record<string, Lower>> = {
+export const gathers = {
   Gather: gather,
   GatherElements: gatherElements,
   ScatterElements: scatterElements,

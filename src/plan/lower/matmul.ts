@@ -7,11 +7,13 @@ import {
 } from '../../../shaders/matmul.ts';
 import { gridOf } from '../../../shaders/kernel.ts';
 import { walkRank, walkValues } from '../../../shaders/walk.ts';
+import { unsupported } from '../../ops/define.ts';
 import { broadcastDims, broadcastStrides } from '../../ops/shapes.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering, PlanValue } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
-import { collapse, input, isSoftware, numberOf, scalarOf, unsupported } from './strides.ts';
+import { input, isSoftware, scalarOf, type LowerOf } from './operator.ts';
+import { collapse } from './strides.ts';
 
 /** A product A [batch, M, K] · B [batch, K, N], either transposed in its last two axes. */
 export interface Product {
@@ -64,7 +66,8 @@ export function multiply(ctx: Lowering, product: Product, out: BufferId): void {
   const type = scalarOf(b.type);
   const float = type === 'f32';
   if (!float && (alpha !== 1 || (c?.beta ?? 1) !== 1)) {
-    throw unsupported(ctx, 'integers with alpha or beta');
+    const what = 'alpha or beta of a product of integers';
+    throw unsupported(ctx.path, what, `${alpha} and ${c?.beta ?? 1}`, '1');
   }
   // Neighbouring columns should be neighbours in memory; constants can be turned beforehand.
   const turns = transB && b.constant && float;
@@ -123,12 +126,11 @@ const matMul: Lower = (ctx) => {
   multiply(ctx, { a: buffer, b, m: rows, n, k, batch }, out);
 };
 
-const gemm: Lower = (ctx) => {
+const gemm: LowerOf<'Gemm'> = (ctx) => {
+  const { transA, transB, alpha, beta } = ctx.params;
   const [a, b] = [input(ctx, 0), input(ctx, 1)];
-  const [transA, transB] = [numberOf(ctx, 'transA', 0) !== 0, numberOf(ctx, 'transB', 0) !== 0];
   const [m, n] = ctx.outputs[0]!.dims as [number, number];
   const k = a.dims[transA ? 0 : 1]!;
-  const [alpha, beta] = [numberOf(ctx, 'alpha', 1), numberOf(ctx, 'beta', 1)];
   const bias = ctx.inputs[2];
   const c = bias && { buffer: ctx.read(2), strides: broadcastStrides(bias.dims, [m, n]), beta };
   const product = { a: ctx.read(0), b, m, n, k, transA, transB, alpha, ...(c && { c }) };
@@ -136,4 +138,4 @@ const gemm: Lower = (ctx) => {
 };
 
 /** Matrix products. */
-export const products: Readonly<Record<string, Lower>> = { MatMul: matMul, Gemm: gemm };
+export const products = { MatMul: matMul, Gemm: gemm };

@@ -1,23 +1,14 @@
 // Operators that move elements without looking at them, and those that only change a shape.
-import { type PadMode, copyKernel, padKernel } from '../../../shaders/copy.ts';
+import { copyKernel, padKernel } from '../../../shaders/copy.ts';
 import { reverseKernel } from '../../../shaders/gather.ts';
 import { walkRank, walkValues } from '../../../shaders/walk.ts';
-import { stridesOf } from '../../ops/shapes.ts';
+import { offsetOf, stridesOf } from '../../ops/shapes.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
 import { type Operand, operand, pointwise, stridesInto, target } from './pointwise.ts';
-import {
-  axisOf,
-  collapse,
-  hostOf,
-  input,
-  listOf,
-  numberOf,
-  runItems,
-  scalarOf,
-  textOf,
-} from './strides.ts';
+import { input, runItems, scalarOf, type LowerOf } from './operator.ts';
+import { collapse } from './strides.ts';
 
 /** Where one side of a copy begins, and its steps along each axis. */
 export interface Side {
@@ -108,10 +99,9 @@ const view: Lower = (ctx) => {
   }
 };
 
-const transpose: Lower = (ctx) => {
+const transpose: LowerOf<'Transpose'> = (ctx) => {
   const from = elementsOf(ctx, 0);
-  const order = listOf(ctx, 'perm') ?? [...from.dims.keys()].toReversed();
-  const strides = order.map((axis) => from.strides[axis]!);
+  const strides = ctx.params.perm.map((axis) => from.strides[axis]!);
   // Reading across the grain is slow: once at most.
   yieldElements(ctx, from, strides, from.start, 0, 1);
 };
@@ -121,36 +111,25 @@ const expand: Lower = (ctx) => {
   yieldElements(ctx, from, stridesInto(from, ctx.outputs[0]!.dims), from.start);
 };
 
-const tile: Lower = (ctx) => {
+const tile: LowerOf<'Tile'> = (ctx) => {
+  const { repeats } = ctx.params;
   const from = elementsOf(ctx, 0);
-  const repeats = hostOf(ctx, 1)!;
   // Each axis becomes two: which copy, then the place in it.
   const dims = from.dims.flatMap((dim, axis) => [repeats[axis]!, dim]);
   const strides = from.strides.flatMap((stride) => [0, stride]);
   copy(ctx, dims, { ...from, strides }, { buffer: ctx.write(0), strides: stridesOf(dims) });
 };
 
-const slice: Lower = (ctx) => {
+const slice: LowerOf<'Slice'> = (ctx) => {
+  const { starts, steps } = ctx.params;
   const from = elementsOf(ctx, 0);
-  const starts = hostOf(ctx, 1)!;
-  const axes = hostOf(ctx, 3) ?? [...starts.keys()];
-  const steps = hostOf(ctx, 4) ?? starts.map(() => 1);
-  const strides = [...from.strides];
-  let { start } = from;
-  axes.forEach((given, i) => {
-    const axis = given < 0 ? given + from.dims.length : given;
-    const size = from.dims[axis]!;
-    const first = starts[i]! < 0 ? starts[i]! + size : starts[i]!;
-    const last = steps[i]! > 0 ? size : size - 1;
-    start += Math.min(Math.max(first, 0), last) * from.strides[axis]!;
-    strides[axis] = from.strides[axis]! * steps[i]!;
-  });
-  yieldElements(ctx, from, strides, start);
+  const strides = from.strides.map((stride, axis) => stride * steps[axis]!);
+  yieldElements(ctx, from, strides, from.start + offsetOf(starts, from.strides));
 };
 
-const split: Lower = (ctx) => {
+const split: LowerOf<'Split'> = (ctx) => {
+  const { axis } = ctx.params;
   const from = elementsOf(ctx, 0);
-  const axis = axisOf(ctx, 0, from.dims.length);
   let { start } = from;
   ctx.outputs.forEach((out, slot) => {
     if (ctx.wanted(slot)) yieldElements(ctx, from, from.strides, start, slot);
@@ -158,11 +137,10 @@ const split: Lower = (ctx) => {
   });
 };
 
-const concat: Lower = (ctx) => {
+const concat: LowerOf<'Concat'> = (ctx) => {
   if (ctx.inputs.length === 1) return ctx.alias(0, 0);
-  const { dims } = ctx.outputs[0]!;
-  const strides = stridesOf(dims);
-  const axis = axisOf(ctx, 0, dims.length);
+  const { axis } = ctx.params;
+  const strides = stridesOf(ctx.outputs[0]!.dims);
   const out = ctx.write(0);
   let start = 0;
   for (const slot of ctx.inputs.keys()) {
@@ -172,13 +150,9 @@ const concat: Lower = (ctx) => {
   }
 };
 
-const pad: Lower = (ctx) => {
+const pad: LowerOf<'Pad'> = (ctx) => {
+  const { mode, before } = ctx.params;
   const { type, dims } = input(ctx, 0);
-  const pads = hostOf(ctx, 1)!;
-  const given = hostOf(ctx, 3) ?? [...dims.keys()];
-  const before = dims.map(() => 0);
-  given.forEach((axis, i) => (before[axis < 0 ? axis + dims.length : axis] = pads[i]!));
-  const mode = textOf(ctx, 'mode', 'constant') as PadMode;
   const value = ctx.inputs[2] ?? {
     type,
     dims: [1],
@@ -202,9 +176,10 @@ const pad: Lower = (ctx) => {
   runItems(ctx, padKernel(rank, mode), sizeOf(ctx.outputs[0]!.dims), buffers, uniforms);
 };
 
-const trilu: Lower = (ctx) => {
+const trilu: LowerOf<'Trilu'> = (ctx) => {
+  const { upper, k } = ctx.params;
   const [rows, columns] = ctx.outputs[0]!.dims.slice(-2) as [number, number];
-  const side = numberOf(ctx, 'upper', 1) === 0 ? '<=' : '>=';
+  const side = upper ? '>=' : '<=';
   const place = 'i32(i % params.columns) - i32(i / params.columns % params.rows)';
   pointwise(
     ctx,
@@ -214,16 +189,16 @@ const trilu: Lower = (ctx) => {
       uniforms: {
         rows: ['u32', rows],
         columns: ['u32', columns],
-        k: ['i32', hostOf(ctx, 1)?.[0] ?? 0],
+        k: ['i32', k],
       },
     },
     target(ctx),
   );
 };
 
-const oneHot: Lower = (ctx) => {
+const oneHot: LowerOf<'OneHot'> = (ctx) => {
+  const { axis } = ctx.params;
   const indices = operand(ctx, 0);
-  const axis = axisOf(ctx, -1, indices.dims.length + 1);
   const { dims } = ctx.outputs[0]!;
   const depth = dims[axis]!;
   const inner = sizeOf(indices.dims.slice(axis));
@@ -242,48 +217,44 @@ const oneHot: Lower = (ctx) => {
   );
 };
 
-const reverseSequence: Lower = (ctx) => {
+const reverseSequence: LowerOf<'ReverseSequence'> = (ctx) => {
+  const { batchAxis, timeAxis } = ctx.params;
   const { dims } = input(ctx, 0);
   const strides = stridesOf(dims);
-  const [batch, time] = [numberOf(ctx, 'batch_axis', 1), numberOf(ctx, 'time_axis', 0)];
   runItems(
     ctx,
     reverseKernel,
     sizeOf(dims),
     { data: ctx.read(0), lengths: ctx.read(1), out: ctx.write(0) },
     {
-      rows: dims[batch]!,
-      rowStep: strides[batch]!,
-      steps: dims[time]!,
-      step: strides[time]!,
+      rows: dims[batchAxis]!,
+      rowStep: strides[batchAxis]!,
+      steps: dims[timeAxis]!,
+      step: strides[timeAxis]!,
     },
   );
 };
 
 // Only what is too large to be made on the host gets here.
-const constantOfShape: Lower = (ctx) => {
-  const value = ctx.node.attributes['value'];
-  const number = typeof value === 'object' && 'data' in value ? Number(value.data[0]) : 0;
-  const uniforms = { value: ['f32', number] } as const;
+const constantOfShape: LowerOf<'ConstantOfShape'> = (ctx) => {
+  const uniforms = { value: ['f32', ctx.params.value] } as const;
   pointwise(ctx, [], { expression: 'params.value', uniforms }, target(ctx));
 };
 
-const range: Lower = (ctx) => {
+const range: LowerOf<'Range'> = (ctx) => {
+  const { start, delta } = ctx.params;
   const type = scalarOf(ctx.outputs[0]!.type);
-  const uniforms = {
-    first: [type, hostOf(ctx, 0)![0]!],
-    each: [type, hostOf(ctx, 2)![0]!],
-  } as const;
+  const uniforms = { start: [type, start], delta: [type, delta] } as const;
   pointwise(
     ctx,
     [],
-    { expression: `params.first + ${type}(i) * params.each`, uniforms },
+    { expression: `params.start + ${type}(i) * params.delta`, uniforms },
     target(ctx),
   );
 };
 
 /** Operators that move elements or only change a shape. */
-export const movers: Readonly<Record<string, Lower>> = {
+export const movers = {
   Reshape: view,
   Flatten: view,
   Squeeze: view,

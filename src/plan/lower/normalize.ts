@@ -2,11 +2,11 @@
 import { literal } from '../../../shaders/wgsl.ts';
 import { broadcastStrides, stridesOf } from '../../ops/shapes.ts';
 import { sizeOf } from '../../tensor.ts';
-import type { Lower, Lowering } from '../lowering.ts';
+import type { Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
 import { copy } from './move.ts';
 import { FOLDS, fold } from './reduce.ts';
-import { axisOf, input, numberOf } from './strides.ts';
+import { input, type LowerOf } from './operator.ts';
 
 const folds = [
   FOLDS.sum('total', 'x'),
@@ -14,8 +14,9 @@ const folds = [
 ];
 const MEAN = 'total / f32(params.size)';
 
-const inverse = (ctx: Lowering): string =>
-  `1.0 / sqrt(squares / f32(params.size) + ${literal(numberOf(ctx, 'epsilon', 1e-5))})`;
+/** WGSL of 1 / √(variance + ε). */
+const inverseDeviation = ({ params }: Lowering<{ readonly epsilon: number }>): string =>
+  `1.0 / sqrt(squares / f32(params.size) + ${literal(params.epsilon)})`;
 
 /** Where the parameters of an element are: (row mod `cycle`) · `each` + place in the row / `run`. */
 interface Parameters {
@@ -26,7 +27,7 @@ interface Parameters {
 
 /** The normalized elements, scaled and shifted, to output 0. */
 function normalize(
-  ctx: Lowering,
+  ctx: Lowering<{ readonly epsilon: number }>,
   axes: readonly number[],
   dims: readonly number[],
   [scale, bias]: readonly BufferId[],
@@ -37,16 +38,16 @@ function normalize(
   const work = {
     folds,
     each: true,
-    result: `(x - ${MEAN}) * (${inverse(ctx)}) * scale${parameter}${shift}`,
+    result: `(x - ${MEAN}) * (${inverseDeviation(ctx)}) * scale${parameter}${shift}`,
     buffers: { scale: scale!, ...(bias !== undefined && { bias }) },
     uniforms: { ...at },
   };
   fold(ctx, axes, work, 0, dims);
 }
 
-const layerNormalization: Lower = (ctx) => {
+const layerNormalization: LowerOf<'LayerNormalization'> = (ctx) => {
+  const { axis } = ctx.params;
   const { dims } = input(ctx, 0);
-  const axis = axisOf(ctx, -1, dims.length);
   const axes = [...dims.keys()].slice(axis);
   const inner = dims.slice(axis);
   const size = sizeOf(inner);
@@ -71,19 +72,19 @@ const layerNormalization: Lower = (ctx) => {
     normalize(ctx, axes, dims, slots.map(parameter), at);
   }
   if (ctx.wanted(1)) fold(ctx, axes, { folds: folds.slice(0, 1), result: MEAN }, 1);
-  if (ctx.wanted(2)) fold(ctx, axes, { folds, result: inverse(ctx) }, 2);
+  if (ctx.wanted(2)) fold(ctx, axes, { folds, result: inverseDeviation(ctx) }, 2);
 };
 
-const instanceNormalization: Lower = (ctx) => {
+const instanceNormalization: LowerOf<'InstanceNormalization'> = (ctx) => {
   const { dims } = input(ctx, 0);
   const axes = [...dims.keys()].slice(2);
   const run = Math.max(sizeOf(dims.slice(2)), 1);
   normalize(ctx, axes, dims, [ctx.read(1), ctx.read(2)], { cycle: dims[1]!, each: 1, run });
 };
 
-const groupNormalization: Lower = (ctx) => {
+const groupNormalization: LowerOf<'GroupNormalization'> = (ctx) => {
+  const { groups } = ctx.params;
   const { dims } = input(ctx, 0);
-  const groups = numberOf(ctx, 'num_groups', 1);
   const each = dims[1]! / groups;
   // Rows are whole groups of channels, so the input is read as [batch, groups, channels / groups · area].
   const area = sizeOf(dims.slice(2));
@@ -93,7 +94,7 @@ const groupNormalization: Lower = (ctx) => {
 };
 
 /** Normalizations. */
-export const normalizations: Readonly<Record<string, Lower>> = {
+export const normalizations = {
   LayerNormalization: layerNormalization,
   InstanceNormalization: instanceNormalization,
   GroupNormalization: groupNormalization,

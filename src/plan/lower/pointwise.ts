@@ -5,7 +5,8 @@ import { stridesOf } from '../../ops/shapes.ts';
 import { type DataType, sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
-import { collapse, input, runItems, scalarOf } from './strides.ts';
+import { input, runItems, scalarOf } from './operator.ts';
+import { collapse } from './strides.ts';
 
 /** Elements of a buffer: all of it in order, unless strides say which. */
 export interface Operand {

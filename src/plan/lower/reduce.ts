@@ -6,7 +6,8 @@ import { around, stridesOf } from '../../ops/shapes.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
-import { axisOf, collapse, hostOf, input, numberOf, runItems, scalarOf } from './strides.ts';
+import { input, mapValues, runItems, scalarOf, type LowerOf } from './operator.ts';
+import { collapse } from './strides.ts';
 
 // What every number is above or below. WGSL has no infinity, not even by bitcast of a constant, but
 // bits that only a run knows may be one: a row of that many elements is none.
@@ -122,7 +123,7 @@ const MOST: Fold = { ...FOLDS.max('most'), initial: '-3.4028234e38' };
 const one = (folded: Fold, result = 'm') => ({ folds: [folded], result });
 const { sum, max, min } = FOLDS;
 
-const REDUCTIONS: Readonly<Record<string, Reduction>> = {
+const REDUCTIONS = {
   ReduceSum: (type) => one(sum('m', 'x', type)),
   ReduceMean: (type) => one(sum('m', 'x', type), `m / ${type}(params.size)`),
   ReduceMax: (type) => one(max('m', 'x', type)),
@@ -141,17 +142,12 @@ const REDUCTIONS: Readonly<Record<string, Reduction>> = {
     // Of nothing, or of infinities alone, it is what is the largest.
     result: `${type}(select(most + log(m), bound, (bitcast<u32>(bound) & 0x7fffffffu) == 0x7f800000u))`,
   }),
-};
+} satisfies Record<string, Reduction>;
 
 const reduction =
-  (choose: Reduction): Lower =>
-  (ctx) => {
-    const { type, dims } = input(ctx, 0);
-    const given = hostOf(ctx, 1) ?? [];
-    const all = given.length === 0 && numberOf(ctx, 'noop_with_empty_axes', 0) === 0;
-    const axes = given.map((axis) => (axis < 0 ? axis + dims.length : axis));
-    fold(ctx, all ? [...dims.keys()] : axes, choose(scalarOf(type)));
-  };
+  (choose: Reduction): LowerOf<keyof typeof REDUCTIONS> =>
+  (ctx) =>
+    fold(ctx, ctx.params.axes, choose(scalarOf(input(ctx, 0).type)));
 
 const spatial =
   (choose: Reduction): Lower =>
@@ -161,12 +157,11 @@ const spatial =
   };
 
 const softmax =
-  (result: string): Lower =>
+  (result: string): LowerOf<'Softmax' | 'LogSoftmax'> =>
   (ctx) => {
-    const { dims } = input(ctx, 0);
     const exponential = 'exp(max(x - most, -87.0))'; // beyond that exp may be NaN on some drivers
     const folds = [MOST, sum('total', exponential)];
-    fold(ctx, [axisOf(ctx, -1, dims.length)], {
+    fold(ctx, [ctx.params.axis], {
       folds,
       each: true,
       result: result.replace('EXP', exponential),
@@ -174,25 +169,21 @@ const softmax =
   };
 
 const argument =
-  (largest: boolean): Lower =>
+  (largest: boolean): LowerOf<'ArgMax' | 'ArgMin'> =>
   (ctx) => {
-    const { type, dims } = input(ctx, 0);
-    const last = numberOf(ctx, 'select_last_index', 0) !== 0;
+    const { axis, selectLast } = ctx.params;
+    const { type } = input(ctx, 0);
     const best = (largest ? max : min)('best', 'x', scalarOf(type));
-    const place = last
+    const place = selectLast
       ? max('place', 'select(0, i32(r), x == best)', 'i32')
       : min('place', `select(${HIGHEST.i32}, i32(r), x == best)`, 'i32');
-    fold(ctx, [axisOf(ctx, 0, dims.length)], { folds: [best, place], result: 'place' });
+    fold(ctx, [axis], { folds: [best, place], result: 'place' });
   };
 
-const cumSum: Lower = (ctx) => {
+const cumSum: LowerOf<'CumSum'> = (ctx) => {
+  const { axis, exclusive, reverse } = ctx.params;
   const { type, dims } = input(ctx, 0);
-  const axis = hostOf(ctx, 1)![0]!;
-  const [outer, n, inner] = around(dims, axis < 0 ? axis + dims.length : axis);
-  const [exclusive, reverse] = [
-    numberOf(ctx, 'exclusive', 0) !== 0,
-    numberOf(ctx, 'reverse', 0) !== 0,
-  ];
+  const [outer, n, inner] = around(dims, axis);
   const buffers = { data: ctx.read(0), out: ctx.write(0) };
   runItems(ctx, scanKernel(scalarOf(type), exclusive, reverse), outer * inner, buffers, {
     n,
@@ -200,15 +191,15 @@ const cumSum: Lower = (ctx) => {
   });
 };
 
-const topK: Lower = (ctx) => {
+const topK: LowerOf<'TopK'> = (ctx) => {
+  const { axis, k, largest } = ctx.params;
   const { type, dims } = input(ctx, 0);
-  const [outer, size, inner] = around(dims, axisOf(ctx, -1, dims.length));
-  const k = hostOf(ctx, 1)![0]!;
+  const [outer, size, inner] = around(dims, axis);
   const count = outer * inner;
   const places = ctx.outputs.length > 1 ? ctx.write(1) : ctx.scratch(count * k, 'places');
   const buffers = { data: ctx.read(0), values: ctx.write(0), places };
   if (count === 0 || k === 0) return;
-  const kernel = topKernel(scalarOf(type), numberOf(ctx, 'largest', 1) !== 0);
+  const kernel = topKernel(scalarOf(type), largest);
   ctx.dispatch(
     kernel,
     gridOf(count, 1),
@@ -219,10 +210,10 @@ const topK: Lower = (ctx) => {
 };
 
 /** Operators that fold or look along axes. */
-export const reducers: Readonly<Record<string, Lower>> = {
-  ...Object.fromEntries(Object.entries(REDUCTIONS).map(([name, r]) => [name, reduction(r)])),
-  GlobalAveragePool: spatial(REDUCTIONS['ReduceMean']!),
-  GlobalMaxPool: spatial(REDUCTIONS['ReduceMax']!),
+export const reducers = {
+  ...mapValues(REDUCTIONS, reduction),
+  GlobalAveragePool: spatial(REDUCTIONS.ReduceMean),
+  GlobalMaxPool: spatial(REDUCTIONS.ReduceMax),
   Softmax: softmax('EXP / total'),
   LogSoftmax: softmax('x - most - log(total)'),
   ArgMax: argument(true),
