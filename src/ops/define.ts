@@ -1,6 +1,6 @@
 // How operators are written: one function from a node and its inputs to its outputs, each with a
 // type, a shape, and a way to fill in the numbers. `infer` stops before the numbers.
-import { RnnError } from '../errors.ts';
+import { RnnError, type RnnErrorCode } from '../errors.ts';
 import type { Attribute, Node } from '../graph.ts';
 import { isFloat, sizeOf, type DataType } from '../tensor.ts';
 import type { HostValue, Inputs, Operator, ValueType } from './operator.ts';
@@ -61,32 +61,19 @@ export interface Call extends Attributes {
   data(slot: number): Float64Array;
 }
 
-/** Says that shapes do not fit together. */
-export function mismatch(path: string, what: string, got: unknown, expected: unknown): RnnError {
-  return new RnnError(
-    'SHAPE_MISMATCH',
-    path,
-    `${what}, got ${String(got)}, expected ${String(expected)}`,
-  );
-}
+const errorOf =
+  (code: RnnErrorCode) =>
+  (path: string, what: string, got: unknown, expected: unknown): RnnError =>
+    new RnnError(code, path, `${what}, got ${String(got)}, expected ${String(expected)}`);
 
-/** Says that an attribute, a type or a missing input makes no sense. */
-export function invalid(path: string, what: string, got: unknown, expected: unknown): RnnError {
-  return new RnnError(
-    'INVALID_MODEL',
-    path,
-    `${what}, got ${String(got)}, expected ${String(expected)}`,
-  );
-}
+/** The error for shapes that do not fit together. */
+export const mismatch = errorOf('SHAPE_MISMATCH');
 
-/** Says that an operator cannot do what a node asks of it. */
-export function unsupported(path: string, what: string, got: unknown, expected: unknown): RnnError {
-  return new RnnError(
-    'UNSUPPORTED_OPERATOR',
-    path,
-    `${what}, got ${String(got)}, expected ${String(expected)}`,
-  );
-}
+/** The error for an attribute, a type or a missing input that makes no sense. */
+export const invalid = errorOf('INVALID_MODEL');
+
+/** The error for what an operator, or its kernel, cannot do. */
+export const unsupported = errorOf('UNSUPPORTED_OPERATOR');
 
 /** Refuses an input whose shape is not `dims`. */
 export function expectDims(path: string, got: Dims, dims: Dims, meaning: string): void {
@@ -158,12 +145,8 @@ export function callOf(
       if (inputs[slot] === undefined) return undefined;
       const value = host(slot);
       if (value === undefined) {
-        throw new RnnError(
-          'UNSUPPORTED_OPERATOR',
-          at(slot),
-          `the shape of ${node.op} '${node.name}' depends on numbers that only running the model ` +
-            `tells, got '${node.inputs[slot]}', expected a value known before the run`,
-        );
+        const what = `an input that the shape of ${node.op} '${node.name}' depends on`;
+        throw unsupported(at(slot), what, `'${node.inputs[slot]}'`, 'a value known before the run');
       }
       return [...value.data];
     },

@@ -1,7 +1,6 @@
 // Normalisation layers, as in inference.
-import { RnnError } from '../errors.ts';
 import { sizeOf } from '../tensor.ts';
-import { define, expectDims, invalid, mismatch, type Call } from './define.ts';
+import { define, expectDims, invalid, mismatch, unsupported, type Call } from './define.ts';
 import { axisOf, broadcastDims, show, stretch } from './shapes.ts';
 
 /** Mean and 1/√(variance + ε) of some numbers. */
@@ -67,8 +66,7 @@ function channelled(call: Call, slots: readonly number[]) {
 const batchNormalization = define('BatchNormalization', [5, 5], (call) => {
   const { type, dims, channels, area, epsilon } = channelled(call, [1, 2, 3, 4]);
   if (call.flag('training_mode', false)) {
-    const what = 'BatchNormalization in training, got 1, expected 0';
-    throw new RnnError('UNSUPPORTED_OPERATOR', `${call.path}.training_mode`, what);
+    throw unsupported(`${call.path}.training_mode`, 'BatchNormalization in training', 1, 0);
   }
   const fill = (out: Float64Array): void => {
     const [x, scale, bias, mean, variance] = [0, 1, 2, 3, 4].map(call.data);

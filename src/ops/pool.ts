@@ -1,7 +1,13 @@
 // Pooling: one number for each window, or for each whole channel.
-import { RnnError } from '../errors.ts';
 import { sizeOf } from '../tensor.ts';
-import { define, mismatch, type Call, type Description, type Output } from './define.ts';
+import {
+  define,
+  mismatch,
+  unsupported,
+  type Call,
+  type Description,
+  type Output,
+} from './define.ts';
 import { forEachIndex, show } from './shapes.ts';
 import { slide, tapsAt, type Sliding } from './window.ts';
 
@@ -62,8 +68,7 @@ const sum = (values: Float64Array): number => values.reduce((a, b) => a + b, 0);
 export const pools = [
   define('MaxPool', [1, 1], (call) => {
     if (call.flag('storage_order', false)) {
-      const what = 'column-major indices, got 1, expected 0';
-      throw new RnnError('UNSUPPORTED_OPERATOR', `${call.path}.storage_order`, what);
+      throw unsupported(`${call.path}.storage_order`, 'column-major indices', 1, 0);
     }
     return pooling(call, [
       (x, offsets, from) => x[largest(x, offsets, from)] ?? -Infinity,

@@ -1,8 +1,15 @@
 // Operators that map each element by itself.
 import { ACTIVATIONS, type Activation } from '../cells/index.ts';
-import { RnnError } from '../errors.ts';
 import { DATA_TYPES, type DataType } from '../tensor.ts';
-import { define, defineEach, invalid, type Call, type Kind, type Output } from './define.ts';
+import {
+  define,
+  defineEach,
+  invalid,
+  unsupported,
+  type Call,
+  type Kind,
+  type Output,
+} from './define.ts';
 import { storing } from './value.ts';
 
 type Unary = (x: number) => number;
@@ -123,11 +130,7 @@ export const unaries = [
   }),
   define('Dropout', [1, 3], (call) => {
     if ((call.host(2)?.data[0] ?? 0) !== 0) {
-      throw new RnnError(
-        'UNSUPPORTED_OPERATOR',
-        call.at(2),
-        'Dropout in training, got true, expected false',
-      );
+      throw unsupported(call.at(2), 'Dropout in training', 'true', 'false');
     }
     const output = mapping(call, 'any', (x) => x);
     return [output, { ...output, type: 'bool', fill: (out) => out.fill(1) }];
