@@ -2,12 +2,13 @@
 import { sizeOf } from '../tensor.ts';
 import { define, expectDims, invalid, mismatch, type Call } from './define.ts';
 import { sameType } from './elementwise.ts';
-import { forEachIndex, show, type Dims } from './shapes.ts';
+import { forEachIndex } from './indexing.ts';
+import { show, type Dims } from './shapes.ts';
 import { AUTO_PAD, explicitPads, reach, slide, slidingAttributes, tapsAt } from './window.ts';
 
 /** Checks X, W and B against each other; `transposed` weights have their channels swapped. */
 function operands(call: Call, transposed: boolean) {
-  const type = sameType(call, call.optional(2) ? [0, 1, 2] : [0, 1], 'float');
+  sameType(call, call.optional(2) ? [0, 1, 2] : [0, 1], 'float');
   const [x, w] = [call.input(0).dims, call.input(1).dims];
   if (x.length < 3) throw mismatch(call.at(0), 'shape', show(x), '[batch, channels, sizes…]');
   const groups = call.int('group', 1);
@@ -22,11 +23,11 @@ function operands(call: Call, transposed: boolean) {
   const filters = transposed ? w[1]! * groups : w[0]!;
   const bias = call.optional(2);
   if (bias) expectDims(call.at(2), bias.dims, [filters], 'bias of each filter');
-  return { type, batch: x[0]!, channels, groups, filters, kernel, spatial: x.slice(2) };
+  return { batch: x[0]!, channels, groups, filters, kernel, spatial: x.slice(2) };
 }
 
 const conv = define('Conv', [2, 3], (call) => {
-  const { type, batch, channels, groups, filters, kernel, spatial } = operands(call, false);
+  const { batch, channels, groups, filters, kernel, spatial } = operands(call, false);
   const { windows, counts } = slide(call, spatial, kernel);
   const fill = (out: Float64Array): void => {
     const [x, w, bias] = [call.data(0), call.data(1), call.host(2)?.data];
@@ -48,7 +49,7 @@ const conv = define('Conv', [2, 3], (call) => {
       }
     });
   };
-  const outputs = [{ type, dims: [batch, filters, ...counts], fill }];
+  const outputs = [{ dims: [batch, filters, ...counts], fill }];
   return { params: { ...windows, groups }, outputs };
 });
 
@@ -86,7 +87,7 @@ function transposedSizes(call: Call, spatial: Dims, kernel: Dims) {
 }
 
 const convTranspose = define('ConvTranspose', [2, 3], (call) => {
-  const { type, batch, channels, groups, filters, kernel, spatial } = operands(call, true);
+  const { batch, channels, groups, filters, kernel, spatial } = operands(call, true);
   const { windows, sizes } = transposedSizes(call, spatial, kernel);
   const fill = (out: Float64Array): void => {
     const [x, w, bias] = [call.data(0), call.data(1), call.host(2)?.data];
@@ -110,7 +111,7 @@ const convTranspose = define('ConvTranspose', [2, 3], (call) => {
       }
     });
   };
-  const outputs = [{ type, dims: [batch, filters, ...sizes], fill }];
+  const outputs = [{ dims: [batch, filters, ...sizes], fill }];
   return { params: { ...windows, groups }, outputs };
 });
 

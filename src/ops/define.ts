@@ -7,7 +7,8 @@ import type { HostValue, Inputs, Operator, ValueType } from './operator.ts';
 import { show, type Dims } from './shapes.ts';
 
 /** One output: `fill` writes its numbers and may read those of the inputs. */
-export interface Output extends ValueType {
+export interface Output {
+  readonly dims: Dims;
   readonly fill: (out: Float64Array) => void;
 }
 
@@ -27,39 +28,6 @@ const KINDS: Readonly<Record<Kind, (type: DataType) => boolean>> = {
  * of a recurrent model, within what engines allocate.
  */
 export const MAX_ELEMENTS = 2 ** 28;
-
-/** The attributes of a node, checked; a missing one has its default, or is an error without one. */
-export interface Attributes {
-  int(name: string, fallback?: number): number;
-  float(name: string, fallback: number): number;
-  flag(name: string, fallback: boolean): boolean;
-  ints(name: string): readonly number[] | undefined;
-  /** One of the choices; the first is the default. */
-  text<T extends string>(name: string, choices: readonly T[]): T;
-}
-
-/** What an operator sees of its node. */
-export interface Call extends Attributes {
-  readonly node: Node;
-  readonly path: string;
-  readonly inputs: Inputs<ValueType>;
-  /** The path of an input. */
-  at(slot: number): string;
-  /** Type and shape of an input that must be there. */
-  input(slot: number, kind?: Kind): ValueType;
-  /** Type and shape of an input that may be left out. */
-  optional(slot: number, kind?: Kind): ValueType | undefined;
-  /** The numbers of an input, where they are known. */
-  host(slot: number): HostValue | undefined;
-  /** Numbers of an input that the output's shape depends on; undefined when it is left out. */
-  numbers(slot: number): readonly number[] | undefined;
-  /** The one number of a required input that the output's shape depends on. */
-  scalar(slot: number): number;
-  /** A shape read from the numbers of an input. */
-  shape(slot: number): number[];
-  /** Numbers of an input; inside `fill` only. */
-  data(slot: number): Float64Array;
-}
 
 const errorOf =
   (code: RnnErrorCode) =>
@@ -82,91 +50,130 @@ export function expectDims(path: string, got: Dims, dims: Dims, meaning: string)
   }
 }
 
-/** Reads the attributes of a node. Errors have the path of the attribute. */
-export function attributesOf({ op, attributes }: Node, path: string): Attributes {
-  const read = <T extends Attribute>(
+/** The attributes of a node, checked; a missing one has its default, or is an error without one. */
+export class Attributes {
+  readonly node: Node;
+  readonly path: string;
+
+  constructor(node: Node, path: string) {
+    this.node = node;
+    this.path = path;
+  }
+
+  #read<T extends Attribute>(
     name: string,
     fallback: T | undefined,
     accepts: (value: unknown) => boolean,
     expected: string,
-  ): T => {
-    const value = attributes[name] ?? fallback;
-    if (!accepts(value)) {
-      throw invalid(`${path}.${name}`, `attribute of ${op}`, value ?? 'nothing', expected);
-    }
-    return value as T;
-  };
-  return {
-    int: (name, fallback) => read(name, fallback, Number.isSafeInteger, 'a whole number'),
-    float: (name, fallback) => read(name, fallback, (v) => typeof v === 'number', 'a number'),
-    flag: (name, fallback) =>
-      Number(read(name, fallback, (v) => Number.isInteger(Number(v)), '0 or 1')) !== 0,
-    ints: (name) =>
-      read<readonly number[] | (undefined & number[])>(
-        name,
-        undefined,
-        (v) => v === undefined || (Array.isArray(v) && v.every(Number.isSafeInteger)),
-        'whole numbers',
-      ),
-    text: (name, choices) =>
-      read(name, choices[0], (v) => choices.includes(v as never), choices.join(' or ')),
-  };
+  ): T {
+    const value = this.node.attributes[name] ?? fallback;
+    if (accepts(value)) return value as T;
+    const what = `attribute of ${this.node.op}`;
+    throw invalid(`${this.path}.${name}`, what, value ?? 'nothing', expected);
+  }
+
+  int(name: string, fallback?: number): number {
+    return this.#read(name, fallback, Number.isSafeInteger, 'a whole number');
+  }
+
+  float(name: string, fallback: number): number {
+    return this.#read(name, fallback, (value) => typeof value === 'number', 'a number');
+  }
+
+  flag(name: string, fallback: boolean): boolean {
+    const isWhole = (value: unknown): boolean => Number.isInteger(Number(value));
+    return Number(this.#read(name, fallback, isWhole, '0 or 1')) !== 0;
+  }
+
+  ints(name: string): readonly number[] | undefined {
+    const isList = (value: unknown): boolean =>
+      Array.isArray(value) && value.every(Number.isSafeInteger);
+    const given = this.node.attributes[name] !== undefined;
+    return given
+      ? this.#read<readonly number[]>(name, undefined, isList, 'whole numbers')
+      : undefined;
+  }
+
+  /** One of the choices; the first is the default. */
+  text<T extends string>(name: string, choices: readonly T[]): T {
+    const isChoice = (value: unknown): boolean => choices.includes(value as never);
+    return this.#read(name, choices[0], isChoice, choices.join(' or '));
+  }
 }
 
-/** What an operator sees of a node, for those that are not made by {@link define}. */
-export function callOf(
-  node: Node,
-  inputs: Inputs<ValueType>,
-  host: Call['host'],
-  path: string,
-  names?: readonly string[],
-): Call {
-  const at = (slot: number): string => `${path}.${names?.[slot] ?? `inputs[${slot}]`}`;
-  const call: Call = {
-    ...attributesOf(node, path),
-    node,
-    path,
-    inputs,
-    at,
-    optional: (slot, kind = 'any') => {
-      const found = inputs[slot];
-      if (found !== undefined && !KINDS[kind](found.type)) {
-        throw invalid(at(slot), `element type of an input of ${node.op}`, found.type, kind);
-      }
-      return found;
-    },
-    input: (slot, kind) => {
-      const found = call.optional(slot, kind);
-      if (found === undefined) throw invalid(at(slot), `input of ${node.op}`, 'nothing', 'a value');
-      return found;
-    },
-    host,
-    numbers: (slot) => {
-      if (inputs[slot] === undefined) return undefined;
-      const value = host(slot);
-      if (value === undefined) {
-        const what = `an input that the shape of ${node.op} '${node.name}' depends on`;
-        throw unsupported(at(slot), what, `'${node.inputs[slot]}'`, 'a value known before the run');
-      }
-      return [...value.data];
-    },
-    scalar: (slot) => {
-      if (sizeOf(call.input(slot).dims) !== 1) {
-        throw mismatch(at(slot), 'shape', show(inputs[slot]!.dims), 'one number');
-      }
-      return call.numbers(slot)![0]!;
-    },
-    shape: (slot) => {
-      const { dims } = call.input(slot, 'integer');
-      if (dims.length !== 1) throw mismatch(at(slot), 'shape', show(dims), 'one axis');
-      return (call.numbers(slot) ?? []).map((dim, axis) => {
-        if (dim < 0) throw mismatch(`${at(slot)}[${axis}]`, 'size', dim, '0 or more');
-        return dim;
-      });
-    },
-    data: (slot) => host(slot)!.data,
-  };
-  return call;
+/** What an operator sees of its node. */
+export class Call extends Attributes {
+  readonly inputs: Inputs<ValueType>;
+  /** The numbers of an input, where they are known. */
+  readonly host: (slot: number) => HostValue | undefined;
+  readonly #inputNames: readonly string[];
+
+  constructor(
+    node: Node,
+    path: string,
+    inputs: Inputs<ValueType>,
+    host: Call['host'],
+    inputNames: readonly string[],
+  ) {
+    super(node, path);
+    this.inputs = inputs;
+    this.host = host;
+    this.#inputNames = inputNames;
+  }
+
+  /** The path of an input. */
+  at(slot: number): string {
+    return `${this.path}.${this.#inputNames[slot] ?? `inputs[${slot}]`}`;
+  }
+
+  /** Type and shape of an input that may be left out. */
+  optional(slot: number, kind: Kind = 'any'): ValueType | undefined {
+    const found = this.inputs[slot];
+    if (found !== undefined && !KINDS[kind](found.type)) {
+      const what = `element type of an input of ${this.node.op}`;
+      throw invalid(this.at(slot), what, found.type, kind);
+    }
+    return found;
+  }
+
+  /** Type and shape of an input that must be there. */
+  input(slot: number, kind?: Kind): ValueType {
+    const found = this.optional(slot, kind);
+    if (found !== undefined) return found;
+    throw invalid(this.at(slot), `input of ${this.node.op}`, 'nothing', 'a value');
+  }
+
+  /** Numbers of an input that the output's shape depends on; undefined when it is left out. */
+  numbers(slot: number): readonly number[] | undefined {
+    if (this.inputs[slot] === undefined) return undefined;
+    const value = this.host(slot);
+    if (value !== undefined) return [...value.data];
+    const { op, name, inputs } = this.node;
+    const what = `an input that the shape of ${op} '${name}' depends on`;
+    throw unsupported(this.at(slot), what, `'${inputs[slot]}'`, 'a value known before the run');
+  }
+
+  /** The one number of a required input that the output's shape depends on. */
+  scalar(slot: number): number {
+    const { dims } = this.input(slot);
+    if (sizeOf(dims) !== 1) throw mismatch(this.at(slot), 'shape', show(dims), 'one number');
+    return this.numbers(slot)![0]!;
+  }
+
+  /** A shape read from the numbers of an input. */
+  shape(slot: number): number[] {
+    const { dims } = this.input(slot, 'integer');
+    if (dims.length !== 1) throw mismatch(this.at(slot), 'shape', show(dims), 'one axis');
+    return (this.numbers(slot) ?? []).map((dim, axis) => {
+      if (dim < 0) throw mismatch(`${this.at(slot)}[${axis}]`, 'size', dim, '0 or more');
+      return dim;
+    });
+  }
+
+  /** Numbers of an input; inside `fill` only. */
+  data(slot: number): Float64Array {
+    return this.host(slot)!.data;
+  }
 }
 
 /** What else there is to say about an operator. */
@@ -175,6 +182,8 @@ export interface Traits {
   readonly shapeOnly?: true;
   /** Names of the inputs, for paths; `inputs[0]` and so on when left out. */
   readonly inputNames?: readonly string[];
+  /** Element types of the outputs; that of the first input when left out. */
+  readonly resultType?: Operator['resultType'];
 }
 
 /** A node in normal form: its parameters, which kernels read as well, and its outputs. */
@@ -191,7 +200,7 @@ export function define<N extends string, P>(
   name: N,
   arity: Operator['arity'],
   describe: (call: Call) => Description<P> | readonly Output[],
-  { inputNames, ...traits }: Traits = {},
+  { inputNames = [], resultType = () => 0, ...traits }: Traits = {},
 ): Operator<N, P> {
   const described = (
     node: Node,
@@ -199,12 +208,12 @@ export function define<N extends string, P>(
     host: Call['host'],
     path: string,
   ): Description<P> => {
-    const [fewest, most] = arity;
-    if (inputs.length < fewest || inputs.length > most) {
-      const expected = fewest === most ? fewest : `${fewest} to ${most}`;
+    const [min, max] = arity;
+    if (inputs.length < min || inputs.length > max) {
+      const expected = min === max ? min : `${min} to ${max}`;
       throw invalid(`${path}.inputs`, `number of inputs of ${name}`, inputs.length, expected);
     }
-    const found = describe(callOf(node, inputs, host, path, inputNames));
+    const found = describe(new Call(node, path, inputs, host, inputNames));
     const { params, outputs } =
       'params' in found ? found : { params: undefined as P, outputs: found };
     node.outputs.forEach((output, slot) => {
@@ -215,17 +224,22 @@ export function define<N extends string, P>(
     });
     return { params, outputs: outputs.slice(0, node.outputs.length) };
   };
+  const typeOf = (node: Node, inputs: Inputs<ValueType>, slot: number): DataType => {
+    const rule = resultType(node, slot);
+    return typeof rule === 'number' ? inputs[rule]!.type : rule;
+  };
   return {
     name,
     arity,
+    resultType,
     ...traits,
     infer: (node, inputs, host, path) => {
       const { params, outputs } = described(node, inputs, host, path);
-      return { params, types: outputs.map(({ type, dims }) => ({ type, dims })) };
+      const types = outputs.map(({ dims }, slot) => ({ type: typeOf(node, inputs, slot), dims }));
+      return { params, types };
     },
     evaluate: (node, inputs, path = node.name) =>
-      described(node, inputs, (slot) => inputs[slot], path).outputs.map((output, slot) => {
-        const { type, dims, fill } = output;
+      described(node, inputs, (slot) => inputs[slot], path).outputs.map(({ dims, fill }, slot) => {
         const size = sizeOf(dims);
         if (size > MAX_ELEMENTS) {
           const what = `elements of ${name} ${show(dims)}, got ${size}, expected`;
@@ -233,7 +247,7 @@ export function define<N extends string, P>(
         }
         const data = new Float64Array(size);
         if (node.outputs[slot] !== '') fill(data);
-        return { type, dims, data };
+        return { type: typeOf(node, inputs, slot), dims, data };
       }),
   };
 }

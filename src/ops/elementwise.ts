@@ -9,7 +9,8 @@ import {
   type Kind,
   type Output,
 } from './define.ts';
-import { broadcastDims, show, stretch } from './shapes.ts';
+import { broadcastDims, stretch } from './indexing.ts';
+import { show } from './shapes.ts';
 import { storing } from './value.ts';
 
 /** Refuses inputs of different element types. */
@@ -37,7 +38,7 @@ export function broadcasting(
     for (let i = 0; i < out.length; i++)
       out[i] = store(f(a![i]!, b![i]!, c === undefined ? 0 : c[i]!));
   };
-  return { type, dims, fill };
+  return { dims, fill };
 }
 
 const modulo = (a: number, b: number): number => a - b * Math.floor(a / b);
@@ -63,9 +64,8 @@ const BINARY = {
 } satisfies Record<string, BinaryRow>;
 
 const binary = defineEach(BINARY, (name, [kind, f, result]: BinaryRow) =>
-  define(name, [2, 2], (call) => {
-    const type = sameType(call, [0, 1], kind);
-    return [broadcasting(call, [0, 1], result ?? type, f)];
+  define(name, [2, 2], (call) => [broadcasting(call, [0, 1], sameType(call, [0, 1], kind), f)], {
+    resultType: () => result ?? 0,
   }),
 );
 
@@ -80,7 +80,7 @@ const VARIADIC = {
 const variadic = defineEach(VARIADIC, (name, [kind, f]: BinaryRow) =>
   define(name, [1, Infinity], (call) => {
     const slots = [...call.inputs.keys()];
-    const type = sameType(call, slots, kind);
+    sameType(call, slots, kind);
     const shapes = slots.map((slot) => call.input(slot).dims);
     const dims = broadcastDims(shapes, `${call.path}.inputs`);
     const fill = (out: Float64Array): void => {
@@ -90,7 +90,7 @@ const variadic = defineEach(VARIADIC, (name, [kind, f]: BinaryRow) =>
         out[i] = all.map((values) => values[i]!).reduce((a, b) => f(a, b)) / count;
       }
     };
-    return [{ type, dims, fill }];
+    return [{ dims, fill }];
   }),
 );
 
@@ -109,11 +109,16 @@ export const elementwise = [
     const f: Binary = params.fmod ? (a, b) => a % b : modulo;
     return { params, outputs: [broadcasting(call, [0, 1], type, f)] };
   }),
-  define('Where', [3, 3], (call) => {
-    call.input(0, 'bool');
-    const type = sameType(call, [1, 2], 'any');
-    return [broadcasting(call, [0, 1, 2], type, (condition, a, b) => (condition === 0 ? b : a))];
-  }),
+  define(
+    'Where',
+    [3, 3],
+    (call) => {
+      call.input(0, 'bool');
+      const type = sameType(call, [1, 2], 'any');
+      return [broadcasting(call, [0, 1, 2], type, (condition, a, b) => (condition === 0 ? b : a))];
+    },
+    { resultType: () => 1 },
+  ),
   define('PRelu', [2, 2], (call) => {
     const type = sameType(call, [0, 1], 'number');
     const output = broadcasting(call, [0, 1], type, (x, slope) => (x < 0 ? slope * x : x));
@@ -139,6 +144,6 @@ export const elementwise = [
       const most = call.host(2)?.data[0] ?? Infinity;
       call.data(0).forEach((x, i) => (out[i] = Math.min(Math.max(x, least), most)));
     };
-    return [{ type, dims, fill }];
+    return [{ dims, fill }];
   }),
 ];

@@ -2,7 +2,8 @@
 import { sizeOf } from '../tensor.ts';
 import { define, mismatch } from './define.ts';
 import { sameType } from './elementwise.ts';
-import { around, axisOf, forEachIndex, offsetOf, show, stridesOf } from './shapes.ts';
+import { around, forEachIndex, offsetOf, stridesOf } from './indexing.ts';
+import { axisOf, show } from './shapes.ts';
 
 /** A position counted from the front, as long as it is inside. */
 function position(index: number, size: number, path: string): number {
@@ -12,7 +13,7 @@ function position(index: number, size: number, path: string): number {
 }
 
 const gather = define('Gather', [2, 2], (call) => {
-  const { type, dims } = call.input(0);
+  const { dims } = call.input(0);
   const indices = call.input(1, 'integer').dims;
   const axis = axisOf(call.int('axis', 0), dims.length, `${call.path}.axis`);
   const [outer, size, inner] = around(dims, axis);
@@ -28,12 +29,12 @@ const gather = define('Gather', [2, 2], (call) => {
   };
   return {
     params: { axis },
-    outputs: [{ type, dims: dims.toSpliced(axis, 1, ...indices), fill }],
+    outputs: [{ dims: dims.toSpliced(axis, 1, ...indices), fill }],
   };
 });
 
 const gatherElements = define('GatherElements', [2, 2], (call) => {
-  const { type, dims } = call.input(0);
+  const { dims } = call.input(0);
   const indices = call.input(1, 'integer').dims;
   const axis = axisOf(call.int('axis', 0), dims.length, `${call.path}.axis`);
   if (indices.length !== dims.length || indices.some((dim, k) => k !== axis && dim > dims[k]!)) {
@@ -46,7 +47,7 @@ const gatherElements = define('GatherElements', [2, 2], (call) => {
       out[flat] = x[offsetOf(index.with(axis, k), strides)]!;
     });
   };
-  return { params: { axis }, outputs: [{ type, dims: indices, fill }] };
+  return { params: { axis }, outputs: [{ dims: indices, fill }] };
 });
 
 // What an update does to the element it meets.
@@ -61,7 +62,7 @@ const UPDATES = {
 const UPDATE_NAMES = Object.keys(UPDATES) as (keyof typeof UPDATES)[];
 
 const scatterElements = define('ScatterElements', [3, 3], (call) => {
-  const type = sameType(call, [0, 2], 'any');
+  sameType(call, [0, 2], 'any');
   const { dims } = call.input(0);
   const indices = call.input(1, 'integer').dims;
   const updates = call.input(2).dims;
@@ -83,11 +84,11 @@ const scatterElements = define('ScatterElements', [3, 3], (call) => {
       out[to] = combine(out[to]!, values[flat]!);
     });
   };
-  return { params: { axis, reduction }, outputs: [{ type, dims, fill }] };
+  return { params: { axis, reduction }, outputs: [{ dims, fill }] };
 });
 
 const scatterND = define('ScatterND', [3, 3], (call) => {
-  const { type, dims } = call.input(0);
+  const { dims } = call.input(0);
   const indices = call.input(1, 'integer').dims;
   const updates = call.input(2).dims;
   const reduction = call.text('reduction', UPDATE_NAMES);
@@ -111,7 +112,7 @@ const scatterND = define('ScatterND', [3, 3], (call) => {
       for (let k = 0; k < block; k++) out[to + k] = combine(out[to + k]!, values[i * block + k]!);
     }
   };
-  return { params: { reduction }, outputs: [{ type, dims, fill }] };
+  return { params: { reduction }, outputs: [{ dims, fill }] };
 });
 
 /** Gather, GatherElements, ScatterElements and ScatterND. */

@@ -1,14 +1,8 @@
 // Matrix products.
 import { define, mismatch } from './define.ts';
 import { sameType } from './elementwise.ts';
-import {
-  broadcastDims,
-  broadcastStrides,
-  forEachIndex,
-  offsetOf,
-  show,
-  stretch,
-} from './shapes.ts';
+import { broadcastDims, broadcastStrides, forEachIndex, offsetOf, stretch } from './indexing.ts';
+import { show } from './shapes.ts';
 import { storing } from './value.ts';
 
 /** numpy.matmul: batches broadcast, and an input of one axis is a row or a column. */
@@ -46,7 +40,7 @@ const matMul = define('MatMul', [2, 2], (call) => {
       }
     });
   };
-  return [{ type, dims, fill }];
+  return [{ dims, fill }];
 });
 
 /** alpha · A · B + beta · C, with A and B transposed on demand. */
@@ -85,7 +79,7 @@ const gemm = define('Gemm', [2, 3], (call) => {
       }
     }
   };
-  return { params: { transA, transB, alpha, beta }, outputs: [{ type, dims, fill }] };
+  return { params: { transA, transB, alpha, beta }, outputs: [{ dims, fill }] };
 });
 
 /** MatMul and Gemm. */

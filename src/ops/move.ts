@@ -1,18 +1,8 @@
 // Operators that move numbers about without changing them.
 import { define, invalid, mismatch, type Call, type Output } from './define.ts';
 import { sameType } from './elementwise.ts';
-import {
-  around,
-  axesOf,
-  axisOf,
-  broadcastDims,
-  forEachIndex,
-  offsetOf,
-  show,
-  stretch,
-  stridesOf,
-  type Dims,
-} from './shapes.ts';
+import { around, broadcastDims, forEachIndex, offsetOf, stretch, stridesOf } from './indexing.ts';
+import { axesOf, axisOf, show, type Dims } from './shapes.ts';
 
 /** The first input read, for each index of the output, at the index or offset that `source` says. */
 function moved(
@@ -20,18 +10,18 @@ function moved(
   dims: Dims,
   source: (index: readonly number[]) => readonly number[],
 ): Output {
-  const { type, dims: from } = call.input(0);
+  const { dims: from } = call.input(0);
   const strides = stridesOf(from);
   const fill = (out: Float64Array): void => {
     const x = call.data(0);
     forEachIndex(dims, (index, flat) => (out[flat] = x[offsetOf(source(index), strides)]!));
   };
-  return { type, dims, fill };
+  return { dims, fill };
 }
 
 const concat = define('Concat', [1, Infinity], (call) => {
   const slots = [...call.inputs.keys()];
-  const type = sameType(call, slots, 'any');
+  sameType(call, slots, 'any');
   const first = call.input(0).dims;
   const axis = axisOf(call.int('axis'), first.length, `${call.path}.axis`);
   const sizes = slots.map((slot) => {
@@ -56,7 +46,7 @@ const concat = define('Concat', [1, Infinity], (call) => {
       }
     }
   };
-  return { params: { axis }, outputs: [{ type, dims: first.with(axis, total), fill }] };
+  return { params: { axis }, outputs: [{ dims: first.with(axis, total), fill }] };
 });
 
 const split = define(
@@ -141,9 +131,9 @@ const expand = define(
   'Expand',
   [2, 2],
   (call) => {
-    const { type, dims } = call.input(0);
+    const { dims } = call.input(0);
     const into = broadcastDims([dims, call.shape(1)], call.at(1));
-    return [{ type, dims: into, fill: (out) => out.set(stretch(call.data(0), dims, into)) }];
+    return [{ dims: into, fill: (out) => out.set(stretch(call.data(0), dims, into)) }];
   },
   { hostInputs: [1] },
 );
@@ -214,7 +204,7 @@ const pad = define(
         out[flat] = from.some((at) => at < 0) ? constant : x[offsetOf(from, strides)]!;
       });
     };
-    return { params: { mode, before }, outputs: [{ type, dims: into, fill }] };
+    return { params: { mode, before }, outputs: [{ dims: into, fill }] };
   },
   { hostInputs: [1, 2, 3] },
 );
@@ -223,7 +213,7 @@ const trilu = define(
   'Trilu',
   [1, 2],
   (call) => {
-    const { type, dims } = call.input(0);
+    const { dims } = call.input(0);
     if (dims.length < 2) throw mismatch(call.at(0), 'shape', show(dims), 'matrices');
     const upper = call.flag('upper', true);
     const k = call.optional(1) ? call.scalar(1) : 0;
@@ -233,7 +223,7 @@ const trilu = define(
         const distance = (i % columns) - (Math.floor(i / columns) % rows) - k;
         out[i] = (upper ? distance >= 0 : distance <= 0) ? x : 0;
       });
-    return { params: { upper, k }, outputs: [{ type, dims, fill }] };
+    return { params: { upper, k }, outputs: [{ dims, fill }] };
   },
   { hostInputs: [1] },
 );

@@ -1,7 +1,8 @@
 // Normalisation layers, as in inference.
 import { sizeOf } from '../tensor.ts';
 import { define, expectDims, invalid, mismatch, unsupported, type Call } from './define.ts';
-import { axisOf, broadcastDims, show, stretch } from './shapes.ts';
+import { broadcastDims, stretch } from './indexing.ts';
+import { axisOf, show } from './shapes.ts';
 
 /** Mean and 1/√(variance + ε) of some numbers. */
 function moments(values: Float64Array, epsilon: number): readonly [number, number] {
@@ -11,7 +12,7 @@ function moments(values: Float64Array, epsilon: number): readonly [number, numbe
 }
 
 const layerNormalization = define('LayerNormalization', [2, 3], (call) => {
-  const { type, dims } = call.input(0, 'float');
+  const { dims } = call.input(0, 'float');
   const axis = axisOf(call.int('axis', -1), dims.length, `${call.path}.axis`);
   const epsilon = call.float('epsilon', 1e-5);
   const inner = dims.slice(axis);
@@ -39,23 +40,22 @@ const layerNormalization = define('LayerNormalization', [2, 3], (call) => {
   return {
     params: { axis, epsilon },
     outputs: [
-      { type, dims, fill },
-      { type, dims: reduced, fill: (out) => out.forEach((_, i) => (out[i] = group(i)[0])) },
-      { type, dims: reduced, fill: (out) => out.forEach((_, i) => (out[i] = group(i)[1])) },
+      { dims, fill },
+      { dims: reduced, fill: (out) => out.forEach((_, i) => (out[i] = group(i)[0])) },
+      { dims: reduced, fill: (out) => out.forEach((_, i) => (out[i] = group(i)[1])) },
     ],
   };
 });
 
 /** Sizes of [batch, channels, …] with the parameters `slots` checked to be one for each channel. */
 function channelled(call: Call, slots: readonly number[]) {
-  const { type, dims } = call.input(0, 'float');
+  const { dims } = call.input(0, 'float');
   if (dims.length < 2) throw mismatch(call.at(0), 'shape', show(dims), '[batch, channels, …]');
   const channels = dims[1]!;
   for (const slot of slots) {
     expectDims(call.at(slot), call.input(slot, 'float').dims, [channels], 'one for each channel');
   }
   return {
-    type,
     dims,
     channels,
     area: sizeOf(dims.slice(2)),
@@ -64,23 +64,23 @@ function channelled(call: Call, slots: readonly number[]) {
 }
 
 const batchNormalization = define('BatchNormalization', [5, 5], (call) => {
-  const { type, dims, channels, area, epsilon } = channelled(call, [1, 2, 3, 4]);
+  const { dims, channels, area, epsilon } = channelled(call, [1, 2, 3, 4]);
   if (call.flag('training_mode', false)) {
     throw unsupported(`${call.path}.training_mode`, 'BatchNormalization in training', 1, 0);
   }
   const fill = (out: Float64Array): void => {
-    const [x, scale, bias, mean, variance] = [0, 1, 2, 3, 4].map(call.data);
+    const [x, scale, bias, mean, variance] = [0, 1, 2, 3, 4].map((slot) => call.data(slot));
     out.forEach((_, i) => {
       const c = Math.floor(i / area) % channels;
       out[i] = ((x![i]! - mean![c]!) / Math.sqrt(variance![c]! + epsilon)) * scale![c]! + bias![c]!;
     });
   };
-  return { params: { epsilon }, outputs: [{ type, dims, fill }] };
+  return { params: { epsilon }, outputs: [{ dims, fill }] };
 });
 
 /** Instance normalisation is group normalisation with one channel a group. */
 function groupNormalization(call: Call, groupsOf: (channels: number) => number) {
-  const { type, dims, channels, area, epsilon } = channelled(call, [1, 2]);
+  const { dims, channels, area, epsilon } = channelled(call, [1, 2]);
   const groups = groupsOf(channels);
   if (groups < 1 || channels % groups !== 0) {
     throw invalid(`${call.path}.num_groups`, `groups of ${channels} channels`, groups, 'a divisor');
@@ -96,7 +96,7 @@ function groupNormalization(call: Call, groupsOf: (channels: number) => number) 
       }
     }
   };
-  return { params: { groups, epsilon }, outputs: [{ type, dims, fill }] };
+  return { params: { groups, epsilon }, outputs: [{ dims, fill }] };
 }
 
 /** Normalisation operators. */

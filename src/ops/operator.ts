@@ -35,6 +35,13 @@ export interface Inferred<P> {
 export interface Operator<N extends string = string, P = unknown> {
   /** Name in the graph, an ONNX operator name or `Recurrent`. */
   readonly name: N;
+  /**
+   * The element type of an output: a type, or the slot of the input that has the same. It is known
+   * where shapes are not.
+   *
+   * @throws RnnError `INVALID_MODEL` for an attribute that names no type
+   */
+  readonly resultType: (node: Node, slot: number) => DataType | number;
   /** Fewest and most inputs. */
   readonly arity: readonly [number, number];
   /**

@@ -8,20 +8,21 @@ import {
   type Description,
   type Output,
 } from './define.ts';
-import { forEachIndex, show } from './shapes.ts';
+import { forEachIndex } from './indexing.ts';
+import { show } from './shapes.ts';
 import { slide, tapsAt, type Sliding } from './window.ts';
 
 type Pool = (values: Float64Array, offsets: Int32Array, from: number) => number;
 
 function image(call: Call) {
-  const { type, dims } = call.input(0, 'number');
+  const { dims } = call.input(0, 'number');
   if (dims.length < 3) throw mismatch(call.at(0), 'shape', show(dims), '[batch, channels, sizes…]');
-  return { type, channels: dims.slice(0, 2), spatial: dims.slice(2) };
+  return { channels: dims.slice(0, 2), spatial: dims.slice(2) };
 }
 
 /** Slides a window over each channel; one output for each function. */
 function pooling(call: Call, functions: readonly Pool[]): Description<Sliding> {
-  const { type, channels, spatial } = image(call);
+  const { channels, spatial } = image(call);
   const kernel = call.ints('kernel_shape');
   if (kernel?.length !== spatial.length) {
     const expected = `${spatial.length} sizes`;
@@ -29,8 +30,7 @@ function pooling(call: Call, functions: readonly Pool[]): Description<Sliding> {
   }
   const { windows, counts } = slide(call, spatial, kernel, call.flag('ceil_mode', false));
   const [area, places] = [sizeOf(spatial), sizeOf(counts)];
-  const outputs = functions.map((f, slot): Output => ({
-    type: slot === 0 ? type : 'int64',
+  const outputs = functions.map((f): Output => ({
     dims: [...channels, ...counts],
     fill: (out) => {
       const x = call.data(0);
@@ -44,13 +44,13 @@ function pooling(call: Call, functions: readonly Pool[]): Description<Sliding> {
 }
 
 function global(call: Call, f: (values: Float64Array) => number): readonly Output[] {
-  const { type, channels, spatial } = image(call);
+  const { channels, spatial } = image(call);
   const area = sizeOf(spatial);
   const fill = (out: Float64Array): void => {
     const x = call.data(0);
     out.forEach((_, c) => (out[c] = f(x.subarray(c * area, (c + 1) * area))));
   };
-  return [{ type, dims: [...channels, ...spatial.map(() => 1)], fill }];
+  return [{ dims: [...channels, ...spatial.map(() => 1)], fill }];
 }
 
 /** Where the largest element of a window is. */
@@ -66,15 +66,20 @@ const sum = (values: Float64Array): number => values.reduce((a, b) => a + b, 0);
 
 /** Pooling operators. */
 export const pools = [
-  define('MaxPool', [1, 1], (call) => {
-    if (call.flag('storage_order', false)) {
-      throw unsupported(`${call.path}.storage_order`, 'column-major indices', 1, 0);
-    }
-    return pooling(call, [
-      (x, offsets, from) => x[largest(x, offsets, from)] ?? -Infinity,
-      largest,
-    ]);
-  }),
+  define(
+    'MaxPool',
+    [1, 1],
+    (call) => {
+      if (call.flag('storage_order', false)) {
+        throw unsupported(`${call.path}.storage_order`, 'column-major indices', 1, 0);
+      }
+      return pooling(call, [
+        (x, offsets, from) => x[largest(x, offsets, from)] ?? -Infinity,
+        largest,
+      ]);
+    },
+    { resultType: (_, slot) => (slot === 0 ? 0 : 'int64') },
+  ),
   define('AveragePool', [1, 1], (call) => {
     const countPad = call.flag('count_include_pad', false);
     const least = countPad ? -1 : 0;

@@ -130,7 +130,6 @@ export const recurrent: Operator = define(
     const sizes = checkInputs(call, cell);
     const { T, B, H, D, O } = sizes;
     const { layout } = recurrentAttributes(call.node);
-    const { type } = call.input(SLOT.X);
     const state = (size: number): Dims => (layout === 0 ? [D, B, size] : [B, D, size]);
     const shapes = [
       layout === 0 ? [T, D, B, O] : [B, T, D, O],
@@ -139,7 +138,6 @@ export const recurrent: Operator = define(
     ];
     let results: readonly Float64Array[] | undefined;
     return shapes.map((dims, slot): Output => ({
-      type,
       dims,
       fill: (out) => {
         results ??= runRecurrent(

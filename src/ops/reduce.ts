@@ -1,6 +1,7 @@
 // Operators that fold axes away, or pick along one.
 import { define, defineEach, mismatch, type Call } from './define.ts';
-import { around, axesOf, axisOf, broadcastStrides, forEachIndex, offsetOf } from './shapes.ts';
+import { around, broadcastStrides, forEachIndex, offsetOf } from './indexing.ts';
+import { axesOf, axisOf } from './shapes.ts';
 import { storing } from './value.ts';
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
@@ -46,7 +47,7 @@ const reductions = defineEach(REDUCTIONS, (name, f: Reduction) =>
         groups.forEach((group, i) => (out[i] = store(f(group))));
       };
       const into = keep ? kept : dims.filter((_, axis) => !axes.includes(axis));
-      return { params: { axes }, outputs: [{ type, dims: into, fill }] };
+      return { params: { axes }, outputs: [{ dims: into, fill }] };
     },
     { hostInputs: [1] },
   ),
@@ -88,15 +89,14 @@ function argument(call: Call, largest: boolean) {
     });
   };
   const kept = call.flag('keepdims', true) ? dims.with(axis, 1) : dims.toSpliced(axis, 1);
-  const output = { type: 'int64' as const, dims: kept, fill };
-  return { params: { axis, selectLast }, outputs: [output] };
+  return { params: { axis, selectLast }, outputs: [{ dims: kept, fill }] };
 }
 
 const topK = define(
   'TopK',
   [2, 2],
   (call) => {
-    const { type, dims } = call.input(0, 'number');
+    const { dims } = call.input(0, 'number');
     const axis = axisOf(call.int('axis', -1), dims.length, `${call.path}.axis`);
     const largest = call.flag('largest', true);
     const [k, size] = [call.scalar(1), dims[axis]!];
@@ -114,12 +114,12 @@ const topK = define(
     return {
       params: { axis, k, largest },
       outputs: [
-        { type, dims: into, fill: (out) => fill(out, false) },
-        { type: 'int64', dims: into, fill: (out) => fill(out, true) },
+        { dims: into, fill: (out) => fill(out, false) },
+        { dims: into, fill: (out) => fill(out, true) },
       ],
     };
   },
-  { hostInputs: [1] },
+  { hostInputs: [1], resultType: (_, slot) => (slot === 0 ? 0 : 'int64') },
 );
 
 const cumSum = define(
@@ -144,7 +144,7 @@ const cumSum = define(
         }
       });
     };
-    return { params: { axis, exclusive, reverse }, outputs: [{ type, dims, fill }] };
+    return { params: { axis, exclusive, reverse }, outputs: [{ dims, fill }] };
   },
   { hostInputs: [1] },
 );
@@ -152,8 +152,8 @@ const cumSum = define(
 /** Reductions and what else looks along an axis. */
 export const reducers = [
   ...reductions,
-  define('ArgMax', [1, 1], (call) => argument(call, true)),
-  define('ArgMin', [1, 1], (call) => argument(call, false)),
+  define('ArgMax', [1, 1], (call) => argument(call, true), { resultType: () => 'int64' }),
+  define('ArgMin', [1, 1], (call) => argument(call, false), { resultType: () => 'int64' }),
   topK,
   cumSum,
 ];

@@ -1,5 +1,6 @@
 // Operators that give the same numbers another shape, and those that tell or make shapes.
-import { sizeOf, type DataType, type Tensor } from '../tensor.ts';
+import type { Node } from '../graph.ts';
+import { sizeOf, tensor, type DataType, type Tensor } from '../tensor.ts';
 import { define, invalid, mismatch, type Call, type Output } from './define.ts';
 import { sameType } from './elementwise.ts';
 import { axesOf, axisOf, show, type Dims } from './shapes.ts';
@@ -7,8 +8,7 @@ import { storing, toHost } from './value.ts';
 
 /** The numbers of the first input under another shape. */
 function reshaped(call: Call, dims: Dims): readonly Output[] {
-  const { type } = call.input(0);
-  return [{ type, dims, fill: (out) => out.set(call.data(0)) }];
+  return [{ dims, fill: (out) => out.set(call.data(0)) }];
 }
 
 const reshape = define(
@@ -81,7 +81,7 @@ const unsqueeze = define(
 
 /** A value whose numbers are known from shapes. */
 function integers(dims: Dims, values: readonly number[]): readonly Output[] {
-  return [{ type: 'int64', dims, fill: (out) => out.set(values) }];
+  return [{ dims, fill: (out) => out.set(values) }];
 }
 
 const shape = define(
@@ -92,45 +92,42 @@ const shape = define(
     const found = dims.slice(call.int('start', 0), call.int('end', dims.length));
     return integers([found.length], found);
   },
-  { shapeOnly: true },
+  { shapeOnly: true, resultType: () => 'int64' },
 );
 
 const size = define('Size', [1, 1], (call) => integers([], [sizeOf(call.input(0).dims)]), {
   shapeOnly: true,
+  resultType: () => 'int64',
 });
+
+/** The attribute that a ConstantOfShape fills with; a zero when left out. */
+const filling = ({ attributes }: Node): Tensor => (attributes['value'] ?? tensor([0])) as Tensor;
 
 const constantOfShape = define(
   'ConstantOfShape',
   [1, 1],
   (call) => {
-    const value = (call.node.attributes['value'] ?? {
-      type: 'float32',
-      dims: [1],
-      data: new Float32Array(1),
-    }) as Tensor;
+    const value = filling(call.node);
     if (value.data?.length !== 1) {
       throw invalid(`${call.path}.value`, 'attribute', show(value.dims ?? []), 'one element');
     }
     const number = toHost(value, `${call.path}.value`).data[0]!;
     const fill = (out: Float64Array): void => void out.fill(number);
-    return {
-      params: { value: number },
-      outputs: [{ type: value.type, dims: call.shape(0), fill }],
-    };
+    return { params: { value: number }, outputs: [{ dims: call.shape(0), fill }] };
   },
-  { hostInputs: [0] },
+  { hostInputs: [0], resultType: (node) => filling(node).type },
 );
 
 const range = define(
   'Range',
   [3, 3],
   (call) => {
-    const type = sameType(call, [0, 1, 2], 'number');
+    sameType(call, [0, 1, 2], 'number');
     const [start, limit, delta] = [call.scalar(0), call.scalar(1), call.scalar(2)];
     const count = Math.max(Math.ceil((limit - start) / delta), 0);
     if (!Number.isSafeInteger(count)) throw invalid(call.at(2), 'step', delta, 'one that ends');
     const fill = (out: Float64Array): void => out.forEach((_, i) => (out[i] = start + i * delta));
-    return { params: { start, delta }, outputs: [{ type, dims: [count], fill }] };
+    return { params: { start, delta }, outputs: [{ dims: [count], fill }] };
   },
   { hostInputs: [0, 1, 2] },
 );
@@ -140,7 +137,7 @@ const oneHot = define(
   [3, 3],
   (call) => {
     const { dims: indices } = call.input(0, 'number');
-    const { type, dims: values } = call.input(2);
+    const { dims: values } = call.input(2);
     if (show(values) !== show([2]))
       throw mismatch(call.at(2), 'shape', show(values), '[2] (off, on)');
     const depth = storing('int64' satisfies DataType)(call.scalar(1));
@@ -156,9 +153,9 @@ const oneHot = define(
         out[(Math.floor(i / inner) * depth + k) * inner + (i % inner)] = on;
       });
     };
-    return { params: { axis }, outputs: [{ type, dims: indices.toSpliced(axis, 0, depth), fill }] };
+    return { params: { axis }, outputs: [{ dims: indices.toSpliced(axis, 0, depth), fill }] };
   },
-  { hostInputs: [1] },
+  { hostInputs: [1], resultType: () => 2 },
 );
 
 /** Operators about shapes. */

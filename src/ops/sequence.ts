@@ -12,7 +12,7 @@ import {
   type ControlCall,
   type ControlOperator,
 } from './control.ts';
-import { callOf, invalid, mismatch } from './define.ts';
+import { Attributes, invalid, mismatch } from './define.ts';
 import type { ValueType } from './operator.ts';
 import { axisOf, show } from './shapes.ts';
 
@@ -91,7 +91,7 @@ const length: ControlOperator = {
 const concat = operator('ConcatFromSequence', (call) => {
   const { node, path, flow } = call;
   const { items } = sequenceOf(call, 0);
-  const attributes = callOf(node, [], () => undefined, path);
+  const attributes = new Attributes(node, path);
   const isNew = attributes.flag('new_axis', false);
   const rank = (items[0]?.dims.length ?? 0) + Number(isNew);
   const axis = items.length === 0 ? 0 : axisOf(attributes.int('axis'), rank, `${path}.axis`);
@@ -124,7 +124,7 @@ const split = operator(
   (call) => {
     const { node, path, flow } = call;
     const x = tensorOf(call, 0);
-    const attributes = callOf(node, [], () => undefined, path);
+    const attributes = new Attributes(node, path);
     const axis = axisOf(attributes.int('axis', 0), x.dims.length, `${path}.axis`);
     const keeps = call.inputs[1] !== undefined || attributes.flag('keepdims', true);
     const sizes = piecesOf(call, x.dims[axis]!);

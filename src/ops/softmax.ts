@@ -1,12 +1,13 @@
 // Softmax and LogSoftmax along one axis.
 import { define, type Call, type Description } from './define.ts';
-import { around, axisOf } from './shapes.ts';
+import { around } from './indexing.ts';
+import { axisOf } from './shapes.ts';
 
 function softmax(
   call: Call,
   finish: (shifted: number, sum: number) => number,
 ): Description<{ axis: number }> {
-  const { type, dims } = call.input(0, 'float');
+  const { dims } = call.input(0, 'float');
   const axis = axisOf(call.int('axis', -1), dims.length, `${call.path}.axis`);
   const [outer, size, inner] = around(dims, axis);
   const fill = (out: Float64Array): void => {
@@ -22,7 +23,7 @@ function softmax(
       }
     }
   };
-  return { params: { axis }, outputs: [{ type, dims, fill }] };
+  return { params: { axis }, outputs: [{ dims, fill }] };
 }
 
 /** Softmax and LogSoftmax. */

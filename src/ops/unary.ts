@@ -19,7 +19,7 @@ export function mapping(call: Call, kind: Kind, f: Unary, result?: DataType): Ou
   const { type, dims } = call.input(0, kind);
   const store = storing(result ?? type);
   const fill = (out: Float64Array): void => call.data(0).forEach((x, i) => (out[i] = store(f(x))));
-  return { type: result ?? type, dims, fill };
+  return { dims, fill };
 }
 
 /** The error function, from a series whose terms all have one sign: nothing cancels. */
@@ -69,7 +69,9 @@ const UNARY = {
 } satisfies Record<string, UnaryRow>;
 
 const unary = defineEach(UNARY, (name, [kind, f, result]: UnaryRow) =>
-  define(name, [1, 1], (call) => [mapping(call, kind, f, result)]),
+  define(name, [1, 1], (call) => [mapping(call, kind, f, result)], {
+    resultType: () => result ?? 0,
+  }),
 );
 
 // What the layers call beta, the ONNX operator Selu calls gamma.
@@ -98,10 +100,10 @@ const ONNX_TYPES: Readonly<Record<number, DataType>> = {
   13: 'uint64',
 };
 
-/** The element type that a Cast node names, by its ONNX number or by our name. */
-export function castType(to: unknown, path: string): DataType {
+/** The element type that a Cast names, by its ONNX number or by our name. */
+function castType(to: unknown, path: string): DataType {
   const type = ONNX_TYPES[to as number] ?? DATA_TYPES.find((name) => name === to);
-  if (type === undefined) throw invalid(path, 'element type', to, DATA_TYPES.join(', '));
+  if (type === undefined) throw invalid(`${path}.to`, 'element type', to, DATA_TYPES.join(', '));
   return type;
 }
 
@@ -110,11 +112,16 @@ export const unaries = [
   ...unary,
   ...activations,
   // The only operator that rounds to half precision: all others compute float16 as float32.
-  define('Cast', [1, 1], (call) => {
-    const to = castType(call.node.attributes['to'], `${call.path}.to`);
-    const output = mapping(call, 'any', to === 'float16' ? toHalf : (x) => x, to);
-    return { params: { to }, outputs: [output] };
-  }),
+  define(
+    'Cast',
+    [1, 1],
+    (call) => {
+      const to = castType(call.node.attributes['to'], call.path);
+      const output = mapping(call, 'any', to === 'float16' ? toHalf : (x) => x, to);
+      return { params: { to }, outputs: [output] };
+    },
+    { resultType: ({ attributes, name }) => castType(attributes['to'], name) },
+  ),
   define('Gelu', [1, 1], (call) => {
     const params = { approximate: call.text('approximate', ['none', 'tanh']) };
     const inner = (x: number): number =>
@@ -128,11 +135,16 @@ export const unaries = [
     const f: Unary = (x) => Math.max(x, 0) + Math.min(alpha * Math.expm1(x / alpha), 0);
     return { params: { alpha }, outputs: [mapping(call, 'float', f)] };
   }),
-  define('Dropout', [1, 3], (call) => {
-    if ((call.host(2)?.data[0] ?? 0) !== 0) {
-      throw unsupported(call.at(2), 'Dropout in training', 'true', 'false');
-    }
-    const output = mapping(call, 'any', (x) => x);
-    return [output, { ...output, type: 'bool', fill: (out) => out.fill(1) }];
-  }),
+  define(
+    'Dropout',
+    [1, 3],
+    (call) => {
+      if ((call.host(2)?.data[0] ?? 0) !== 0) {
+        throw unsupported(call.at(2), 'Dropout in training', 'true', 'false');
+      }
+      const output = mapping(call, 'any', (x) => x);
+      return [output, { ...output, fill: (out) => out.fill(1) }];
+    },
+    { resultType: (_, slot) => (slot === 0 ? 0 : 'bool') },
+  ),
 ];

@@ -1,7 +1,8 @@
 // Windows that slide over the axes after batch and channels: what convolution and pooling share.
 import { sizeOf } from '../tensor.ts';
 import { invalid, mismatch, type Call } from './define.ts';
-import { forEachIndex, show, stridesOf, type Dims } from './shapes.ts';
+import { forEachIndex, stridesOf } from './indexing.ts';
+import { show, type Dims } from './shapes.ts';
 
 /** Where the windows lie. All arrays have one number for each sliding axis. */
 export interface Sliding {

@@ -3,7 +3,6 @@
 import type { Node } from '../graph.ts';
 import type { HostValue, ValueType } from '../ops/operator.ts';
 import { OPERATORS } from '../ops/registry.ts';
-import { castType } from '../ops/unary.ts';
 import { toHost, toTensor } from '../ops/value.ts';
 import { sizeOf, type DataType, type Tensor } from '../tensor.ts';
 
@@ -24,25 +23,6 @@ const NEVER_FOLDED: ReadonlySet<string> = new Set([
   'ConvTranspose',
   'MaxPool',
   'AveragePool',
-]);
-
-// The element type of the outputs, for nodes whose shapes are not known: only the operators named
-// here are taken to have a type at all, so that a new one cannot be mistaken.
-const INT64 = 'Shape Size ArgMax ArgMin';
-const BOOL = 'Equal Greater GreaterOrEqual Less LessOrEqual And Or Xor Not IsNaN';
-const AS_INPUT =
-  'Recurrent MatMul Gemm Conv ConvTranspose MaxPool AveragePool GlobalAveragePool GlobalMaxPool ' +
-  'LayerNormalization BatchNormalization Add Sub Mul Div Pow Max Min Sum Mean Clip PRelu Sqrt Log ' +
-  'Exp Abs Neg Reciprocal Floor Ceil Round Erf Relu Tanh Sigmoid LeakyRelu HardSigmoid Elu ' +
-  'Softplus Softsign Softmax LogSoftmax ReduceSum ReduceMean ReduceMax ReduceMin Reshape Flatten ' +
-  'Squeeze Unsqueeze Transpose Expand Tile Pad Slice Split Concat Gather GatherElements Dropout';
-
-/** Operators by the element type of their first output: a type, or the slot of an input. */
-const RESULT_TYPES: ReadonlyMap<string, DataType | number> = new Map<string, DataType | number>([
-  ...INT64.split(' ').map((op) => [op, 'int64'] as const),
-  ...BOOL.split(' ').map((op) => [op, 'bool'] as const),
-  ...AS_INPUT.split(' ').map((op) => [op, 0] as const),
-  ['Where', 1],
 ]);
 
 /** What is known, by the name of the value. */
@@ -79,17 +59,15 @@ export class Facts {
     node.outputs.forEach((output, slot) => {
       if (output === '') return;
       const found = types?.[slot];
-      const type = found?.type ?? this.#typeOf(node, slot);
+      const type = found?.type ?? this.typeOf(node, slot);
       if (type !== undefined) this.setType(output, type, found?.dims ?? ['?']);
     });
   }
 
-  #typeOf(node: Node, slot: number): DataType | undefined {
-    if (node.op === 'Cast') return targetOf(node);
-    const found = RESULT_TYPES.get(node.op);
-    // All outputs of a Recurrent or a Split are alike; second outputs of others hold indices.
-    if (slot > 0 && node.op !== 'Recurrent' && node.op !== 'Split') return undefined;
-    return typeof found === 'number' ? this.#types.get(node.inputs[found] ?? '') : found;
+  /** The element type of an output of a node, where it is known. */
+  typeOf(node: Node, slot: number): DataType | undefined {
+    const rule = attempt(() => OPERATORS.get(node.op)?.resultType(node, slot));
+    return typeof rule === 'number' ? this.#types.get(node.inputs[rule] ?? '') : rule;
   }
 
   /** The outputs of a node whose inputs are known, unless they are better computed when needed. */
@@ -142,11 +120,6 @@ export class Facts {
     };
     return attempt(() => operator.infer(node, inputs, host, node.name).types);
   }
-}
-
-/** The element type that a Cast makes; undefined where it names none. */
-export function targetOf(node: Node): DataType | undefined {
-  return attempt(() => castType(node.attributes['to'], node.name));
 }
 
 /** What a node says is wrong with it is for whoever runs it, with the path that it has there. */

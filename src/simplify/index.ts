@@ -3,7 +3,7 @@
 // the shapes of a run decide is left to the planner.
 import { isGraph, type Attribute, type Graph, type Node } from '../graph.ts';
 import type { Tensor } from '../tensor.ts';
-import { Facts, targetOf } from './facts.ts';
+import { Facts } from './facts.ts';
 import { definedNames, FreeNames, Renames } from './names.ts';
 import { renamed, withoutDead } from './prune.ts';
 
@@ -131,7 +131,7 @@ class Writer {
     if (node.op === 'Identity') return true;
     if (node.op === 'Cast') {
       const type = this.#facts.type(node.inputs[0]!);
-      return type !== undefined && type === targetOf(node);
+      return type !== undefined && type === this.#facts.typeOf(node, 0);
     }
     if (node.op !== 'Dropout') return false;
     const training = node.inputs[2] ?? '';

@@ -1,7 +1,7 @@
 // Index arithmetic of the lowerings, by itself: merged axes visit the same elements in the same order.
 import { expect, it } from 'vitest';
 import { walkValues } from '../../shaders/walk.ts';
-import { broadcastStrides, forEachIndex, offsetOf, stridesOf } from '../../src/ops/shapes.ts';
+import { broadcastStrides, forEachIndex, offsetOf, stridesOf } from '../../src/ops/indexing.ts';
 import { collapse } from '../../src/plan/lower/strides.ts';
 import { SEED, type Random, randomOf } from '../support/random.ts';
 

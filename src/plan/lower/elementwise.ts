@@ -2,7 +2,7 @@
 import { OPERANDS } from '../../../shaders/elementwise.ts';
 import { literal } from '../../../shaders/wgsl.ts';
 import { ACTIVATIONS, type Activation } from '../../cells/activations.ts';
-import { broadcastDims } from '../../ops/shapes.ts';
+import { broadcastDims } from '../../ops/indexing.ts';
 import { type DataType, isFloat, sizeOf } from '../../tensor.ts';
 import type { OperatorParams } from '../../ops/index.ts';
 import type { Lower, Lowering } from '../lowering.ts';

@@ -8,7 +8,7 @@ import {
 import { gridOf } from '../../../shaders/kernel.ts';
 import { walkRank, walkValues } from '../../../shaders/walk.ts';
 import { unsupported } from '../../ops/define.ts';
-import { broadcastDims, broadcastStrides } from '../../ops/shapes.ts';
+import { broadcastDims, broadcastStrides } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering, PlanValue } from '../lowering.ts';
 import type { BufferId } from '../types.ts';

@@ -2,7 +2,7 @@
 import { copyKernel, padKernel } from '../../../shaders/copy.ts';
 import { reverseKernel } from '../../../shaders/gather.ts';
 import { walkRank, walkValues } from '../../../shaders/walk.ts';
-import { offsetOf, stridesOf } from '../../ops/shapes.ts';
+import { offsetOf, stridesOf } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';

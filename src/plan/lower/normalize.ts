@@ -1,6 +1,6 @@
 // Normalization over the elements of a row: layer, group and instance.
 import { literal } from '../../../shaders/wgsl.ts';
-import { broadcastStrides, stridesOf } from '../../ops/shapes.ts';
+import { broadcastStrides, stridesOf } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';

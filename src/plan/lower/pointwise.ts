@@ -1,7 +1,7 @@
 // Runs of the elementwise kernel: which elements of each operand go together.
 import { OPERANDS, elementwiseKernel } from '../../../shaders/elementwise.ts';
 import { walkRank, walkValues } from '../../../shaders/walk.ts';
-import { stridesOf } from '../../ops/shapes.ts';
+import { stridesOf } from '../../ops/indexing.ts';
 import { type DataType, sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';

@@ -2,7 +2,7 @@
 import { gridOf } from '../../../shaders/kernel.ts';
 import { type Fold, ROW_LANES, rowsKernel, scanKernel, topKernel } from '../../../shaders/rows.ts';
 import { walkRank, walkValues } from '../../../shaders/walk.ts';
-import { around, stridesOf } from '../../ops/shapes.ts';
+import { around, stridesOf } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';

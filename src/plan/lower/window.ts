@@ -2,7 +2,7 @@
 import { type ConvOptions, convKernel, convWidth } from '../../../shaders/conv.ts';
 import { type PoolOptions, poolKernel } from '../../../shaders/pool.ts';
 import { unsupported } from '../../ops/define.ts';
-import { forEachIndex, offsetOf } from '../../ops/shapes.ts';
+import { forEachIndex, offsetOf } from '../../ops/indexing.ts';
 import type { Sliding } from '../../ops/window.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
