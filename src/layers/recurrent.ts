@@ -2,7 +2,7 @@
 import { CELLS, type Cell, type CellName } from '../cells/index.ts';
 import type { Dim } from '../graph-builder.ts';
 import type { RecurrentAttributes, ValueInfo } from '../graph.ts';
-import type { Tensor } from '../tensor.ts';
+import { formatDims, type Tensor } from '../tensor.ts';
 import {
   expectDims,
   expectWidth,
@@ -10,7 +10,6 @@ import {
   mismatch,
   readActivation,
   readWeights,
-  show,
 } from './layer.ts';
 import type { Layer, Layout, Place, Weights } from './layer.ts';
 
@@ -120,7 +119,7 @@ export const recurrent = (kind: CellName, options: LstmOptions & GruOptions): Re
   options,
   wants: (path) => {
     const { dims } = withDirections(readWeights(options.W, `${path}.W`), RANKS.W);
-    if (dims.length !== 3) throw mismatch(`${path}.W`, `shape ${show(dims)}`, '[D, G·H, I]');
+    if (dims.length !== 3) throw mismatch(`${path}.W`, `shape ${formatDims(dims)}`, '[D, G·H, I]');
     return { type: 'float32', features: dims[2]! };
   },
   append: (place) => append(place, kind, options),
@@ -137,7 +136,7 @@ function readAll(options: LstmOptions & GruOptions, kind: CellName, D: 1 | 2, pa
   const G = CELLS[kind].gates.length;
   const H = (R.dims[1] ?? 0) / G;
   if (!Number.isInteger(H) || H < 1) {
-    throw mismatch(`${path}.R`, `shape ${show(R.dims)}`, `[${D}, ${G}·H, H] for a ${kind}`);
+    throw mismatch(`${path}.R`, `shape ${formatDims(R.dims)}`, `[${D}, ${G}·H, H] for a ${kind}`);
   }
   const O = projection?.dims[1] ?? H;
   const I = W.dims[2] ?? 0;
@@ -159,7 +158,8 @@ function append(place: Place, kind: CellName, options: LstmOptions & GruOptions)
   const { W, R, B, P, projection, I, H, O } = readAll(options, kind, D, path);
   expectWidth(place, I);
   const [first, second] = x.dims;
-  if (x.dims.length !== 3) throw mismatch(path, `an input ${show(x.dims)}`, 'a sequence of 3 axes');
+  if (x.dims.length !== 3)
+    throw mismatch(path, `an input ${formatDims(x.dims)}`, 'a sequence of 3 axes');
   const constant = (key: string, weights: Tensor | undefined): string =>
     weights ? builder.constant(`${stem}/${key}`, () => weights) : '';
   const inputs = [x.name, constant('W', W), constant('R', R), constant('B', B), '', '', ''];

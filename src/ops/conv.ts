@@ -3,14 +3,14 @@ import { sizeOf } from '../tensor.ts';
 import { define, expectDims, invalid, mismatch, type Call } from './define.ts';
 import { sameType } from './elementwise.ts';
 import { forEachIndex } from './indexing.ts';
-import { show, type Dims } from './shapes.ts';
+import { type Dims } from './shapes.ts';
 import { AUTO_PAD, explicitPads, reach, slide, slidingAttributes, tapsAt } from './window.ts';
 
 /** Checks X, W and B against each other; `transposed` weights have their channels swapped. */
 function operands(call: Call, transposed: boolean) {
   sameType(call, call.optional(2) ? [0, 1, 2] : [0, 1], 'float');
   const [x, w] = [call.input(0).dims, call.input(1).dims];
-  if (x.length < 3) throw mismatch(call.at(0), 'shape', show(x), '[batch, channels, sizes…]');
+  if (x.length < 3) throw mismatch(call.at(0), 'shape', x, '[batch, channels, sizes…]');
   const groups = call.int('group', 1);
   const channels = x[1]!;
   const kernel = w.slice(2);
@@ -19,7 +19,7 @@ function operands(call: Call, transposed: boolean) {
   }
   const expected = transposed ? [channels, w[1] ?? 0] : [w[0] ?? 0, channels / groups];
   expectDims(call.at(1), w, [...expected, ...(call.ints('kernel_shape') ?? kernel)], 'weights');
-  if (w.length !== x.length) throw mismatch(call.at(1), 'shape', show(w), `${x.length} axes`);
+  if (w.length !== x.length) throw mismatch(call.at(1), 'shape', w, `${x.length} axes`);
   const filters = transposed ? w[1]! * groups : w[0]!;
   const bias = call.optional(2);
   if (bias) expectDims(call.at(2), bias.dims, [filters], 'bias of each filter');
@@ -64,7 +64,7 @@ function transposedSizes(call: Call, spatial: Dims, kernel: Dims) {
     ['output_shape', wanted],
   ] as const) {
     if (list && (list.length !== spatial.length || list.some((value) => value < 0))) {
-      throw invalid(`${call.path}.${name}`, 'attribute', show(list), `${spatial.length} sizes`);
+      throw invalid(`${call.path}.${name}`, 'attribute', list, `${spatial.length} sizes`);
     }
   }
   let [before, after] = explicitPads(call, spatial.length);
@@ -81,7 +81,7 @@ function transposedSizes(call: Call, spatial: Dims, kernel: Dims) {
     after = totals.map((total, axis) => total - before[axis]!);
   }
   if (sizes.some((size) => size < 1)) {
-    throw mismatch(`${call.path}.pads`, 'output sizes', show(sizes), '1 or more');
+    throw mismatch(`${call.path}.pads`, 'output sizes', sizes, '1 or more');
   }
   return { windows: { ...base, before, after }, sizes };
 }

@@ -2,9 +2,9 @@
 // type, a shape, and a way to fill in the numbers. `infer` stops before the numbers.
 import { RnnError, type RnnErrorCode } from '../errors.ts';
 import type { Attribute, Node } from '../graph.ts';
-import { isFloat, sizeOf, type DataType } from '../tensor.ts';
+import { formatDims, isFloat, sizeOf, type DataType } from '../tensor.ts';
 import type { HostValue, Inputs, Operator, ValueType } from './operator.ts';
-import { show, type Dims } from './shapes.ts';
+import { sameDims, type Dims } from './shapes.ts';
 
 /** One output: `fill` writes its numbers and may read those of the inputs. */
 export interface Output {
@@ -29,10 +29,13 @@ const KINDS: Readonly<Record<Kind, (type: DataType) => boolean>> = {
  */
 export const MAX_ELEMENTS = 2 ** 28;
 
+const format = (value: unknown): string =>
+  Array.isArray(value) ? formatDims(value) : String(value);
+
 const errorOf =
   (code: RnnErrorCode) =>
   (path: string, what: string, got: unknown, expected: unknown): RnnError =>
-    new RnnError(code, path, `${what}, got ${String(got)}, expected ${String(expected)}`);
+    new RnnError(code, path, `${what}, got ${format(got)}, expected ${format(expected)}`);
 
 /** The error for shapes that do not fit together. */
 export const mismatch = errorOf('SHAPE_MISMATCH');
@@ -45,8 +48,8 @@ export const unsupported = errorOf('UNSUPPORTED_OPERATOR');
 
 /** Refuses an input whose shape is not `dims`. */
 export function expectDims(path: string, got: Dims, dims: Dims, meaning: string): void {
-  if (got.length !== dims.length || got.some((dim, axis) => dim !== dims[axis])) {
-    throw mismatch(path, 'shape', show(got), `${show(dims)} (${meaning})`);
+  if (!sameDims(got, dims)) {
+    throw mismatch(path, 'shape', got, `${formatDims(dims)} (${meaning})`);
   }
 }
 
@@ -156,14 +159,14 @@ export class Call extends Attributes {
   /** The one number of a required input that the output's shape depends on. */
   scalar(slot: number): number {
     const { dims } = this.input(slot);
-    if (sizeOf(dims) !== 1) throw mismatch(this.at(slot), 'shape', show(dims), 'one number');
+    if (sizeOf(dims) !== 1) throw mismatch(this.at(slot), 'shape', dims, 'one number');
     return this.numbers(slot)![0]!;
   }
 
   /** A shape read from the numbers of an input. */
   shape(slot: number): number[] {
     const { dims } = this.input(slot, 'integer');
-    if (dims.length !== 1) throw mismatch(this.at(slot), 'shape', show(dims), 'one axis');
+    if (dims.length !== 1) throw mismatch(this.at(slot), 'shape', dims, 'one axis');
     return (this.numbers(slot) ?? []).map((dim, axis) => {
       if (dim < 0) throw mismatch(`${this.at(slot)}[${axis}]`, 'size', dim, '0 or more');
       return dim;
@@ -242,7 +245,7 @@ export function define<N extends string, P>(
       described(node, inputs, (slot) => inputs[slot], path).outputs.map(({ dims, fill }, slot) => {
         const size = sizeOf(dims);
         if (size > MAX_ELEMENTS) {
-          const what = `elements of ${name} ${show(dims)}, got ${size}, expected`;
+          const what = `elements of ${name} ${formatDims(dims)}, got ${size}, expected`;
           throw new RnnError('LIMIT_EXCEEDED', path, `${what} at most ${MAX_ELEMENTS}`);
         }
         const data = new Float64Array(size);

@@ -1,5 +1,5 @@
 // Operators that combine the elements of inputs of shapes that broadcast.
-import type { DataType } from '../tensor.ts';
+import { formatDims, type DataType } from '../tensor.ts';
 import {
   define,
   defineEach,
@@ -10,7 +10,7 @@ import {
   type Output,
 } from './define.ts';
 import { broadcastDims, stretch } from './indexing.ts';
-import { show } from './shapes.ts';
+import { sameDims } from './shapes.ts';
 import { storing } from './value.ts';
 
 /** Refuses inputs of different element types. */
@@ -123,9 +123,9 @@ export const elementwise = [
     const type = sameType(call, [0, 1], 'number');
     const output = broadcasting(call, [0, 1], type, (x, slope) => (x < 0 ? slope * x : x));
     const { dims } = call.input(0);
-    if (show(output.dims) !== show(dims)) {
-      const expected = `a slope that broadcasts to ${show(dims)}`;
-      throw mismatch(call.at(1), 'shape', show(call.input(1).dims), expected);
+    if (!sameDims(output.dims, dims)) {
+      const expected = `a slope that broadcasts to ${formatDims(dims)}`;
+      throw mismatch(call.at(1), 'shape', call.input(1).dims, expected);
     }
     return [output];
   }),
@@ -136,7 +136,7 @@ export const elementwise = [
       if (limit === undefined) continue;
       if (limit.type !== type) throw invalid(call.at(slot), 'element type', limit.type, type);
       if (limit.dims.some((dim) => dim !== 1)) {
-        throw mismatch(call.at(slot), 'shape', show(limit.dims), 'a scalar');
+        throw mismatch(call.at(slot), 'shape', limit.dims, 'a scalar');
       }
     }
     const fill = (out: Float64Array): void => {

@@ -1,9 +1,9 @@
 // Operators that read or write at positions that other values tell.
-import { sizeOf } from '../tensor.ts';
+import { formatDims, sizeOf } from '../tensor.ts';
 import { define, mismatch } from './define.ts';
 import { sameType } from './elementwise.ts';
 import { around, forEachIndex, offsetOf, stridesOf } from './indexing.ts';
-import { axisOf, show } from './shapes.ts';
+import { axisOf, sameDims } from './shapes.ts';
 
 /** A position counted from the front, as long as it is inside. */
 function position(index: number, size: number, path: string): number {
@@ -38,7 +38,7 @@ const gatherElements = define('GatherElements', [2, 2], (call) => {
   const indices = call.input(1, 'integer').dims;
   const axis = axisOf(call.int('axis', 0), dims.length, `${call.path}.axis`);
   if (indices.length !== dims.length || indices.some((dim, k) => k !== axis && dim > dims[k]!)) {
-    throw mismatch(call.at(1), 'shape', show(indices), `one within ${show(dims)}`);
+    throw mismatch(call.at(1), 'shape', indices, `one within ${formatDims(dims)}`);
   }
   const fill = (out: Float64Array): void => {
     const [x, at, strides] = [call.data(0), call.data(1), stridesOf(dims)];
@@ -70,10 +70,10 @@ const scatterElements = define('ScatterElements', [3, 3], (call) => {
   const combine = UPDATES[reduction];
   const axis = axisOf(call.int('axis', 0), dims.length, `${call.path}.axis`);
   if (indices.length !== dims.length || indices.some((dim, k) => k !== axis && dim > dims[k]!)) {
-    throw mismatch(call.at(1), 'shape', show(indices), `one within ${show(dims)}`);
+    throw mismatch(call.at(1), 'shape', indices, `one within ${formatDims(dims)}`);
   }
-  if (show(updates) !== show(indices)) {
-    throw mismatch(call.at(2), 'shape', show(updates), show(indices));
+  if (!sameDims(updates, indices)) {
+    throw mismatch(call.at(2), 'shape', updates, indices);
   }
   const fill = (out: Float64Array): void => {
     const [at, values, strides] = [call.data(1), call.data(2), stridesOf(dims)];
@@ -95,11 +95,10 @@ const scatterND = define('ScatterND', [3, 3], (call) => {
   const combine = UPDATES[reduction];
   const depth = indices.at(-1) ?? 0;
   if (indices.length === 0 || depth > dims.length) {
-    throw mismatch(call.at(1), 'shape', show(indices), `at most ${dims.length} indices at the end`);
+    throw mismatch(call.at(1), 'shape', indices, `at most ${dims.length} indices at the end`);
   }
   const expected = [...indices.slice(0, -1), ...dims.slice(depth)];
-  if (show(updates) !== show(expected))
-    throw mismatch(call.at(2), 'shape', show(updates), show(expected));
+  if (!sameDims(updates, expected)) throw mismatch(call.at(2), 'shape', updates, expected);
   const block = sizeOf(dims.slice(depth));
   const fill = (out: Float64Array): void => {
     const [at, values, strides] = [call.data(1), call.data(2), stridesOf(dims)];

@@ -1,7 +1,7 @@
 // Strides and broadcasting: the index arithmetic of operators and of their lowerings.
 import { RnnError } from '../errors.ts';
-import { sizeOf } from '../tensor.ts';
-import { show, type Dims } from './shapes.ts';
+import { formatDims, sizeOf } from '../tensor.ts';
+import { type Dims } from './shapes.ts';
 
 /** Distance between neighbours along each axis of a dense row-major array. */
 export function stridesOf(dims: Dims): number[] {
@@ -20,7 +20,7 @@ export function broadcastDims(shapes: readonly Dims[], path: string): number[] {
     for (const dims of shapes) {
       const dim = dims[axis - rank + dims.length] ?? 1;
       if (dim !== 1 && size !== 1 && dim !== size) {
-        const got = shapes.map(show).join(' and ');
+        const got = shapes.map(formatDims).join(' and ');
         throw new RnnError('SHAPE_MISMATCH', path, `got ${got}, expected shapes that broadcast`);
       }
       if (dim !== 1) size = dim;
@@ -29,13 +29,18 @@ export function broadcastDims(shapes: readonly Dims[], path: string): number[] {
   });
 }
 
-/** Strides of an array of shape `dims` read at the indices of the wider shape `into`. */
-export function broadcastStrides(dims: Dims, into: Dims): number[] {
-  const strides = stridesOf(dims);
-  return into.map((_, axis) => {
-    const own = axis - into.length + dims.length;
-    return own < 0 || dims[own] === 1 ? 0 : strides[own]!;
-  });
+/**
+ * Strides of an array of shape `dims` read at the indices of the wider shape `into`.
+ *
+ * @param strides those of the array, where it is not dense
+ */
+export function broadcastStrides(
+  dims: Dims,
+  into: Dims,
+  strides: Dims = stridesOf(dims),
+): number[] {
+  const added = into.length - dims.length;
+  return into.map((_, axis) => ((dims[axis - added] ?? 1) === 1 ? 0 : strides[axis - added]!));
 }
 
 /** Visits every index of a shape in row-major order. The index array is reused. */

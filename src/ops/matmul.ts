@@ -1,8 +1,9 @@
 // Matrix products.
+import { formatDims } from '../tensor.ts';
 import { define, mismatch } from './define.ts';
 import { sameType } from './elementwise.ts';
 import { broadcastDims, broadcastStrides, forEachIndex, offsetOf, stretch } from './indexing.ts';
-import { show } from './shapes.ts';
+import { sameDims } from './shapes.ts';
 import { storing } from './value.ts';
 
 /** numpy.matmul: batches broadcast, and an input of one axis is a row or a column. */
@@ -14,8 +15,8 @@ const matMul = define('MatMul', [2, 2], (call) => {
   const [rows, inner] = left.slice(-2) as [number, number];
   const [depth, columns] = right.slice(-2) as [number, number];
   if (a.length === 0 || b.length === 0 || inner !== depth) {
-    const what = 'inner sizes of a matrix product';
-    throw mismatch(`${call.path}.inputs`, what, `${show(a)} and ${show(b)}`, 'equal ones');
+    const [what, got] = ['inner sizes of a matrix product', [a, b].map(formatDims).join(' and ')];
+    throw mismatch(`${call.path}.inputs`, what, got, 'equal ones');
   }
   const [outerLeft, outerRight] = [left.slice(0, -2), right.slice(0, -2)];
   const batch = broadcastDims([outerLeft, outerRight], `${call.path}.inputs`);
@@ -50,7 +51,7 @@ const gemm = define('Gemm', [2, 3], (call) => {
   const [transA, transB] = [call.flag('transA', false), call.flag('transB', false)];
   const oriented = (slot: number, transposed: boolean): [number, number] => {
     const { dims } = call.input(slot);
-    if (dims.length !== 2) throw mismatch(call.at(slot), 'shape', show(dims), 'a matrix');
+    if (dims.length !== 2) throw mismatch(call.at(slot), 'shape', dims, 'a matrix');
     return transposed ? [dims[1]!, dims[0]!] : [dims[0]!, dims[1]!];
   };
   const [rows, inner] = oriented(0, transA);
@@ -59,8 +60,8 @@ const gemm = define('Gemm', [2, 3], (call) => {
   if (inner !== depth) throw mismatch(call.at(1), 'inner size', depth, inner);
   const dims = [rows, columns];
   const bias = call.optional(2)?.dims ?? [];
-  if (show(broadcastDims([dims, bias], call.at(2))) !== show(dims)) {
-    throw mismatch(call.at(2), 'shape', show(bias), `one that broadcasts to ${show(dims)}`);
+  if (!sameDims(broadcastDims([dims, bias], call.at(2)), dims)) {
+    throw mismatch(call.at(2), 'shape', bias, `one that broadcasts to ${formatDims(dims)}`);
   }
   const fill = (out: Float64Array): void => {
     const [a, b] = [call.data(0), call.data(1)];

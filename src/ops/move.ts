@@ -1,8 +1,9 @@
 // Operators that move numbers about without changing them.
+import { formatDims } from '../tensor.ts';
 import { define, invalid, mismatch, type Call, type Output } from './define.ts';
 import { sameType } from './elementwise.ts';
 import { around, broadcastDims, forEachIndex, offsetOf, stretch, stridesOf } from './indexing.ts';
-import { axesOf, axisOf, show, type Dims } from './shapes.ts';
+import { axesOf, axisOf, sameDims, type Dims } from './shapes.ts';
 
 /** The first input read, for each index of the output, at the index or offset that `source` says. */
 function moved(
@@ -26,11 +27,8 @@ const concat = define('Concat', [1, Infinity], (call) => {
   const axis = axisOf(call.int('axis'), first.length, `${call.path}.axis`);
   const sizes = slots.map((slot) => {
     const { dims } = call.input(slot);
-    if (
-      show(dims.toSpliced(axis, 1)) !== show(first.toSpliced(axis, 1)) ||
-      dims.length !== first.length
-    ) {
-      throw mismatch(call.at(slot), 'shape', show(dims), `${show(first)} but for axis ${axis}`);
+    if (!sameDims(dims, first.with(axis, dims[axis]!))) {
+      throw mismatch(call.at(slot), 'shape', dims, `${formatDims(first)} but for axis ${axis}`);
     }
     return dims[axis]!;
   });
@@ -115,9 +113,11 @@ const slice = define(
 
 const transpose = define('Transpose', [1, 1], (call) => {
   const { dims } = call.input(0);
-  const perm = call.ints('perm') ?? [...dims.keys()].toReversed();
-  if (show(perm.toSorted((a, b) => a - b)) !== show([...dims.keys()])) {
-    throw invalid(`${call.path}.perm`, 'order of axes', show(perm), `each of ${dims.length} once`);
+  const axes = [...dims.keys()];
+  const perm = call.ints('perm') ?? axes.toReversed();
+  const sorted = perm.toSorted((a, b) => a - b);
+  if (!sameDims(sorted, axes)) {
+    throw invalid(`${call.path}.perm`, 'order of axes', perm, `each of ${dims.length} once`);
   }
   const into = perm.map((axis) => dims[axis]!);
   const place = dims.map((_, axis) => perm.indexOf(axis));
@@ -214,7 +214,7 @@ const trilu = define(
   [1, 2],
   (call) => {
     const { dims } = call.input(0);
-    if (dims.length < 2) throw mismatch(call.at(0), 'shape', show(dims), 'matrices');
+    if (dims.length < 2) throw mismatch(call.at(0), 'shape', dims, 'matrices');
     const upper = call.flag('upper', true);
     const k = call.optional(1) ? call.scalar(1) : 0;
     const [rows, columns] = dims.slice(-2) as [number, number];
@@ -233,12 +233,12 @@ const reverseSequence = define('ReverseSequence', [2, 2], (call) => {
   const lengths = call.input(1, 'integer').dims;
   const [batchAxis, timeAxis] = [call.int('batch_axis', 1), call.int('time_axis', 0)];
   if (dims.length < 2 || batchAxis + timeAxis !== 1 || batchAxis * timeAxis !== 0) {
-    const got = show([batchAxis, timeAxis]);
+    const got = [batchAxis, timeAxis];
     throw invalid(call.path, 'batch_axis and time_axis', got, '0 and 1, in any order');
   }
   const [batch, steps] = [dims[batchAxis]!, dims[timeAxis]!];
-  if (show(lengths) !== show([batch])) {
-    throw mismatch(call.at(1), 'shape', show(lengths), show([batch]));
+  if (!sameDims(lengths, [batch])) {
+    throw mismatch(call.at(1), 'shape', lengths, [batch]);
   }
   const output = moved(call, dims, (index) => {
     const [length, t] = [call.data(1)[index[batchAxis]!]!, index[timeAxis]!];

@@ -1,8 +1,8 @@
 // Normalisation layers, as in inference.
-import { sizeOf } from '../tensor.ts';
+import { formatDims, sizeOf } from '../tensor.ts';
 import { define, expectDims, invalid, mismatch, unsupported, type Call } from './define.ts';
 import { broadcastDims, stretch } from './indexing.ts';
-import { axisOf, show } from './shapes.ts';
+import { axisOf, sameDims } from './shapes.ts';
 
 /** Mean and 1/√(variance + ε) of some numbers. */
 function moments(values: Float64Array, epsilon: number): readonly [number, number] {
@@ -19,8 +19,8 @@ const layerNormalization = define('LayerNormalization', [2, 3], (call) => {
   const size = sizeOf(inner);
   for (const slot of [1, 2]) {
     const shape = call.optional(slot, 'float')?.dims ?? (slot === 1 ? call.input(1).dims : []);
-    if (show(broadcastDims([dims, shape], call.at(slot))) !== show(dims)) {
-      throw mismatch(call.at(slot), 'shape', show(shape), `one that broadcasts to ${show(dims)}`);
+    if (!sameDims(broadcastDims([dims, shape], call.at(slot)), dims)) {
+      throw mismatch(call.at(slot), 'shape', shape, `one that broadcasts to ${formatDims(dims)}`);
     }
   }
   const spread = (slot: number): Float64Array | undefined =>
@@ -50,7 +50,7 @@ const layerNormalization = define('LayerNormalization', [2, 3], (call) => {
 /** Sizes of [batch, channels, …] with the parameters `slots` checked to be one for each channel. */
 function channelled(call: Call, slots: readonly number[]) {
   const { dims } = call.input(0, 'float');
-  if (dims.length < 2) throw mismatch(call.at(0), 'shape', show(dims), '[batch, channels, …]');
+  if (dims.length < 2) throw mismatch(call.at(0), 'shape', dims, '[batch, channels, …]');
   const channels = dims[1]!;
   for (const slot of slots) {
     expectDims(call.at(slot), call.input(slot, 'float').dims, [channels], 'one for each channel');

@@ -9,14 +9,13 @@ import {
   type Output,
 } from './define.ts';
 import { forEachIndex } from './indexing.ts';
-import { show } from './shapes.ts';
 import { slide, tapsAt, type Sliding } from './window.ts';
 
 type Pool = (values: Float64Array, offsets: Int32Array, from: number) => number;
 
 function image(call: Call) {
   const { dims } = call.input(0, 'number');
-  if (dims.length < 3) throw mismatch(call.at(0), 'shape', show(dims), '[batch, channels, sizes…]');
+  if (dims.length < 3) throw mismatch(call.at(0), 'shape', dims, '[batch, channels, sizes…]');
   return { channels: dims.slice(0, 2), spatial: dims.slice(2) };
 }
 
@@ -26,7 +25,7 @@ function pooling(call: Call, functions: readonly Pool[]): Description<Sliding> {
   const kernel = call.ints('kernel_shape');
   if (kernel?.length !== spatial.length) {
     const expected = `${spatial.length} sizes`;
-    throw mismatch(`${call.path}.kernel_shape`, 'attribute', show(kernel ?? []), expected);
+    throw mismatch(`${call.path}.kernel_shape`, 'attribute', kernel ?? [], expected);
   }
   const { windows, counts } = slide(call, spatial, kernel, call.flag('ceil_mode', false));
   const [area, places] = [sizeOf(spatial), sizeOf(counts)];

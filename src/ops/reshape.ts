@@ -1,9 +1,9 @@
 // Operators that give the same numbers another shape, and those that tell or make shapes.
 import type { Node } from '../graph.ts';
-import { sizeOf, tensor, type DataType, type Tensor } from '../tensor.ts';
+import { formatDims, sizeOf, tensor, type DataType, type Tensor } from '../tensor.ts';
 import { define, invalid, mismatch, type Call, type Output } from './define.ts';
 import { sameType } from './elementwise.ts';
-import { axesOf, axisOf, show, type Dims } from './shapes.ts';
+import { axesOf, axisOf, sameDims, type Dims } from './shapes.ts';
 import { storing, toHost } from './value.ts';
 
 /** The numbers of the first input under another shape. */
@@ -21,7 +21,7 @@ const reshape = define(
     const dims = call.numbers(1)!.map((dim, axis) => {
       const copied = dim === 0 && !keepsZero ? from[axis] : dim;
       if (copied === undefined || copied < -1) {
-        throw mismatch(`${call.at(1)}[${axis}]`, 'size', dim, `one that fits ${show(from)}`);
+        throw mismatch(`${call.at(1)}[${axis}]`, 'size', dim, `one that fits ${formatDims(from)}`);
       }
       return copied;
     });
@@ -29,7 +29,7 @@ const reshape = define(
     const known = sizeOf(dims.filter((dim) => dim !== -1));
     if (free >= 0) dims[free] = known === 0 ? 0 : sizeOf(from) / known;
     if (dims.includes(-1) || !Number.isInteger(dims[free] ?? 0) || sizeOf(dims) !== sizeOf(from)) {
-      throw mismatch(call.at(1), 'shape', show(call.numbers(1)!), `one that fits ${show(from)}`);
+      throw mismatch(call.at(1), 'shape', call.numbers(1)!, `one that fits ${formatDims(from)}`);
     }
     return reshaped(call, dims);
   },
@@ -109,7 +109,7 @@ const constantOfShape = define(
   (call) => {
     const value = filling(call.node);
     if (value.data?.length !== 1) {
-      throw invalid(`${call.path}.value`, 'attribute', show(value.dims ?? []), 'one element');
+      throw invalid(`${call.path}.value`, 'attribute', value.dims ?? [], 'one element');
     }
     const number = toHost(value, `${call.path}.value`).data[0]!;
     const fill = (out: Float64Array): void => void out.fill(number);
@@ -138,8 +138,7 @@ const oneHot = define(
   (call) => {
     const { dims: indices } = call.input(0, 'number');
     const { dims: values } = call.input(2);
-    if (show(values) !== show([2]))
-      throw mismatch(call.at(2), 'shape', show(values), '[2] (off, on)');
+    if (!sameDims(values, [2])) throw mismatch(call.at(2), 'shape', values, '[2] (off, on)');
     const depth = storing('int64' satisfies DataType)(call.scalar(1));
     if (depth < 1) throw mismatch(call.at(1), 'depth', depth, '1 or more');
     const axis = axisOf(call.int('axis', -1), indices.length + 1, `${call.path}.axis`);

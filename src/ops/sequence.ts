@@ -14,7 +14,7 @@ import {
 } from './control.ts';
 import { Attributes, invalid, mismatch } from './define.ts';
 import type { ValueType } from './operator.ts';
-import { axisOf, show } from './shapes.ts';
+import { axisOf } from './shapes.ts';
 
 type Run = ControlOperator['run'];
 
@@ -110,7 +110,7 @@ function piecesOf<V extends ValueType>(call: ControlCall<V>, total: number): rea
   if (split.dims.length === 1) {
     const sum = numbers.reduce((a, b) => a + b, 0);
     if (sum === total && numbers.every((size) => size >= 0)) return numbers;
-    throw mismatch(path, 'sizes', show(numbers), `some that add up to ${total}`);
+    throw mismatch(path, 'sizes', numbers, `some that add up to ${total}`);
   }
   const [size = 0] = numbers;
   if (split.dims.length > 1 || !(size >= 1)) throw invalid(path, 'split', size, '1 or more');

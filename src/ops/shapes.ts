@@ -1,11 +1,13 @@
 // Shapes and axes, as the attributes of nodes name them. Index arithmetic is in indexing.ts.
 import { RnnError } from '../errors.ts';
+import { formatDims } from '../tensor.ts';
 
 /** Sizes, outermost first. */
 export type Dims = readonly number[];
 
-/** `[2, 3]`, for messages. */
-export const show = (dims: readonly (number | string)[]): string => `[${dims.join(', ')}]`;
+/** Whether two shapes are the same. */
+export const sameDims = (a: Dims, b: Dims): boolean =>
+  a.length === b.length && a.every((dim, axis) => dim === b[axis]);
 
 /** An axis counted from the front; negative ones count from the back. */
 export function axisOf(axis: number, rank: number, path: string): number {
@@ -23,7 +25,7 @@ export function axesOf(axes: readonly number[], rank: number, path: string): num
     throw new RnnError(
       'INVALID_MODEL',
       path,
-      `an axis twice, got ${show(axes)}, expected each once`,
+      `an axis twice, got ${formatDims(axes)}, expected each once`,
     );
   }
   return found;

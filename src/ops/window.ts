@@ -2,7 +2,7 @@
 import { sizeOf } from '../tensor.ts';
 import { invalid, mismatch, type Call } from './define.ts';
 import { forEachIndex, stridesOf } from './indexing.ts';
-import { show, type Dims } from './shapes.ts';
+import { type Dims } from './shapes.ts';
 
 /** Where the windows lie. All arrays have one number for each sliding axis. */
 export interface Sliding {
@@ -20,7 +20,7 @@ export function slidingAttributes(call: Call, kernel: Dims): Omit<Sliding, 'befo
     const found = call.ints(name) ?? fallback;
     if (found.length !== kernel.length || found.some((value) => value < 1)) {
       const expected = `${kernel.length} numbers, 1 or more`;
-      throw invalid(`${call.path}.${name}`, 'attribute', show(found), expected);
+      throw invalid(`${call.path}.${name}`, 'attribute', found, expected);
     }
     return found;
   };
@@ -37,7 +37,7 @@ export function slidingAttributes(call: Call, kernel: Dims): Omit<Sliding, 'befo
 export function explicitPads(call: Call, rank: number): readonly [Dims, Dims] {
   const pads = call.ints('pads') ?? Array.from({ length: 2 * rank }, () => 0);
   if (pads.length !== 2 * rank || pads.some((pad) => pad < 0)) {
-    throw invalid(`${call.path}.pads`, 'attribute', show(pads), `${2 * rank} numbers, 0 or more`);
+    throw invalid(`${call.path}.pads`, 'attribute', pads, `${2 * rank} numbers, 0 or more`);
   }
   return [pads.slice(0, rank), pads.slice(rank)];
 }

@@ -2,11 +2,11 @@
 import { copyKernel, padKernel } from '../../../shaders/copy.ts';
 import { reverseKernel } from '../../../shaders/gather.ts';
 import { walkRank, walkValues } from '../../../shaders/walk.ts';
-import { offsetOf, stridesOf } from '../../ops/indexing.ts';
+import { broadcastStrides, offsetOf, stridesOf } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
-import { type Operand, operand, pointwise, stridesInto, target } from './pointwise.ts';
+import { type Operand, operand, pointwise, target } from './pointwise.ts';
 import { input, runItems, scalarOf, type LowerOf } from './operator.ts';
 import { collapse } from './strides.ts';
 
@@ -108,7 +108,8 @@ const transpose: LowerOf<'Transpose'> = (ctx) => {
 
 const expand: Lower = (ctx) => {
   const from = elementsOf(ctx, 0);
-  yieldElements(ctx, from, stridesInto(from, ctx.outputs[0]!.dims), from.start);
+  const strides = broadcastStrides(from.dims, ctx.outputs[0]!.dims, from.strides);
+  yieldElements(ctx, from, strides, from.start);
 };
 
 const tile: LowerOf<'Tile'> = (ctx) => {

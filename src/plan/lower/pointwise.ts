@@ -1,7 +1,7 @@
 // Runs of the elementwise kernel: which elements of each operand go together.
 import { OPERANDS, elementwiseKernel } from '../../../shaders/elementwise.ts';
 import { walkRank, walkValues } from '../../../shaders/walk.ts';
-import { stridesOf } from '../../ops/indexing.ts';
+import { broadcastStrides } from '../../ops/indexing.ts';
 import { type DataType, sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
@@ -38,17 +38,6 @@ export interface Code {
   readonly uniforms?: Readonly<Record<string, readonly ['u32' | 'i32' | 'f32', number]>>;
   /** Operations per element, roughly. */
   readonly operations?: number;
-}
-
-/** Strides of an operand at the indices of a shape that it stretches to. */
-export function stridesInto(
-  { dims, strides = stridesOf(dims) }: Operand,
-  into: readonly number[],
-): number[] {
-  return into.map((_, axis) => {
-    const own = axis - into.length + dims.length;
-    return own < 0 || dims[own] === 1 ? 0 : strides[own]!;
-  });
 }
 
 /** Groups of four instead of elements, where the innermost axis allows it. */
@@ -99,7 +88,10 @@ export function pointwise(
   });
   const uniforms = Object.fromEntries(entries.map(([key, [, value]]) => [key, value]));
   if (!flat) {
-    const steps = operands.map((o, i) => [`${OPERANDS[i]!}At`, stridesInto(o, out.dims)] as const);
+    const steps = operands.map(
+      ({ dims, strides }, i) =>
+        [`${OPERANDS[i]!}At`, broadcastStrides(dims, out.dims, strides)] as const,
+    );
     const starts = operands.map(({ start = 0 }) => start);
     const simple = collapse(out.dims, Object.fromEntries(steps));
     const quads = inQuads(simple.dims, simple.strides, starts);
