@@ -40,30 +40,34 @@ export interface Code {
   readonly operations?: number;
 }
 
-/** Groups of four instead of elements, where the innermost axis allows it. */
-function inQuads(
+/**
+ * The walk over vectors of four elements, where every operand has either four neighbours along the
+ * innermost axis or one element for all of it; undefined elsewhere.
+ */
+function vectorize(
   dims: readonly number[],
   strides: Readonly<Record<string, readonly number[]>>,
   starts: readonly number[],
 ) {
   const last = dims.length - 1;
-  const steps = Object.values(strides);
-  const whole = (n: number): boolean => n % 4 === 0;
-  const fits = steps.every((list, i) => {
+  const lists = Object.values(strides);
+  const isWhole = (n: number): boolean => n % 4 === 0;
+  const fits = lists.every((list, i) => {
     const inner = list[last] ?? 1;
-    return inner === 0 || (inner === 1 && whole(starts[i]!) && list.slice(0, -1).every(whole));
+    const isAligned = isWhole(starts[i]!) && list.slice(0, -1).every(isWhole);
+    return inner === 0 || (inner === 1 && isAligned);
   });
-  if (!fits || (last > 0 && !whole(dims[last]!))) return undefined;
-  const splats = steps.map((list) => list[last] === 0);
-  const quads = Object.entries(strides).map(([name, list], i): [string, readonly number[]] => [
+  if (!fits || (last > 0 && !isWhole(dims[last]!))) return undefined;
+  const isBroadcast = lists.map((list) => list[last] === 0);
+  const inVectors = Object.entries(strides).map(([name, list], i) => [
     name,
-    splats[i] ? list : list.map((stride, axis) => (axis === last ? 1 : stride / 4)),
+    isBroadcast[i] ? list : list.map((stride, axis) => (axis === last ? 1 : stride / 4)),
   ]);
   return {
-    splats: splats.reduce((bits, splat, i) => bits | (Number(splat) << i), 0),
+    broadcastMask: isBroadcast.reduce((bits, bit, i) => bits | (Number(bit) << i), 0),
     dims: dims.map((dim, axis) => (axis === last ? Math.ceil(dim / 4) : dim)),
-    strides: Object.fromEntries(quads),
-    starts: starts.map((start, i) => (splats[i] ? start : start / 4)),
+    strides: Object.fromEntries(inVectors) as typeof strides,
+    starts: starts.map((start, i) => (isBroadcast[i] ? start : start / 4)),
   };
 }
 
@@ -94,11 +98,14 @@ export function pointwise(
     );
     const starts = operands.map(({ start = 0 }) => start);
     const simple = collapse(out.dims, Object.fromEntries(steps));
-    const quads = inQuads(simple.dims, simple.strides, starts);
-    const { dims, strides } = quads ?? simple;
-    Object.assign(uniforms, { quads: Number(quads !== undefined), splats: quads?.splats ?? 0 });
-    Object.assign(uniforms, walkValues(rank, dims, strides));
-    (quads?.starts ?? starts).forEach((start, i) => (uniforms[`${OPERANDS[i]!}From`] = start));
+    const vectors = vectorize(simple.dims, simple.strides, starts);
+    const { dims, strides } = vectors ?? simple;
+    Object.assign(uniforms, {
+      vectorized: Number(vectors !== undefined),
+      broadcastMask: vectors?.broadcastMask ?? 0,
+      ...walkValues(rank, dims, strides),
+    });
+    (vectors?.starts ?? starts).forEach((start, i) => (uniforms[`${OPERANDS[i]!}From`] = start));
   }
   const buffers: Record<string, BufferId> = { out: out.buffer };
   operands.forEach(({ buffer }, i) => (buffers[OPERANDS[i]!.toUpperCase()] = buffer));
