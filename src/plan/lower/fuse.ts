@@ -6,10 +6,8 @@ import { type DataType, sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
 import { deviceArray } from '../plan-builder.ts';
 import { type Operand, type Target, operand, pointwise, target } from './pointwise.ts';
+import { MAX_FUSED_OPERATORS } from './operator-tuning.ts';
 import { input, scalarOf } from './operator.ts';
-
-// Registers are few and shader compilers slow: longer chains become several kernels.
-const MOST_TERMS = 32;
 
 /** A number that the model fixes. It reaches the kernel as a uniform. */
 export interface Scalar {
@@ -59,20 +57,20 @@ function extent(args: readonly Argument[]): { buffers: Set<object>; terms: Set<T
   return found;
 }
 
-/** The arguments with so many of them computed beforehand that the rest fits one kernel. */
+/** Materialises the costliest arguments until the expression fits one kernel of the device. */
 function fitting(ctx: Lowering, args: readonly Argument[]): readonly Argument[] {
-  const most = Math.min(OPERANDS.length, ctx.device.maxStorageBuffersPerShaderStage - 1);
+  const maxBuffers = Math.min(OPERANDS.length, ctx.device.maxStorageBuffersPerShaderStage - 1);
   let list = args;
   for (;;) {
     const { buffers, terms } = extent(list);
-    if (buffers.size <= most && terms.size < MOST_TERMS) return list;
+    if (buffers.size <= maxBuffers && terms.size < MAX_FUSED_OPERATORS) return list;
     const costOf = (term: Term): number => {
-      const own = extent([term]);
-      return own.buffers.size * MOST_TERMS + own.terms.size;
+      const cost = extent([term]);
+      return cost.buffers.size * MAX_FUSED_OPERATORS + cost.terms.size;
     };
-    const [widest] = list.filter(isTerm).toSorted((a, b) => costOf(b) - costOf(a));
-    if (widest === undefined) return list;
-    list = list.map((arg) => (arg === widest ? widest.store() : arg));
+    const [costliest] = list.filter(isTerm).toSorted((a, b) => costOf(b) - costOf(a));
+    if (costliest === undefined) return list;
+    list = list.map((arg) => (arg === costliest ? costliest.store() : arg));
   }
 }
 

@@ -12,7 +12,8 @@ import { broadcastDims, broadcastStrides } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering, PlanValue } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
-import { input, isSoftware, scalarOf, type LowerOf } from './operator.ts';
+import { matmulTile } from './operator-tuning.ts';
+import { input, scalarOf, type LowerOf } from './operator.ts';
 import { collapse } from './strides.ts';
 
 /** A product A [batch, M, K] · B [batch, K, N], either transposed in its last two axes. */
@@ -39,17 +40,6 @@ export interface Product {
   };
 }
 
-/**
- * Rows of results of an invocation, and invocations that share a result. Few rows leave most of a
- * large block empty, and most of a GPU idle; a CPU that stands in for one has no lanes to spare.
- * These are the only sizes that choose a kernel.
- */
-function blockOf(m: number, software: boolean): { rows: number; slices: number } {
-  if (m === 1) return { rows: 1, slices: software ? 1 : 8 };
-  if (m <= 4) return { rows: 4, slices: software ? 1 : 8 };
-  return { rows: 8, slices: software || m > 64 ? 1 : 4 };
-}
-
 /** The numbers of a constant [N, K] as [K, N]. */
 function transposed(value: PlanValue, k: number, n: number): Float32Array {
   const data = (value.tensor?.data ?? value.host!.data) as ArrayLike<number>;
@@ -72,7 +62,7 @@ export function multiply(ctx: Lowering, product: Product, out: BufferId): void {
   // Neighbouring columns should be neighbours in memory; constants can be turned beforehand.
   const turns = transB && b.constant && float;
   const options: MatmulOptions = {
-    ...blockOf(m, isSoftware(ctx)),
+    ...matmulTile(m, ctx.device),
     type,
     vector: float && b.constant && !transA && k % 4 === 0, // K of a constant is the same in all plans
     transA,

@@ -26,9 +26,6 @@ export const scalarOf = (type: DataType): 'f32' | 'i32' => (isFloat(type) ? 'f32
 /** An input that is not optional: `infer` has checked that it is there. */
 export const input = (ctx: Lowering, slot: number): PlanValue => ctx.inputs[slot]!;
 
-/** True where a CPU stands in for a GPU: its lanes are few, and barriers cost more than work. */
-export const isSoftware = (ctx: Lowering): boolean => ctx.device.adapter !== 'gpu';
-
 /** Dispatches a kernel that does one item an invocation; nothing where there are no items. */
 export function runItems<B extends string>(
   ctx: Lowering,

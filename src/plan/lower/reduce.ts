@@ -6,6 +6,7 @@ import { around, stridesOf } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
+import { rowLanes } from './operator-tuning.ts';
 import { input, mapValues, runItems, scalarOf, type LowerOf } from './operator.ts';
 import { collapse } from './strides.ts';
 
@@ -91,12 +92,8 @@ export function fold(
     extraUniforms: Object.fromEntries(Object.keys(work.uniforms ?? {}).map((key) => [key, 'u32'])),
   });
   const out = ctx.write(slot);
-  // Several lanes to a row where a row is long; one where rows are short, or lie side by side and
-  // are many, so that neighbouring lanes read neighbouring elements.
-  const contiguous = cols.strides.col.at(-1) === 1;
-  const many = count >= 4096 && !contiguous;
-  const most = { gpu: ROW_LANES, llvmpipe: 8, swiftshader: 4 }[ctx.device.adapter]; // of a CPU, a vector
-  const lanes = size <= 8 || many ? 1 : Math.min(most, 2 ** Math.ceil(Math.log2(size / 4)));
+  const isContiguous = cols.strides.col.at(-1) === 1;
+  const lanes = rowLanes({ rows: count, size, isContiguous }, ctx.device);
   if (count === 0) return;
   ctx.dispatch(
     kernel,

@@ -8,7 +8,8 @@ import { sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
 import { copy } from './move.ts';
-import { input, isSoftware, runItems, scalarOf, type LowerOf } from './operator.ts';
+import { convPlaces } from './operator-tuning.ts';
+import { input, runItems, scalarOf, type LowerOf } from './operator.ts';
 
 type Pair = readonly [number, number];
 
@@ -85,8 +86,7 @@ const conv =
     const [[padH, padW], [inH, inW], [outH, outW]] = [before, from, to];
     const [channels, filters] = [x[1]! / groups, out[1]! / groups];
     const rows = x[0]! * groups * Math.ceil(filters / convWidth(filters)) * outH;
-    // Four places an invocation where that leaves enough of them to keep a GPU busy.
-    const places = outW >= 4 && (isSoftware(ctx) || rows * outW >= 1 << 16) ? 4 : 1;
+    const places = convPlaces(rows * outW, outW, ctx.device);
     const bias = ctx.inputs[2] !== undefined;
     const shape = { kernel, strides, dilations };
     const options = { transposed, channels, filters, groups, ...shape, bias, places } as const;
