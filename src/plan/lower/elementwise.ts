@@ -10,7 +10,7 @@ import { argument, termOf, yieldSame, yieldTerm } from './fuse.ts';
 import { operand } from './pointwise.ts';
 import { input, mapValues, scalarOf, type LowerOf } from './operator.ts';
 
-/** What an i32 keeps of a number when it is stored as `type`. */
+/** WGSL that wraps an i32 to the range of `type`. */
 function narrow(type: DataType, expression: string): string {
   switch (type) {
     case 'bool':
@@ -28,7 +28,7 @@ function narrow(type: DataType, expression: string): string {
   }
 }
 
-/** WGSL of the operands by name, or what makes it. */
+/** WGSL of the operands `a`, `b` …, or a function that returns it. */
 type Expression<P = unknown> = string | ((ctx: Lowering<P>) => string);
 
 /** For operands of floating point type, and for integers where that differs. */
@@ -106,30 +106,31 @@ const activation = ({ wgsl }: Activation): Lower<OperatorParams[keyof typeof ACT
     'max(a, 0)', // Relu is the only one that takes integers
   ]);
 
-// Any number of inputs: as many at a time as a kernel has operands, the result so far among them.
+// Any number of inputs, in groups of as many as a kernel has operands; the result of a group is the
+// first operand of the next.
 const variadic =
   (join: (a: string, b: string) => string): Lower =>
   (ctx) => {
-    const rest = [...ctx.inputs.keys()].map((slot) => argument(ctx, slot));
+    const remaining = [...ctx.inputs.keys()].map((slot) => argument(ctx, slot));
     const { type } = ctx.outputs[0]!;
-    const mean = ctx.node.op === 'Mean' ? ` / ${literal(rest.length)}` : '';
+    const mean = ctx.node.op === 'Mean' ? ` / ${literal(remaining.length)}` : '';
     for (;;) {
-      const some = rest.splice(0, OPERANDS.length);
-      const joined = OPERANDS.slice(0, some.length).reduce<string>(
+      const group = remaining.splice(0, OPERANDS.length);
+      const joined = OPERANDS.slice(0, group.length).reduce<string>(
         (a, b) => (a === '' ? b : join(a, b)),
         '',
       );
-      if (rest.length === 0) return yieldTerm(ctx, some, narrow(type, `(${joined})${mean}`));
+      if (remaining.length === 0) return yieldTerm(ctx, group, narrow(type, `(${joined})${mean}`));
       const dims = broadcastDims(
-        some.map((o) => o.dims),
+        group.map((o) => o.dims),
         ctx.path,
       );
       const out = () => ({ type, dims, buffer: ctx.scratch(sizeOf(dims), 'so far') });
-      rest.unshift(termOf(ctx, some, joined, { type, dims }, out));
+      remaining.unshift(termOf(ctx, group, joined, { type, dims }, out));
     }
   };
 
-/** Casts are free where both types look the same on the device; to float16 they round. */
+/** Casts are free between types with the same numbers on the device; to float16 they round. */
 const cast: LowerOf<'Cast'> = (ctx) => {
   const from = input(ctx, 0).type;
   const { to } = ctx.params;
@@ -142,7 +143,7 @@ const cast: LowerOf<'Cast'> = (ctx) => {
   yieldTerm(ctx, [argument(ctx, 0)], value);
 };
 
-/** scale · (x - mean) / √(variance + ε) + bias, one of each for a channel, the second axis. */
+/** scale · (x - mean) / √(variance + ε) + bias; the parameters [C] belong to the second axis. */
 const batchNormalization: LowerOf<'BatchNormalization'> = (ctx) => {
   const epsilon = literal(ctx.params.epsilon);
   const { dims } = ctx.outputs[0]!;

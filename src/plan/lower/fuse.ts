@@ -1,6 +1,6 @@
-// Elementwise nodes in a row become one kernel: a node whose output has one reader is not computed
-// but handed on as an expression, and whoever reads it computes it on the way, or asks for a buffer.
-// Nothing here depends on sizes, so that a new size compiles nothing.
+// Fuses chains of elementwise nodes into one kernel: a node whose output has one reader becomes an
+// expression, which its reader computes inline or materialises in a buffer. Nothing here depends on
+// sizes, so that a new size compiles nothing.
 import { OPERANDS } from '../../../shaders/elementwise.ts';
 import { type DataType, sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
@@ -9,7 +9,7 @@ import { type Operand, type Target, operand, pointwise, target } from './pointwi
 import { MAX_FUSED_OPERATORS } from './operator-tuning.ts';
 import { input, scalarOf } from './operator.ts';
 
-/** A number that the model fixes. It reaches the kernel as a uniform. */
+/** A constant scalar of the model, which a kernel reads as a uniform. */
 export interface Scalar {
   readonly type: DataType;
   readonly dims: readonly number[];
@@ -28,12 +28,12 @@ export interface Term {
   readonly store: () => Operand;
 }
 
-/** What an elementwise operator takes. */
+/** An input of an elementwise expression. */
 export type Argument = Operand | Scalar | Term;
 
 const isTerm = (value: Argument): value is Term => 'args' in value;
 
-/** An input of an elementwise node, computed on the way where nobody else reads it. */
+/** An input of an elementwise node: an expression or a view where it is deferred, else its buffer. */
 export function argument(ctx: Lowering, slot: number): Argument {
   const value = input(ctx, slot);
   const { type, dims } = value;
@@ -74,7 +74,7 @@ function fitting(ctx: Lowering, args: readonly Argument[]): readonly Argument[] 
   }
 }
 
-/** An expression of arguments; `out` makes the buffer for it, where it needs one. */
+/** An expression of arguments; `out` makes the buffer where it has to be materialised. */
 export function termOf(
   ctx: Lowering,
   args: readonly Argument[],
@@ -101,18 +101,18 @@ export function termOf(
   return term;
 }
 
-/** Makes an expression output `slot`: at once, or when its only reader comes to it. */
+/** Makes an expression output 0: deferred for a single reader, materialised for several. */
 export function yieldTerm(ctx: Lowering, args: readonly Argument[], expression: string): void {
   const term = termOf(ctx, args, expression, ctx.outputs[0]!, () => target(ctx));
   if (ctx.readers(0) === 1) ctx.defer(0, { how: term, make: term.store });
   else term.store();
 }
 
-/** Makes output 0 an input of the same shape under another type. */
+/** Makes output 0 input 0 with another element type: no work. */
 export function yieldSame(ctx: Lowering): void {
   const { deferred, buffer } = input(ctx, 0);
-  const most = deferred && 'buffer' in deferred.how ? Number.MAX_VALUE : 1;
-  if (!deferred || buffer !== undefined || ctx.readers(0) > most) return ctx.alias(0, 0);
+  const maxReaders = deferred && 'buffer' in deferred.how ? Number.MAX_VALUE : 1;
+  if (!deferred || buffer !== undefined || ctx.readers(0) > maxReaders) return ctx.alias(0, 0);
   const { type } = ctx.outputs[0]!;
   ctx.defer(0, { how: { ...deferred.how, type }, make: () => ctx.alias(0, 0) });
 }

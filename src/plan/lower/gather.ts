@@ -1,4 +1,4 @@
-// Operators that read or write at positions that other values tell.
+// Operators that read or write at positions that another input holds.
 import {
   gatherElementsKernel,
   gatherKernel,
@@ -34,7 +34,7 @@ const gatherElements: LowerOf<'GatherElements'> = (ctx) => {
   });
 };
 
-/** Output 0 with the elements of input 0 in it. */
+/** Copies input 0 to output 0. */
 function copied(ctx: Lowering): BufferId {
   const size = sizeOf(input(ctx, 0).dims) * 4;
   const out = ctx.write(0);
@@ -92,7 +92,7 @@ const scatterND: LowerOf<'ScatterND'> = (ctx) => {
   );
 };
 
-/** Operators that look up by index. */
+/** Gathers and scatters. */
 export const gathers = {
   Gather: gather,
   GatherElements: gatherElements,

@@ -26,13 +26,13 @@ export interface Product {
   readonly transA?: boolean;
   readonly transB?: boolean;
   readonly alpha?: number;
-  /** A term that is added to each matrix, times `beta`. */
+  /** A matrix, by strides, that is added to each result, times `beta`. */
   readonly c?: {
     readonly buffer: BufferId;
     readonly strides: readonly number[];
     readonly beta: number;
   };
-  /** Shape of the batch and the steps from matrix to matrix; one matrix when left out. */
+  /** Shape of the batch and strides from matrix to matrix, in elements; one matrix when left out. */
   readonly batch?: {
     readonly dims: readonly number[];
     readonly a: readonly number[];
@@ -59,14 +59,14 @@ export function multiply(ctx: Lowering, product: Product, out: BufferId): void {
     const what = 'alpha or beta of a product of integers';
     throw unsupported(ctx.path, what, `${alpha} and ${c?.beta ?? 1}`, '1');
   }
-  // Neighbouring columns should be neighbours in memory; constants can be turned beforehand.
-  const turns = transB && b.constant && float;
+  // Adjacent columns should be adjacent in memory: constants are transposed on upload.
+  const isTransposedOnUpload = transB && b.constant && float;
   const options: MatmulOptions = {
     ...matmulTile(m, ctx.device),
     type,
     vector: float && b.constant && !transA && k % 4 === 0, // K of a constant is the same in all plans
     transA,
-    transB: transB && !turns,
+    transB: transB && !isTransposedOnUpload,
     rank: batch ? walkRank(batch.dims.length) : 0,
     bias: c !== undefined,
   };
@@ -80,7 +80,9 @@ export function multiply(ctx: Lowering, product: Product, out: BufferId): void {
   }
   const buffers = {
     A: a,
-    B: turns ? ctx.weight(`${b.name}#T`, k * n, () => transposed(b, k, n)) : ctx.bufferOf(b),
+    B: isTransposedOnUpload
+      ? ctx.weight(`${b.name}#T`, k * n, () => transposed(b, k, n))
+      : ctx.bufferOf(b),
     ...(c && { C: c.buffer }),
     out,
   };
@@ -103,8 +105,8 @@ const matMul: Lower = (ctx) => {
   const n = right.at(-1)!;
   const [outerA, outerB] = [a.slice(0, -2), right.slice(0, -2)];
   const [buffer, out] = [ctx.read(0), ctx.write(0)];
-  // One right matrix for all: the batch is more rows. Told by rank, not by size, so that a batch of
-  // one takes the same kernel as all others.
+  // One right matrix for all: the batch becomes rows. The rank decides, not the size, so that a batch
+  // of one takes the same kernel as any other.
   if (outerB.length === 0) {
     multiply(ctx, { a: buffer, b, m: sizeOf(outerA) * rows, n, k }, out);
     return;

@@ -10,7 +10,7 @@ import { type Operand, operand, pointwise, target } from './pointwise.ts';
 import { input, runItems, scalarOf, type LowerOf } from './operator.ts';
 import { collapse } from './strides.ts';
 
-/** Where one side of a copy begins, and its steps along each axis. */
+/** One side of a copy: offset of the first element, and strides. */
 export interface Side {
   readonly buffer: BufferId;
   readonly start?: number;
@@ -40,7 +40,7 @@ function isDense(dims: readonly number[], strides: readonly number[]): boolean {
   return simple.dims.length === 0 || (simple.dims.length === 1 && simple.strides.s[0] === 1);
 }
 
-/** Elements of input `slot`, wherever they are; a slice of a slice is a slice of the same buffer. */
+/** Elements of input `slot` in the buffer that holds them: a view of a view is a view of that buffer. */
 function elementsOf(ctx: Lowering, slot: number): Elements {
   const value = input(ctx, slot);
   const { type, dims, deferred, buffer } = value;
@@ -53,31 +53,31 @@ function elementsOf(ctx: Lowering, slot: number): Elements {
 
 type Elements = Operand & { readonly start: number; readonly strides: readonly number[] };
 
-/** Makes elements of a buffer output `slot`. Up to `most` readers that take strides copy nothing. */
+/** Makes a view of a buffer output `slot`; with more than `maxReaders` readers, a dense copy of it. */
 function yieldElements(
   ctx: Lowering,
   from: Elements,
   strides: readonly number[],
   start: number,
   slot = 0,
-  most = Number.MAX_VALUE,
+  maxReaders = Number.MAX_VALUE,
 ): void {
   const { type, dims } = ctx.outputs[slot]!;
   const source = {}; // another view of the buffer has other offsets
   const how = { type, dims, buffer: from.buffer, strides, start, source };
   const make = (): void => {
-    // Elements that lie in order from the start are the buffer itself.
+    // A dense view from the start is the buffer itself.
     if (start === 0 && isDense(dims, strides)) {
       ctx.precompile(copyKernel(walkRank(dims.length)));
       return ctx.yield(slot, from.buffer);
     }
     copy(ctx, dims, how, { buffer: ctx.write(slot), strides: stridesOf(dims) });
   };
-  if (ctx.readers(slot) > most) make();
+  if (ctx.readers(slot) > maxReaders) make();
   else ctx.defer(slot, { how, make });
 }
 
-// Those that never merge or split axes: what has strides keeps them, at any size.
+// Operators that never merge or split axes: a view stays one at any size.
 const KEEP_STRIDES: ReadonlySet<string> = new Set(['Squeeze', 'Unsqueeze', 'Identity', 'Dropout']);
 
 const view: Lower = (ctx) => {
@@ -94,7 +94,7 @@ const view: Lower = (ctx) => {
     });
   } else if (ctx.wanted(0)) ctx.alias(0, 0);
   for (const slot of ctx.node.outputs.keys()) {
-    // The mask of a Dropout that drops nothing.
+    // The mask of a Dropout, which drops nothing in inference.
     if (slot > 0 && ctx.wanted(slot)) pointwise(ctx, [], { expression: '1' }, target(ctx, slot));
   }
 };
@@ -102,7 +102,7 @@ const view: Lower = (ctx) => {
 const transpose: LowerOf<'Transpose'> = (ctx) => {
   const from = elementsOf(ctx, 0);
   const strides = ctx.params.perm.map((axis) => from.strides[axis]!);
-  // Reading across the grain is slow: once at most.
+  // Strided reads are uncoalesced: fuse into one reader only.
   yieldElements(ctx, from, strides, from.start, 0, 1);
 };
 
@@ -115,7 +115,7 @@ const expand: Lower = (ctx) => {
 const tile: LowerOf<'Tile'> = (ctx) => {
   const { repeats } = ctx.params;
   const from = elementsOf(ctx, 0);
-  // Each axis becomes two: which copy, then the place in it.
+  // Each axis becomes two: the index of the copy, and the index within it.
   const dims = from.dims.flatMap((dim, axis) => [repeats[axis]!, dim]);
   const strides = from.strides.flatMap((stride) => [0, stride]);
   copy(ctx, dims, { ...from, strides }, { buffer: ctx.write(0), strides: stridesOf(dims) });
@@ -159,7 +159,7 @@ const pad: LowerOf<'Pad'> = (ctx) => {
     dims: [1],
     host: { type, dims: [1], data: new Float64Array(1) },
   };
-  const own = stridesOf(dims);
+  const strides = stridesOf(dims);
   const uniforms: Record<string, number> = {};
   const rank = walkRank(dims.length);
   for (let k = 0; k < rank; k++) {
@@ -167,7 +167,7 @@ const pad: LowerOf<'Pad'> = (ctx) => {
     uniforms[`out${k}`] = ctx.outputs[0]!.dims[axis] ?? 1;
     uniforms[`size${k}`] = dims[axis] ?? 1;
     uniforms[`before${k}`] = before[axis] ?? 0;
-    uniforms[`s${k}`] = own[axis] ?? 0;
+    uniforms[`s${k}`] = strides[axis] ?? 0;
   }
   const buffers = {
     data: ctx.read(0),
@@ -236,7 +236,7 @@ const reverseSequence: LowerOf<'ReverseSequence'> = (ctx) => {
   );
 };
 
-// Only what is too large to be made on the host gets here.
+// Reached only where the output is too large to be computed on the host.
 const constantOfShape: LowerOf<'ConstantOfShape'> = (ctx) => {
   const uniforms = { value: ['f32', ctx.params.value] } as const;
   pointwise(ctx, [], { expression: 'params.value', uniforms }, target(ctx));

@@ -1,4 +1,4 @@
-// Normalization over the elements of a row: layer, group and instance.
+// Normalisation over the elements of a row: layer, group and instance.
 import { literal } from '../../../shaders/wgsl.ts';
 import { broadcastStrides, stridesOf } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
@@ -18,14 +18,14 @@ const MEAN = 'total / f32(params.size)';
 const inverseDeviation = ({ params }: Lowering<{ readonly epsilon: number }>): string =>
   `1.0 / sqrt(squares / f32(params.size) + ${literal(params.epsilon)})`;
 
-/** Where the parameters of an element are: (row mod `cycle`) · `each` + place in the row / `run`. */
+/** Index of the parameters of an element: (row mod `cycle`) · `each` + index in the row / `run`. */
 interface Parameters {
   readonly cycle: number;
   readonly each: number;
   readonly run: number;
 }
 
-/** The normalized elements, scaled and shifted, to output 0. */
+/** Dispatches scale · (x - mean) / √(variance + ε) + bias of each row into output 0. */
 function normalize(
   ctx: Lowering<{ readonly epsilon: number }>,
   axes: readonly number[],
@@ -51,20 +51,20 @@ const layerNormalization: LowerOf<'LayerNormalization'> = (ctx) => {
   const axes = [...dims.keys()].slice(axis);
   const inner = dims.slice(axis);
   const size = sizeOf(inner);
-  // Usually the parameters have the shape of a row; else they are stretched to that of the input.
+  // Parameters of the shape of a row are read as they are, others are broadcast to the input first.
   const slots = [1, 2].filter((slot) => ctx.inputs[slot]);
   const isRow = slots.every((slot) => input(ctx, slot).dims.join() === inner.join());
   const parameter = (slot: number): BufferId => {
     if (isRow) return ctx.read(slot);
-    const wide = ctx.scratch(sizeOf(dims), 'stretched');
+    const full = ctx.scratch(sizeOf(dims), 'broadcast');
     const strides = broadcastStrides(input(ctx, slot).dims, dims);
     copy(
       ctx,
       dims,
       { buffer: ctx.read(slot), strides },
-      { buffer: wide, strides: stridesOf(dims) },
+      { buffer: full, strides: stridesOf(dims) },
     );
-    return wide;
+    return full;
   };
   if (ctx.wanted(0)) {
     const rows = Math.max(sizeOf(dims.slice(0, axis)), 1);
@@ -86,14 +86,14 @@ const groupNormalization: LowerOf<'GroupNormalization'> = (ctx) => {
   const { groups } = ctx.params;
   const { dims } = input(ctx, 0);
   const each = dims[1]! / groups;
-  // Rows are whole groups of channels, so the input is read as [batch, groups, channels / groups · area].
+  // A row is a whole group of channels: the input is read as [batch, groups, channels / groups · area].
   const area = sizeOf(dims.slice(2));
   const grouped = [dims[0]!, groups, each * area];
   const at = { cycle: groups, each, run: Math.max(area, 1) };
   normalize(ctx, [2], grouped, [ctx.read(1), ctx.read(2)], at);
 };
 
-/** Normalizations. */
+/** Normalisations. */
 export const normalizations = {
   LayerNormalization: layerNormalization,
   InstanceNormalization: instanceNormalization,

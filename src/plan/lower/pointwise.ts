@@ -1,4 +1,4 @@
-// Runs of the elementwise kernel: which elements of each operand go together.
+// Dispatches of the elementwise kernel: the strides and the vectorisation of its operands.
 import { OPERANDS, elementwiseKernel } from '../../../shaders/elementwise.ts';
 import { walkRank, walkValues } from '../../../shaders/walk.ts';
 import { broadcastStrides } from '../../ops/indexing.ts';
@@ -8,7 +8,7 @@ import type { BufferId } from '../types.ts';
 import { input, runItems, scalarOf } from './operator.ts';
 import { collapse } from './strides.ts';
 
-/** Elements of a buffer: all of it in order, unless strides say which. */
+/** Elements of a buffer: all of it in order, or a strided view. */
 export interface Operand {
   readonly type: DataType;
   readonly dims: readonly number[];
@@ -21,7 +21,7 @@ export interface Operand {
   readonly source?: object;
 }
 
-/** Where elementwise results go: a dense buffer. */
+/** The dense buffer of a result. */
 export interface Target {
   readonly type: DataType;
   readonly dims: readonly number[];
@@ -30,7 +30,7 @@ export interface Target {
 
 /** WGSL of an elementwise kernel. */
 export interface Code {
-  /** Of the operands `a`, `b` …, `i` and the uniforms. */
+  /** The result, from the operands `a`, `b` …, the flat index `i` and the uniforms. */
   readonly expression: string;
   readonly steps?: string;
   readonly functions?: string;
@@ -71,14 +71,14 @@ function vectorize(
   };
 }
 
-/** Dispatches the expression of the operands, stretched to the shape of `out`, into `out`. */
+/** Dispatches the expression of the operands, broadcast to the shape of `out`, into `out`. */
 export function pointwise(
   ctx: Lowering,
   operands: readonly Operand[],
   { name = ctx.node.op.toLowerCase(), uniforms: extra = {}, operations = 1, ...code }: Code,
   out: Target,
 ): void {
-  // What is decided here must not depend on sizes, or a new one would compile a kernel of its own.
+  // Nothing that selects the kernel may depend on sizes: a new size must not compile a kernel.
   const flat = operands.length === 0 || (operands.length === 1 && !operands[0]!.strides);
   const rank = flat ? 0 : walkRank(out.dims.length);
   const entries = Object.entries(extra);

@@ -10,13 +10,13 @@ import { rowLanes } from './operator-tuning.ts';
 import { input, mapValues, runItems, scalarOf, type LowerOf } from './operator.ts';
 import { collapse } from './strides.ts';
 
-// What every number is above or below. WGSL has no infinity, not even by bitcast of a constant, but
-// bits that only a run knows may be one: a row of that many elements is none.
+// ±∞, the identities of max and min. WGSL rejects constant expressions that are infinite, so OR in
+// size >> 31, which is always 0 and not a constant: https://www.w3.org/TR/WGSL/#floating-point-evaluation
 const bitsAtRun = (bits: string): string => `bitcast<f32>(${bits} | (params.size >> 31u))`;
 const LOWEST = { f32: bitsAtRun('0xff800000u'), i32: '-2147483647 - 1' };
 const HIGHEST = { f32: bitsAtRun('0x7f800000u'), i32: '2147483647' };
 
-/** Folds that need names in more than one place. */
+/** Folds by the name that the result, or a later fold, reads them by. */
 export const FOLDS = {
   sum: (name: string, map: string, type: 'f32' | 'i32' = 'f32'): Fold => ({
     name,
@@ -41,7 +41,7 @@ export const FOLDS = {
   }),
 };
 
-/** What {@link fold} does with rows: folds in order, then one result a row or for `each` element. */
+/** The work on each row: folds in order, then one result per row, or with `each` per element. */
 export interface RowWork {
   readonly folds: readonly Fold[];
   readonly result: string;
@@ -70,7 +70,7 @@ export function fold(
   const rows = collapse(outer, { row });
   const cols = collapse(inner, { col });
   const [count, size] = [sizeOf(outer), sizeOf(inner)];
-  // Axes side by side are one axis at every shape.
+  // Adjacent axes merge into one at every shape.
   const sorted = axes.toSorted((p, q) => p - q);
   const colRank = sorted.every((axis, n) => axis === sorted[0]! + n) ? 1 : rank;
   const columns =
@@ -114,8 +114,17 @@ export function fold(
 type Scalar = 'f32' | 'i32';
 type Reduction = (type: Scalar) => { readonly folds: readonly Fold[]; readonly result: string };
 
-/** Sums of exponentials are of what is below the largest; it stays finite, for ∞ - ∞ is no number. */
-const MOST: Fold = { ...FOLDS.max('most'), initial: '-3.4028234e38' };
+/**
+ * The maximum of a row, which is subtracted before exp so that it cannot overflow. Its identity is
+ * finite, because ∞ - ∞ is NaN.
+ */
+const ROW_MAX: Fold = { ...FOLDS.max('rowMax'), initial: '-3.4028234e38' };
+
+/**
+ * WGSL of exp(x - rowMax). Clamped, because x may be -∞, for which WGSL allows any result; exp(-87)
+ * is just above the smallest normal f32.
+ */
+const expBelowMax = (x: string): string => `exp(max(${x} - rowMax, -87.0))`;
 
 const one = (folded: Fold, result = 'm') => ({ folds: [folded], result });
 const { sum, max, min } = FOLDS;
@@ -131,13 +140,9 @@ const REDUCTIONS = {
   ReduceL2: (type) => one(sum('m', 'f32(x) * f32(x)'), `${type}(sqrt(m))`),
   ReduceLogSum: (type) => one(sum('m', 'f32(x)'), `${type}(log(m))`),
   ReduceLogSumExp: (type) => ({
-    folds: [
-      { ...MOST, map: 'f32(x)' },
-      { ...max('bound', 'f32(x)') },
-      sum('m', 'exp(max(f32(x) - most, -87.0))'),
-    ],
-    // Of nothing, or of infinities alone, it is what is the largest.
-    result: `${type}(select(most + log(m), bound, (bitcast<u32>(bound) & 0x7fffffffu) == 0x7f800000u))`,
+    folds: [{ ...ROW_MAX, map: 'f32(x)' }, max('bound', 'f32(x)'), sum('m', expBelowMax('f32(x)'))],
+    // An empty row, and one of infinities only, gives its maximum.
+    result: `${type}(select(rowMax + log(m), bound, (bitcast<u32>(bound) & 0x7fffffffu) == 0x7f800000u))`,
   }),
 } satisfies Record<string, Reduction>;
 
@@ -156,13 +161,8 @@ const spatial =
 const softmax =
   (result: string): LowerOf<'Softmax' | 'LogSoftmax'> =>
   (ctx) => {
-    const exponential = 'exp(max(x - most, -87.0))'; // beyond that exp may be NaN on some drivers
-    const folds = [MOST, sum('total', exponential)];
-    fold(ctx, [ctx.params.axis], {
-      folds,
-      each: true,
-      result: result.replace('EXP', exponential),
-    });
+    const folds = [ROW_MAX, sum('total', expBelowMax('x'))];
+    fold(ctx, [ctx.params.axis], { folds, each: true, result });
   };
 
 const argument =
@@ -211,8 +211,8 @@ export const reducers = {
   ...mapValues(REDUCTIONS, reduction),
   GlobalAveragePool: spatial(REDUCTIONS.ReduceMean),
   GlobalMaxPool: spatial(REDUCTIONS.ReduceMax),
-  Softmax: softmax('EXP / total'),
-  LogSoftmax: softmax('x - most - log(total)'),
+  Softmax: softmax(`${expBelowMax('x')} / total`),
+  LogSoftmax: softmax('x - rowMax - log(total)'),
   ArgMax: argument(true),
   ArgMin: argument(false),
   CumSum: cumSum,

@@ -1,4 +1,4 @@
-// The lowerings that are there. Recurrence always is; the others come with a chunk of their own.
+// The registered lowerings. That of recurrence is built in, the others are registered by their chunk.
 import type { AnyLower } from '../lowering.ts';
 import { lowerRecurrent } from './recurrent.ts';
 

@@ -32,14 +32,14 @@ function windowOf(ctx: Lowering<Sliding>) {
   };
 }
 
-/** Weights in the order of {@link convKernel}, packed once where they are constant. */
+/** Weights in the layout of {@link convKernel}, packed once where they are constant. */
 function convWeights(ctx: Lowering, options: ConvOptions): BufferId {
   const { transposed, channels, filters, groups } = options;
   const w = input(ctx, 1);
   const area = options.kernel[0] * options.kernel[1];
   const width = convWidth(filters);
   const blocks = Math.ceil(filters / width);
-  // Steps in W: [M, channels, kernel], or [C, filters, kernel] where transposed.
+  // Strides of W: [M, channels, kernel], or [C, filters, kernel] where transposed.
   const [perFilter, perChannel] = transposed ? [area, filters * area] : [channels * area, area];
   const perGroup = filters * channels * area;
   const size = groups * blocks * width * area * channels;
