@@ -4,7 +4,14 @@ import { define, expectDims, invalid, mismatch, type Call } from './define.ts';
 import { sameType } from './elementwise.ts';
 import { forEachIndex } from './indexing.ts';
 import { type Dims } from './shapes.ts';
-import { AUTO_PAD, explicitPads, reach, slide, slidingAttributes, tapsAt } from './window.ts';
+import {
+  AUTO_PAD,
+  explicitPads,
+  kernelExtent,
+  slide,
+  slidingAttributes,
+  tapsAt,
+} from './window.ts';
 
 /** Checks X, W and B against each other; `transposed` weights have their channels swapped. */
 function operands(call: Call, transposed: boolean) {
@@ -32,16 +39,17 @@ const conv = define('Conv', [2, 3], (call) => {
   const fill = (out: Float64Array): void => {
     const [x, w, bias] = [call.data(0), call.data(1), call.host(2)?.data];
     const [area, taps, places] = [sizeOf(spatial), sizeOf(kernel), sizeOf(counts)];
-    const [depth, share] = [channels / groups, filters / groups];
+    const [groupChannels, groupFilters] = [channels / groups, filters / groups];
     forEachIndex(counts, (at, place) => {
       const offsets = tapsAt(windows, at, spatial);
       for (let n = 0; n < batch; n++) {
         for (let m = 0; m < filters; m++) {
           let sum = bias?.[m] ?? 0;
-          for (let c = 0; c < depth; c++) {
-            const from = (n * channels + Math.floor(m / share) * depth + c) * area;
+          for (let c = 0; c < groupChannels; c++) {
+            const from = (n * channels + Math.floor(m / groupFilters) * groupChannels + c) * area;
             for (let k = 0; k < taps; k++) {
-              if (offsets[k]! >= 0) sum += x[from + offsets[k]!]! * w[(m * depth + c) * taps + k]!;
+              if (offsets[k]! >= 0)
+                sum += x[from + offsets[k]!]! * w[(m * groupChannels + c) * taps + k]!;
             }
           }
           out[(n * filters + m) * places + place] = sum;
@@ -58,10 +66,10 @@ function transposedSizes(call: Call, spatial: Dims, kernel: Dims) {
   const base = slidingAttributes(call, kernel);
   const auto = call.text('auto_pad', AUTO_PAD);
   const extra = call.ints('output_padding') ?? spatial.map(() => 0);
-  const wanted = call.ints('output_shape');
+  const outputShape = call.ints('output_shape');
   for (const [name, list] of [
     ['output_padding', extra],
-    ['output_shape', wanted],
+    ['output_shape', outputShape],
   ] as const) {
     if (list && (list.length !== spatial.length || list.some((value) => value < 0))) {
       throw invalid(`${call.path}.${name}`, 'attribute', list, `${spatial.length} sizes`);
@@ -70,12 +78,14 @@ function transposedSizes(call: Call, spatial: Dims, kernel: Dims) {
   let [before, after] = explicitPads(call, spatial.length);
   const full = spatial.map(
     (size, axis) =>
-      base.strides[axis]! * (size - 1) + extra[axis]! + reach(kernel[axis]!, base.dilations[axis]!),
+      base.strides[axis]! * (size - 1) +
+      extra[axis]! +
+      kernelExtent(kernel[axis]!, base.dilations[axis]!),
   );
   let sizes = full.map((size, axis) => size - before[axis]! - after[axis]!);
   if (auto === 'VALID') [sizes, before, after] = [full, spatial.map(() => 0), spatial.map(() => 0)];
-  if (wanted || auto.startsWith('SAME')) {
-    sizes = [...(wanted ?? spatial.map((size, axis) => size * base.strides[axis]!))];
+  if (outputShape || auto.startsWith('SAME')) {
+    sizes = [...(outputShape ?? spatial.map((size, axis) => size * base.strides[axis]!))];
     const totals = full.map((size, axis) => Math.max(size - sizes[axis]!, 0));
     before = totals.map((total) => Math.floor((total + Number(auto !== 'SAME_UPPER')) / 2));
     after = totals.map((total, axis) => total - before[axis]!);
@@ -92,7 +102,7 @@ const convTranspose = define('ConvTranspose', [2, 3], (call) => {
   const fill = (out: Float64Array): void => {
     const [x, w, bias] = [call.data(0), call.data(1), call.host(2)?.data];
     const [area, taps, places] = [sizeOf(sizes), sizeOf(kernel), sizeOf(spatial)];
-    const [depth, share] = [channels / groups, filters / groups];
+    const [groupChannels, groupFilters] = [channels / groups, filters / groups];
     if (bias) out.forEach((_, i) => (out[i] = bias[Math.floor(i / area) % filters]!));
     // The windows of the convolution that this one undoes, scattered instead of gathered.
     forEachIndex(spatial, (at, place) => {
@@ -100,11 +110,11 @@ const convTranspose = define('ConvTranspose', [2, 3], (call) => {
       for (let n = 0; n < batch; n++) {
         for (let c = 0; c < channels; c++) {
           const value = x[(n * channels + c) * places + place]!;
-          for (let j = 0; j < share; j++) {
-            const to = (n * filters + Math.floor(c / depth) * share + j) * area;
+          for (let j = 0; j < groupFilters; j++) {
+            const to = (n * filters + Math.floor(c / groupChannels) * groupFilters + j) * area;
             for (let k = 0; k < taps; k++) {
               if (offsets[k]! >= 0)
-                out[to + offsets[k]!]! += value * w[(c * share + j) * taps + k]!;
+                out[to + offsets[k]!]! += value * w[(c * groupFilters + j) * taps + k]!;
             }
           }
         }

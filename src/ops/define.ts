@@ -1,12 +1,12 @@
-// How operators are written: one function from a node and its inputs to its outputs, each with a
-// type, a shape, and a way to fill in the numbers. `infer` stops before the numbers.
+// Makes an operator from one function of a node and its inputs, which returns the parameters of the node
+// and its outputs: shapes, and functions that compute the numbers. `infer` calls none of those.
 import { RnnError, type RnnErrorCode } from '../errors.ts';
 import type { Attribute, Node } from '../graph.ts';
 import { formatDims, isFloat, sizeOf, type DataType } from '../tensor.ts';
 import type { HostValue, Inputs, Operator, ValueType } from './operator.ts';
 import { sameDims, type Dims } from './shapes.ts';
 
-/** One output: `fill` writes its numbers and may read those of the inputs. */
+/** One output. `fill` computes its numbers; only there may the numbers of the inputs be read. */
 export interface Output {
   readonly dims: Dims;
   readonly fill: (out: Float64Array) => void;
@@ -24,8 +24,8 @@ const KINDS: Readonly<Record<Kind, (type: DataType) => boolean>> = {
 };
 
 /**
- * Most elements that the reference computes at a time: 2 GiB of float64, far beyond any activation
- * of a recurrent model, within what engines allocate.
+ * Maximum elements of a value in the reference: 2 GiB of float64. Activations of recurrent models are
+ * far below, and JavaScript engines allocate that much.
  */
 export const MAX_ELEMENTS = 2 ** 28;
 
@@ -53,7 +53,7 @@ export function expectDims(path: string, got: Dims, dims: Dims, meaning: string)
   }
 }
 
-/** The attributes of a node, checked; a missing one has its default, or is an error without one. */
+/** The attributes of a node, checked. A missing one is its default, or an error where there is none. */
 export class Attributes {
   readonly node: Node;
   readonly path: string;
@@ -104,7 +104,7 @@ export class Attributes {
   }
 }
 
-/** What an operator sees of its node. */
+/** A node as its operator sees it: attributes and inputs, each checked when it is read. */
 export class Call extends Attributes {
   readonly inputs: Inputs<ValueType>;
   /** The numbers of an input, where they are known. */
@@ -179,7 +179,7 @@ export class Call extends Attributes {
   }
 }
 
-/** What else there is to say about an operator. */
+/** Properties of an operator that do not depend on a node. */
 export interface Traits {
   readonly hostInputs?: readonly number[];
   readonly shapeOnly?: true;

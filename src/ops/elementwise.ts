@@ -1,4 +1,4 @@
-// Operators that combine the elements of inputs of shapes that broadcast.
+// Elementwise operators of two inputs and more, which broadcast.
 import { formatDims, type DataType } from '../tensor.ts';
 import {
   define,
@@ -9,7 +9,7 @@ import {
   type Kind,
   type Output,
 } from './define.ts';
-import { broadcastDims, stretch } from './indexing.ts';
+import { broadcastDims, broadcastTo } from './indexing.ts';
 import { sameDims } from './shapes.ts';
 import { storing } from './value.ts';
 
@@ -23,7 +23,7 @@ export function sameType(call: Call, slots: readonly number[], kind: Kind): Data
   return type;
 }
 
-/** `f` of the elements of the inputs `slots`, at most three, as they broadcast. */
+/** `f` of the elements of the inputs `slots`, two or three, broadcast to one shape. */
 export function broadcasting(
   call: Call,
   slots: readonly number[],
@@ -34,7 +34,7 @@ export function broadcasting(
   const dims = broadcastDims(shapes, `${call.path}.inputs`);
   const store = storing(type);
   const fill = (out: Float64Array): void => {
-    const [a, b, c] = slots.map((slot, i) => stretch(call.data(slot), shapes[i]!, dims));
+    const [a, b, c] = slots.map((slot, i) => broadcastTo(call.data(slot), shapes[i]!, dims));
     for (let i = 0; i < out.length; i++)
       out[i] = store(f(a![i]!, b![i]!, c === undefined ? 0 : c[i]!));
   };
@@ -84,7 +84,7 @@ const variadic = defineEach(VARIADIC, (name, [kind, f]: BinaryRow) =>
     const shapes = slots.map((slot) => call.input(slot).dims);
     const dims = broadcastDims(shapes, `${call.path}.inputs`);
     const fill = (out: Float64Array): void => {
-      const all = slots.map((slot) => stretch(call.data(slot), shapes[slot]!, dims));
+      const all = slots.map((slot) => broadcastTo(call.data(slot), shapes[slot]!, dims));
       const count = name === 'Mean' ? all.length : 1;
       for (let i = 0; i < out.length; i++) {
         out[i] = all.map((values) => values[i]!).reduce((a, b) => f(a, b)) / count;
@@ -140,9 +140,9 @@ export const elementwise = [
       }
     }
     const fill = (out: Float64Array): void => {
-      const least = call.host(1)?.data[0] ?? -Infinity;
-      const most = call.host(2)?.data[0] ?? Infinity;
-      call.data(0).forEach((x, i) => (out[i] = Math.min(Math.max(x, least), most)));
+      const min = call.host(1)?.data[0] ?? -Infinity;
+      const max = call.host(2)?.data[0] ?? Infinity;
+      call.data(0).forEach((x, i) => (out[i] = Math.min(Math.max(x, min), max)));
     };
     return [{ dims, fill }];
   }),

@@ -1,8 +1,8 @@
-// Operators that read or write at positions that other values tell.
+// Operators that read or write at positions that another input holds.
 import { formatDims, sizeOf } from '../tensor.ts';
-import { define, mismatch } from './define.ts';
+import { define, mismatch, type Call } from './define.ts';
 import { sameType } from './elementwise.ts';
-import { around, forEachIndex, offsetOf, stridesOf } from './indexing.ts';
+import { forEachIndex, offsetOf, splitDims, stridesOf } from './indexing.ts';
 import { axisOf, sameDims } from './shapes.ts';
 
 /** A position counted from the front, as long as it is inside. */
@@ -16,7 +16,7 @@ const gather = define('Gather', [2, 2], (call) => {
   const { dims } = call.input(0);
   const indices = call.input(1, 'integer').dims;
   const axis = axisOf(call.int('axis', 0), dims.length, `${call.path}.axis`);
-  const [outer, size, inner] = around(dims, axis);
+  const [outer, size, inner] = splitDims(dims, axis);
   const fill = (out: Float64Array): void => {
     const [x, at] = [call.data(0), call.data(1)];
     at.forEach((index, i) => {
@@ -33,13 +33,21 @@ const gather = define('Gather', [2, 2], (call) => {
   };
 });
 
-const gatherElements = define('GatherElements', [2, 2], (call) => {
+/** The axis of GatherElements and ScatterElements; the indices stay within the input on all others. */
+function elementAxis(call: Call): number {
   const { dims } = call.input(0);
   const indices = call.input(1, 'integer').dims;
   const axis = axisOf(call.int('axis', 0), dims.length, `${call.path}.axis`);
   if (indices.length !== dims.length || indices.some((dim, k) => k !== axis && dim > dims[k]!)) {
     throw mismatch(call.at(1), 'shape', indices, `one within ${formatDims(dims)}`);
   }
+  return axis;
+}
+
+const gatherElements = define('GatherElements', [2, 2], (call) => {
+  const { dims } = call.input(0);
+  const indices = call.input(1).dims;
+  const axis = elementAxis(call);
   const fill = (out: Float64Array): void => {
     const [x, at, strides] = [call.data(0), call.data(1), stridesOf(dims)];
     forEachIndex(indices, (index, flat) => {
@@ -50,8 +58,8 @@ const gatherElements = define('GatherElements', [2, 2], (call) => {
   return { params: { axis }, outputs: [{ dims: indices, fill }] };
 });
 
-// What an update does to the element it meets.
-const UPDATES = {
+// The new element, from the old one and the update.
+const COMBINE = {
   none: (_: number, update: number) => update,
   add: (old: number, update: number) => old + update,
   mul: (old: number, update: number) => old * update,
@@ -59,19 +67,16 @@ const UPDATES = {
   min: Math.min,
 };
 
-const UPDATE_NAMES = Object.keys(UPDATES) as (keyof typeof UPDATES)[];
+const REDUCTIONS = Object.keys(COMBINE) as (keyof typeof COMBINE)[];
 
 const scatterElements = define('ScatterElements', [3, 3], (call) => {
   sameType(call, [0, 2], 'any');
   const { dims } = call.input(0);
-  const indices = call.input(1, 'integer').dims;
+  const indices = call.input(1).dims;
   const updates = call.input(2).dims;
-  const reduction = call.text('reduction', UPDATE_NAMES);
-  const combine = UPDATES[reduction];
-  const axis = axisOf(call.int('axis', 0), dims.length, `${call.path}.axis`);
-  if (indices.length !== dims.length || indices.some((dim, k) => k !== axis && dim > dims[k]!)) {
-    throw mismatch(call.at(1), 'shape', indices, `one within ${formatDims(dims)}`);
-  }
+  const reduction = call.text('reduction', REDUCTIONS);
+  const combine = COMBINE[reduction];
+  const axis = elementAxis(call);
   if (!sameDims(updates, indices)) {
     throw mismatch(call.at(2), 'shape', updates, indices);
   }
@@ -91,8 +96,8 @@ const scatterND = define('ScatterND', [3, 3], (call) => {
   const { dims } = call.input(0);
   const indices = call.input(1, 'integer').dims;
   const updates = call.input(2).dims;
-  const reduction = call.text('reduction', UPDATE_NAMES);
-  const combine = UPDATES[reduction];
+  const reduction = call.text('reduction', REDUCTIONS);
+  const combine = COMBINE[reduction];
   const depth = indices.at(-1) ?? 0;
   if (indices.length === 0 || depth > dims.length) {
     throw mismatch(call.at(1), 'shape', indices, `at most ${dims.length} indices at the end`);

@@ -1,4 +1,4 @@
-// The operators beside recurrence. A new one is one file, or one line of a family, and one line here.
+// All operators but recurrence. A new one is one file and one line here, or one line of a family.
 import { branch } from './branch.ts';
 import type { ControlOperator } from './control.ts';
 import { convolutions } from './conv.ts';

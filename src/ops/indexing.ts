@@ -12,7 +12,7 @@ export function stridesOf(dims: Dims): number[] {
   return strides;
 }
 
-/** The shape that all of `shapes` stretch to. https://onnx.ai/onnx/repo-docs/Broadcasting.html */
+/** The shape that all of `shapes` broadcast to. https://onnx.ai/onnx/repo-docs/Broadcasting.html */
 export function broadcastDims(shapes: readonly Dims[], path: string): number[] {
   const rank = Math.max(0, ...shapes.map((dims) => dims.length));
   return Array.from({ length: rank }, (_, axis) => {
@@ -66,8 +66,8 @@ export function offsetOf(index: readonly number[], strides: Dims): number {
   return offset;
 }
 
-/** An array of shape `dims` stretched to the shape `into`; itself where nothing is stretched. */
-export function stretch(data: Float64Array, dims: Dims, into: Dims): Float64Array {
+/** An array of shape `dims` broadcast to the shape `into`; the array itself where that is the same. */
+export function broadcastTo(data: Float64Array, dims: Dims, into: Dims): Float64Array {
   const count = sizeOf(into);
   if (count === data.length) return data;
   const out = new Float64Array(count);
@@ -76,7 +76,7 @@ export function stretch(data: Float64Array, dims: Dims, into: Dims): Float64Arra
   return out;
 }
 
-/** The sizes before an axis, at it and after it, multiplied up. */
-export function around(dims: Dims, axis: number): readonly [number, number, number] {
+/** A shape seen from one axis: [outer, size, inner], the sizes before, at and after it multiplied. */
+export function splitDims(dims: Dims, axis: number): readonly [number, number, number] {
   return [sizeOf(dims.slice(0, axis)), dims[axis] ?? 1, sizeOf(dims.slice(axis + 1))];
 }

@@ -2,7 +2,13 @@
 import { formatDims } from '../tensor.ts';
 import { define, mismatch } from './define.ts';
 import { sameType } from './elementwise.ts';
-import { broadcastDims, broadcastStrides, forEachIndex, offsetOf, stretch } from './indexing.ts';
+import {
+  broadcastDims,
+  broadcastStrides,
+  broadcastTo,
+  forEachIndex,
+  offsetOf,
+} from './indexing.ts';
 import { sameDims } from './shapes.ts';
 import { storing } from './value.ts';
 
@@ -65,7 +71,7 @@ const gemm = define('Gemm', [2, 3], (call) => {
   }
   const fill = (out: Float64Array): void => {
     const [a, b] = [call.data(0), call.data(1)];
-    const c = biased ? stretch(call.data(2), bias, dims) : undefined;
+    const c = biased ? broadcastTo(call.data(2), bias, dims) : undefined;
     const store = storing(type);
     for (let i = 0; i < rows; i++) {
       for (let j = 0; j < columns; j++) {

@@ -1,4 +1,4 @@
-// Which operators of a graph the engine does not have.
+// Finds the operators of a graph that the engine does not have.
 import { RnnError } from '../errors.ts';
 import type { Graph } from '../graph.ts';
 import { isGraph } from '../graph.ts';

@@ -1,11 +1,18 @@
-// Operators that move numbers about without changing them.
+// Operators that move numbers without changing them.
 import { formatDims } from '../tensor.ts';
 import { define, invalid, mismatch, type Call, type Output } from './define.ts';
 import { sameType } from './elementwise.ts';
-import { around, broadcastDims, forEachIndex, offsetOf, stretch, stridesOf } from './indexing.ts';
+import {
+  broadcastDims,
+  broadcastTo,
+  forEachIndex,
+  offsetOf,
+  splitDims,
+  stridesOf,
+} from './indexing.ts';
 import { axesOf, axisOf, sameDims, type Dims } from './shapes.ts';
 
-/** The first input read, for each index of the output, at the index or offset that `source` says. */
+/** An output whose element at each index is that of the first input at the index `source(index)`. */
 function moved(
   call: Call,
   dims: Dims,
@@ -33,7 +40,7 @@ const concat = define('Concat', [1, Infinity], (call) => {
     return dims[axis]!;
   });
   const total = sizes.reduce((a, b) => a + b, 0);
-  const [outer, , inner] = around(first, axis);
+  const [outer, , inner] = splitDims(first, axis);
   const fill = (out: Float64Array): void => {
     let to = 0;
     for (let o = 0; o < outer; o++) {
@@ -133,7 +140,7 @@ const expand = define(
   (call) => {
     const { dims } = call.input(0);
     const into = broadcastDims([dims, call.shape(1)], call.at(1));
-    return [{ dims: into, fill: (out) => out.set(stretch(call.data(0), dims, into)) }];
+    return [{ dims: into, fill: (out) => out.set(broadcastTo(call.data(0), dims, into)) }];
   },
   { hostInputs: [1] },
 );
@@ -154,7 +161,7 @@ const tile = define(
   { hostInputs: [1] },
 );
 
-// Where the padded element at position `at` comes from; -1 for the constant.
+// The index in the input of a padded position; negative for the constant.
 const PADDING = {
   constant: (at: number, size: number) => (at < size ? at : -1),
   edge: (at: number, size: number) => Math.min(Math.max(at, 0), size - 1),

@@ -1,7 +1,7 @@
 // Normalisation layers, as in inference.
 import { formatDims, sizeOf } from '../tensor.ts';
 import { define, expectDims, invalid, mismatch, unsupported, type Call } from './define.ts';
-import { broadcastDims, stretch } from './indexing.ts';
+import { broadcastDims, broadcastTo } from './indexing.ts';
 import { axisOf, sameDims } from './shapes.ts';
 
 /** Mean and 1/√(variance + ε) of some numbers. */
@@ -23,12 +23,12 @@ const layerNormalization = define('LayerNormalization', [2, 3], (call) => {
       throw mismatch(call.at(slot), 'shape', shape, `one that broadcasts to ${formatDims(dims)}`);
     }
   }
-  const spread = (slot: number): Float64Array | undefined =>
-    call.optional(slot) && stretch(call.data(slot), call.input(slot).dims, dims);
+  const parameter = (slot: number): Float64Array | undefined =>
+    call.optional(slot) && broadcastTo(call.data(slot), call.input(slot).dims, dims);
   const group = (i: number): readonly [number, number] =>
     moments(call.data(0).subarray(i * size, (i + 1) * size), epsilon);
   const fill = (out: Float64Array): void => {
-    const [x, scale, bias] = [call.data(0), spread(1)!, spread(2)];
+    const [x, scale, bias] = [call.data(0), parameter(1)!, parameter(2)];
     for (let i = 0; i * size < x.length; i++) {
       const [mean, inverse] = group(i);
       for (let k = i * size; k < (i + 1) * size; k++) {
@@ -47,8 +47,8 @@ const layerNormalization = define('LayerNormalization', [2, 3], (call) => {
   };
 });
 
-/** Sizes of [batch, channels, …] with the parameters `slots` checked to be one for each channel. */
-function channelled(call: Call, slots: readonly number[]) {
+/** Sizes of an input [batch, channels, …]; the parameters `slots` are checked to be [channels]. */
+function channelSizes(call: Call, slots: readonly number[]) {
   const { dims } = call.input(0, 'float');
   if (dims.length < 2) throw mismatch(call.at(0), 'shape', dims, '[batch, channels, …]');
   const channels = dims[1]!;
@@ -64,7 +64,7 @@ function channelled(call: Call, slots: readonly number[]) {
 }
 
 const batchNormalization = define('BatchNormalization', [5, 5], (call) => {
-  const { dims, channels, area, epsilon } = channelled(call, [1, 2, 3, 4]);
+  const { dims, channels, area, epsilon } = channelSizes(call, [1, 2, 3, 4]);
   if (call.flag('training_mode', false)) {
     throw unsupported(`${call.path}.training_mode`, 'BatchNormalization in training', 1, 0);
   }
@@ -78,9 +78,9 @@ const batchNormalization = define('BatchNormalization', [5, 5], (call) => {
   return { params: { epsilon }, outputs: [{ dims, fill }] };
 });
 
-/** Instance normalisation is group normalisation with one channel a group. */
+/** Group normalisation; instance normalisation is that with one channel per group. */
 function groupNormalization(call: Call, groupsOf: (channels: number) => number) {
-  const { dims, channels, area, epsilon } = channelled(call, [1, 2]);
+  const { dims, channels, area, epsilon } = channelSizes(call, [1, 2]);
   const groups = groupsOf(channels);
   if (groups < 1 || channels % groups !== 0) {
     throw invalid(`${call.path}.num_groups`, `groups of ${channels} channels`, groups, 'a divisor');

@@ -1,5 +1,5 @@
-// What an operator is: its shape rule and its meaning in float64. How it runs on a GPU is told in
-// plan/lower/, so that the meaning of a graph never depends on a kernel.
+// An operator: its shape rule and its meaning in float64. plan/lower/ says how it runs on a GPU, so that
+// the meaning of a graph never depends on a kernel.
 import type { Node } from '../graph.ts';
 import type { DataType } from '../tensor.ts';
 
@@ -42,11 +42,11 @@ export interface Operator<N extends string = string, P = unknown> {
    * @throws RnnError `INVALID_MODEL` for an attribute that names no type
    */
   readonly resultType: (node: Node, slot: number) => DataType | number;
-  /** Fewest and most inputs. */
+  /** Minimum and maximum number of inputs. */
   readonly arity: readonly [number, number];
   /**
-   * Input slots whose numbers decide the shape of the output (the shape of a Reshape, the bounds of
-   * a Slice). They must be known when a plan is made.
+   * Slots of the shape-determining inputs (the shape of a Reshape, the bounds of a Slice). Their
+   * numbers must be known when a plan is made.
    */
   readonly hostInputs?: readonly number[];
   /** True where the outputs depend on the shapes of the inputs alone (Shape, Size). */

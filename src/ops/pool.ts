@@ -81,11 +81,11 @@ export const pools = [
   ),
   define('AveragePool', [1, 1], (call) => {
     const countPad = call.flag('count_include_pad', false);
-    const least = countPad ? -1 : 0;
+    const minOffset = countPad ? -1 : 0; // see tapsAt
     const average: Pool = (x, offsets, from) => {
       let [total, count] = [0, 0];
       for (const offset of offsets) {
-        if (offset >= least) count++;
+        if (offset >= minOffset) count++;
         if (offset >= 0) total += x[from + offset]!;
       }
       return total / count;

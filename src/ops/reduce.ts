@@ -1,19 +1,19 @@
-// Operators that fold axes away, or pick along one.
+// Reductions over axes, and operators along one axis: ArgMax, ArgMin, TopK, CumSum.
 import { define, defineEach, mismatch, type Call } from './define.ts';
-import { around, broadcastStrides, forEachIndex, offsetOf } from './indexing.ts';
+import { broadcastStrides, forEachIndex, offsetOf, splitDims } from './indexing.ts';
 import { axesOf, axisOf } from './shapes.ts';
 import { storing } from './value.ts';
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 function logSumExp(values: readonly number[]): number {
-  const most = values.reduce((a, b) => Math.max(a, b), -Infinity);
-  return Number.isFinite(most) ? most + Math.log(sum(values.map((x) => Math.exp(x - most)))) : most;
+  const max = values.reduce((a, b) => Math.max(a, b), -Infinity);
+  return Number.isFinite(max) ? max + Math.log(sum(values.map((x) => Math.exp(x - max)))) : max;
 }
 
 type Reduction = (values: readonly number[]) => number;
 
-// Sums, products and extremes of nothing are 0, 1 and the infinities.
+// The identities, for no values: 0 for sums, 1 for products, ∓∞ for the maximum and the minimum.
 const REDUCTIONS = {
   ReduceSum: sum,
   ReduceMean: (values) => sum(values) / values.length,
@@ -63,7 +63,7 @@ function alongAxis(
   }
 }
 
-/** Positions of a run, best first; NaN comes after every number, equals in their order. */
+/** Positions of a run, best first; NaN comes after every number, equal values in their order. */
 function ranking(values: readonly number[], largest: boolean): number[] {
   const key = (k: number): number => {
     const value = largest ? values[k]! : -values[k]!;
@@ -82,7 +82,7 @@ function argument(call: Call, largest: boolean) {
   if (size === 0) throw mismatch(call.at(0), `size of axis ${axis}`, 0, '1 or more');
   const fill = (out: Float64Array): void => {
     const x = call.data(0);
-    alongAxis(around(dims, axis), (run, at) => {
+    alongAxis(splitDims(dims, axis), (run, at) => {
       const values = Array.from({ length: size }, (_, k) => x[at(k, size)]!);
       const best = ranking(values, largest)[0]!;
       out[run] = selectLast ? values.lastIndexOf(values[best]!) : best;
@@ -103,7 +103,7 @@ const topK = define(
     if (k < 0 || k > size) throw mismatch(call.at(1), 'number of elements', k, `0 to ${size}`);
     const fill = (out: Float64Array, indices: boolean): void => {
       const x = call.data(0);
-      alongAxis(around(dims, axis), (_, at) => {
+      alongAxis(splitDims(dims, axis), (_, at) => {
         const values = Array.from({ length: size }, (__, i) => x[at(i, size)]!);
         ranking(values, largest)
           .slice(0, k)
@@ -134,7 +134,7 @@ const cumSum = define(
     const fill = (out: Float64Array): void => {
       const x = call.data(0);
       const store = storing(type);
-      alongAxis(around(dims, axis), (_, at) => {
+      alongAxis(splitDims(dims, axis), (_, at) => {
         let total = 0;
         for (let k = 0; k < size; k++) {
           const i = at(reverse ? size - 1 - k : k, size);
@@ -149,7 +149,7 @@ const cumSum = define(
   { hostInputs: [1] },
 );
 
-/** Reductions and what else looks along an axis. */
+/** Reductions, and operators along one axis. */
 export const reducers = [
   ...reductions,
   define('ArgMax', [1, 1], (call) => argument(call, true), { resultType: () => 'int64' }),

@@ -1,4 +1,4 @@
-// Operators that give the same numbers another shape, and those that tell or make shapes.
+// Operators that change a shape, return one, or make a value from one.
 import type { Node } from '../graph.ts';
 import { formatDims, sizeOf, tensor, type DataType, type Tensor } from '../tensor.ts';
 import { define, invalid, mismatch, type Call, type Output } from './define.ts';
@@ -17,9 +17,9 @@ const reshape = define(
   (call) => {
     const from = call.input(0).dims;
     call.input(1, 'integer');
-    const keepsZero = call.flag('allowzero', false);
+    const allowZero = call.flag('allowzero', false);
     const dims = call.numbers(1)!.map((dim, axis) => {
-      const copied = dim === 0 && !keepsZero ? from[axis] : dim;
+      const copied = dim === 0 && !allowZero ? from[axis] : dim;
       if (copied === undefined || copied < -1) {
         throw mismatch(`${call.at(1)}[${axis}]`, 'size', dim, `one that fits ${formatDims(from)}`);
       }
@@ -66,20 +66,20 @@ const unsqueeze = define(
   'Unsqueeze',
   [2, 2],
   (call) => {
-    const rest = [...call.input(0).dims];
+    const sizes = [...call.input(0).dims];
     call.input(1, 'integer');
     const given = call.numbers(1)!;
-    const rank = rest.length + given.length;
+    const rank = sizes.length + given.length;
     const axes = axesOf(given, rank, call.at(1));
     const dims = Array.from({ length: rank }, (_, axis) =>
-      axes.includes(axis) ? 1 : rest.shift()!,
+      axes.includes(axis) ? 1 : sizes.shift()!,
     );
     return reshaped(call, dims);
   },
   { hostInputs: [1] },
 );
 
-/** A value whose numbers are known from shapes. */
+/** An int64 value that follows from shapes. */
 function integers(dims: Dims, values: readonly number[]): readonly Output[] {
   return [{ dims, fill: (out) => out.set(values) }];
 }
@@ -147,7 +147,7 @@ const oneHot = define(
       const [off, on] = call.data(2) as unknown as [number, number];
       out.fill(off);
       call.data(0).forEach((index, i) => {
-        if (index < -depth || index >= depth) return; // all off, says the specification
+        if (index < -depth || index >= depth) return; // the specification: all off
         const k = index < 0 ? index + depth : index;
         out[(Math.floor(i / inner) * depth + k) * inner + (i % inner)] = on;
       });

@@ -1,4 +1,4 @@
-// Lists of tensors. Exporters of loops collect the outputs of the turns in them.
+// Sequences of tensors. Exporters collect the outputs of the iterations of a loop in them.
 // https://onnx.ai/onnx/operators/ (SequenceInsert, ConcatFromSequence, SplitToSequence …)
 import {
   integers,
@@ -95,7 +95,7 @@ const concat = operator('ConcatFromSequence', (call) => {
   const isNew = attributes.flag('new_axis', false);
   const rank = (items[0]?.dims.length ?? 0) + Number(isNew);
   const axis = items.length === 0 ? 0 : axisOf(attributes.int('axis'), rank, `${path}.axis`);
-  // Each tensor is copied, and a loop may do so in every turn.
+  // Each tensor is copied, and a loop may do so in every iteration.
   flow.unrolling.turn(node, items.length, path);
   for (const item of items) flow.unrolling.keep(item, node, path);
   return [joined(call, items, axis, isNew, `${path}.inputs[0]`)];
@@ -126,14 +126,14 @@ const split = operator(
     const x = tensorOf(call, 0);
     const attributes = new Attributes(node, path);
     const axis = axisOf(attributes.int('axis', 0), x.dims.length, `${path}.axis`);
-    const keeps = call.inputs[1] !== undefined || attributes.flag('keepdims', true);
+    const keepsAxis = call.inputs[1] !== undefined || attributes.flag('keepdims', true);
     const sizes = piecesOf(call, x.dims[axis]!);
     flow.unrolling.turn(node, sizes.length, path);
     flow.unrolling.keep(x, node, path);
     let to = 0;
     const items = sizes.map((size) => {
       to += size;
-      return part(flow, x, axis, [to - size, to], !keeps);
+      return part(flow, x, axis, [to - size, to], !keepsAxis);
     });
     return [new Sequence(items)];
   },

@@ -1,4 +1,4 @@
-// Operators that map each element by itself.
+// Elementwise operators of one input.
 import { ACTIVATIONS, type Activation } from '../cells/index.ts';
 import { DATA_TYPES, type DataType } from '../tensor.ts';
 import {
@@ -22,7 +22,7 @@ export function mapping(call: Call, kind: Kind, f: Unary, result?: DataType): Ou
   return { dims, fill };
 }
 
-/** The error function, from a series whose terms all have one sign: nothing cancels. */
+/** The error function, from a series whose terms have one sign, so that nothing cancels. */
 export function erf(x: number): number {
   if (!(Math.abs(x) <= 6)) return Math.sign(x); // 1 - erf(6) is 2e-17; NaN stays NaN
   let sum = 0;
@@ -44,8 +44,8 @@ export function toHalf(x: number): number {
 
 function roundHalfToEven(x: number): number {
   const floor = Math.floor(x);
-  const rest = x - floor;
-  return rest < 0.5 || (rest === 0.5 && floor % 2 === 0) ? floor : floor + 1;
+  const fraction = x - floor;
+  return fraction < 0.5 || (fraction === 0.5 && floor % 2 === 0) ? floor : floor + 1;
 }
 
 type UnaryRow = readonly [Kind, Unary, DataType?];

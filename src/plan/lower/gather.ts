@@ -6,7 +6,7 @@ import {
   scatterKernel,
 } from '../../../shaders/gather.ts';
 import { walkRank, walkValues } from '../../../shaders/walk.ts';
-import { around, stridesOf } from '../../ops/indexing.ts';
+import { splitDims, stridesOf } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
@@ -14,7 +14,7 @@ import { input, runItems, scalarOf, type LowerOf } from './operator.ts';
 import { collapse } from './strides.ts';
 
 const gather: LowerOf<'Gather'> = (ctx) => {
-  const [, size, inner] = around(input(ctx, 0).dims, ctx.params.axis);
+  const [, size, inner] = splitDims(input(ctx, 0).dims, ctx.params.axis);
   const n = sizeOf(input(ctx, 1).dims);
   const buffers = { data: ctx.read(0), indices: ctx.read(1), out: ctx.write(0) };
   runItems(ctx, gatherKernel, sizeOf(ctx.outputs[0]!.dims), buffers, { n, size, inner });

@@ -2,7 +2,7 @@
 import { gridOf } from '../../../shaders/kernel.ts';
 import { type Fold, ROW_LANES, rowsKernel, scanKernel, topKernel } from '../../../shaders/rows.ts';
 import { walkRank, walkValues } from '../../../shaders/walk.ts';
-import { around, stridesOf } from '../../ops/indexing.ts';
+import { splitDims, stridesOf } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
@@ -180,7 +180,7 @@ const argument =
 const cumSum: LowerOf<'CumSum'> = (ctx) => {
   const { axis, exclusive, reverse } = ctx.params;
   const { type, dims } = input(ctx, 0);
-  const [outer, n, inner] = around(dims, axis);
+  const [outer, n, inner] = splitDims(dims, axis);
   const buffers = { data: ctx.read(0), out: ctx.write(0) };
   runItems(ctx, scanKernel(scalarOf(type), exclusive, reverse), outer * inner, buffers, {
     n,
@@ -191,7 +191,7 @@ const cumSum: LowerOf<'CumSum'> = (ctx) => {
 const topK: LowerOf<'TopK'> = (ctx) => {
   const { axis, k, largest } = ctx.params;
   const { type, dims } = input(ctx, 0);
-  const [outer, size, inner] = around(dims, axis);
+  const [outer, size, inner] = splitDims(dims, axis);
   const count = outer * inner;
   const places = ctx.outputs.length > 1 ? ctx.write(1) : ctx.scratch(count * k, 'places');
   const buffers = { data: ctx.read(0), values: ctx.write(0), places };

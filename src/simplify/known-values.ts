@@ -1,22 +1,22 @@
-// What is known of the values of a graph before anything runs: element types nearly always, shapes
-// and numbers where they depend on no free dimension and on no input.
+// The values of a graph as far as they are known before a run: element types nearly always, shapes and
+// numbers where they depend on no free dimension and on no input.
 import type { Node } from '../graph.ts';
 import type { HostValue, ValueType } from '../ops/operator.ts';
 import { OPERATORS } from '../ops/registry.ts';
 import { toHost, toTensor } from '../ops/value.ts';
 import { sizeOf, type DataType, type Tensor } from '../tensor.ts';
 
-// Folding must never make a model larger than its file by much, nor take longer than loading it.
-// The reference moves some 10^7 elements a second.
-const MAX_OUTPUT = 2 ** 20;
-const MAX_GROWTH = 4; // outputs over inputs, for anything beyond a few kilobytes
+// Folding must not make a model much larger than its file, nor take longer than loading it. The
+// reference moves some 10^7 elements a second.
+const MAX_OUTPUT = 2 ** 20; // elements
+const MAX_GROWTH = 4; // output elements per input element, for outputs of more than SMALL elements
 const SMALL = 2 ** 12;
 const MAX_WORK = 2 ** 24; // elements read, multiplied or written in one graph
 
-/** Operators that read each input once for each output, more or less. */
+/** Operators that read each input about once for each output. */
 const PRODUCTS: ReadonlySet<string> = new Set(['MatMul', 'Gemm']);
 
-/** Operators whose cost is not told by the sizes of their inputs; models do not fold them. */
+/** Operators whose cost does not follow from the sizes of their inputs. */
 const NEVER_FOLDED: ReadonlySet<string> = new Set([
   'Recurrent',
   'Conv',
@@ -25,8 +25,8 @@ const NEVER_FOLDED: ReadonlySet<string> = new Set([
   'AveragePool',
 ]);
 
-/** What is known, by the name of the value. */
-export class Facts {
+/** Types, shapes and numbers of values, by name. */
+export class KnownValues {
   readonly #constants = new Map<string, Tensor>();
   readonly #types = new Map<string, DataType>();
   readonly #dims = new Map<string, readonly number[]>();
@@ -53,8 +53,8 @@ export class Facts {
     if (fixed.length === dims.length) this.#dims.set(name, fixed);
   }
 
-  /** Learns what the operator of a node tells about its outputs. */
-  learn(node: Node): void {
+  /** Adds the outputs of a node, as far as its operator can infer them. */
+  addOutputs(node: Node): void {
     const types = this.#infer(node);
     node.outputs.forEach((output, slot) => {
       if (output === '') return;
@@ -70,7 +70,7 @@ export class Facts {
     return typeof rule === 'number' ? this.#types.get(node.inputs[rule] ?? '') : rule;
   }
 
-  /** The outputs of a node whose inputs are known, unless they are better computed when needed. */
+  /** The outputs of a node whose inputs are known; undefined where that is too much work or memory. */
   fold(node: Node): readonly Tensor[] | undefined {
     const operator = OPERATORS.get(node.op);
     if (operator === undefined || NEVER_FOLDED.has(node.op)) return undefined;
@@ -82,7 +82,7 @@ export class Facts {
       const inputs = node.inputs.map((name) => {
         const value = this.#constants.get(name);
         if (value !== undefined) return toHost(value, name);
-        // An operator that looks at shapes alone needs no numbers.
+        // A shape-only operator reads no numbers.
         return name === '' ? undefined : this.#shapeOf(name);
       });
       return operator.evaluate(node, inputs).map((value) => toTensor(value, node.name));
@@ -100,7 +100,7 @@ export class Facts {
     const written = outputs.reduce((sum, { dims }) => sum + sizeOf(dims), 0);
     const work = PRODUCTS.has(node.op) ? written * Math.max(...sizes) : read + written;
     if (written > MAX_OUTPUT || written > Math.max(SMALL, read * MAX_GROWTH)) return false;
-    // What Shape reads is not its input's numbers.
+    // A shape-only operator reads no numbers.
     const spent = OPERATORS.get(node.op)?.shapeOnly ? written : work;
     if (this.#work + spent > MAX_WORK) return false;
     this.#work += spent;
@@ -122,7 +122,7 @@ export class Facts {
   }
 }
 
-/** What a node says is wrong with it is for whoever runs it, with the path that it has there. */
+/** The result, or undefined for an error: the run reports it, with the path that the node has there. */
 function attempt<T>(compute: () => T): T | undefined {
   try {
     return compute();
