@@ -195,12 +195,7 @@ export function numberOf<V extends ValueType>(
   const isKind = value.type === kind || (kind === 'int64' && value.type === 'int32');
   if (!isKind) throw invalid(path, `${what} of ${node.op} '${node.name}'`, value.type, kind);
   if (sizeOf(value.dims) !== 1) {
-    throw mismatch(
-      path,
-      `${what} of ${node.op} '${node.name}'`,
-      formatDims(value.dims),
-      'one element',
-    );
+    throw mismatch(path, `${what} of ${node.op} '${node.name}'`, value.dims, 'one element');
   }
   return numbersOf(call, value, operator, what, path)[0]!;
 }

@@ -180,7 +180,7 @@ export class Call extends Attributes {
 }
 
 /** Properties of an operator that do not depend on a node. */
-export interface Traits {
+interface Traits {
   readonly hostInputs?: readonly number[];
   readonly shapeOnly?: true;
   /** Names of the inputs, for paths; `inputs[0]` and so on when left out. */

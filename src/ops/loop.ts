@@ -1,6 +1,6 @@
 // Loop: a body that runs while its trip count and its condition allow.
 // https://onnx.ai/onnx/operators/onnx__Loop.html
-import { formatDims, sizeOf } from '../tensor.ts';
+import { sizeOf } from '../tensor.ts';
 import {
   integers,
   numberOf,
@@ -58,7 +58,7 @@ export const loop: ControlOperator = {
       const [next, ...rest] = run([integers(flow, [turn], counter), goes, ...state]);
       where = `${path}.body.outputs[0]`;
       if (next === undefined || next instanceof Sequence || sizeOf(next.dims) !== 1) {
-        const got = next instanceof Sequence ? 'a sequence' : formatDims(next?.dims ?? []);
+        const got = next instanceof Sequence ? 'a sequence' : (next?.dims ?? []);
         throw invalid(where, `condition of Loop '${node.name}'`, got, 'one element');
       }
       goes = next;

@@ -5,7 +5,7 @@ import { isGraph } from '../graph.ts';
 import { CONTROL, operatorNames, OPERATORS } from './registry.ts';
 
 /** A node whose operator the engine does not have. */
-export interface Missing {
+interface Missing {
   readonly op: string;
   readonly name: string;
   readonly path: string;

@@ -2,11 +2,10 @@
 // Files are not trusted: every shape is checked against every other before a number is read.
 import { ACTIVATIONS, CELLS, type Cell } from '../cells/index.ts';
 import { directionsOf, RECURRENT_INPUTS, recurrentAttributes, type Node } from '../graph.ts';
-import { formatDims } from '../tensor.ts';
 import { define, expectDims, invalid, mismatch, type Call, type Output } from './define.ts';
 import type { Operator } from './operator.ts';
 import { runRecurrent, type RecurrentSizes } from './recurrent-steps.ts';
-import { type Dims } from './shapes.ts';
+import type { Dims } from './shapes.ts';
 
 const SLOT = Object.fromEntries(RECURRENT_INPUTS.map((name, slot) => [name, slot])) as Readonly<
   Record<(typeof RECURRENT_INPUTS)[number], number>
@@ -16,8 +15,7 @@ const SLOT = Object.fromEntries(RECURRENT_INPUTS.map((name, slot) => [name, slot
 function checkAttributes({ attributes }: Node, path: string): Cell {
   const require = (name: string, holds: boolean, expected: string): void => {
     const got = attributes[name];
-    if (!holds)
-      throw invalid(`${path}.${name}`, 'attribute', formatDims([got as string]), expected);
+    if (!holds) throw invalid(`${path}.${name}`, 'attribute', [got], expected);
   };
   const oneOf = (name: string, choices: readonly unknown[]): void =>
     require(name, choices.includes(attributes[name]), `one of ${choices.join(', ')}`);
@@ -59,7 +57,7 @@ function checkInputs(call: Call, cell: Cell): RecurrentSizes {
   const { type, dims: x } = call.input(SLOT.X, 'float');
   if (x.length !== 3) {
     const order = layout === 0 ? '[T, B, I]' : '[B, T, I]';
-    throw mismatch(call.at(SLOT.X), 'shape', formatDims(x), order);
+    throw mismatch(call.at(SLOT.X), 'shape', x, order);
   }
   const I = x[2]!;
   const [T, B] = layout === 0 ? [x[0]!, x[1]!] : [x[1]!, x[0]!];

@@ -15,7 +15,7 @@ import { storing } from './value.ts';
 type Unary = (x: number) => number;
 
 /** `f` of each element of the first input. */
-export function mapping(call: Call, kind: Kind, f: Unary, result?: DataType): Output {
+function mapping(call: Call, kind: Kind, f: Unary, result?: DataType): Output {
   const { type, dims } = call.input(0, kind);
   const store = storing(result ?? type);
   const fill = (out: Float64Array): void => call.data(0).forEach((x, i) => (out[i] = store(f(x))));

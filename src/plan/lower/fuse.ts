@@ -29,7 +29,7 @@ export interface Term {
 }
 
 /** An input of an elementwise expression. */
-export type Argument = Operand | Scalar | Term;
+type Argument = Operand | Scalar | Term;
 
 const isTerm = (value: Argument): value is Term => 'args' in value;
 

@@ -17,7 +17,7 @@ import { input, scalarOf, type LowerOf } from './operator.ts';
 import { collapse } from './strides.ts';
 
 /** A product A [batch, M, K] · B [batch, K, N], either transposed in its last two axes. */
-export interface Product {
+interface Product {
   readonly a: BufferId;
   readonly b: PlanValue;
   readonly m: number;
@@ -51,7 +51,7 @@ function transposed(value: PlanValue, k: number, n: number): Float32Array {
 }
 
 /** Dispatches a product into `out` [batch, M, N]. */
-export function multiply(ctx: Lowering, product: Product, out: BufferId): void {
+function multiply(ctx: Lowering, product: Product, out: BufferId): void {
   const { a, b, m, n, k, transA = false, transB = false, alpha = 1, c, batch } = product;
   const type = scalarOf(b.type);
   const float = type === 'f32';

@@ -11,7 +11,7 @@ import { input, runItems, scalarOf, type LowerOf } from './operator.ts';
 import { collapse } from './strides.ts';
 
 /** One side of a copy: offset of the first element, and strides. */
-export interface Side {
+interface Side {
   readonly buffer: BufferId;
   readonly start?: number;
   readonly strides: readonly number[];

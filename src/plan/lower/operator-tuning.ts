@@ -4,7 +4,7 @@ import { ROW_LANES } from '../../../shaders/rows.ts';
 import type { DeviceProfile } from '../choose.ts';
 
 /** How a matrix product is split among invocations. */
-export interface MatmulTile {
+interface MatmulTile {
   /** Rows of the result per invocation (register blocking). */
   readonly rows: 1 | 4 | 8;
   /** Invocations that each sum a part of K for the same results (split-K). */
@@ -68,7 +68,7 @@ export function matmulTile(m: number, { adapter }: DeviceProfile): MatmulTile {
 }
 
 /** Rows of a reduction. */
-export interface RowShape {
+interface RowShape {
   readonly rows: number;
   /** Elements of a row. */
   readonly size: number;

@@ -42,7 +42,7 @@ export const FOLDS = {
 };
 
 /** The work on each row: folds in order, then one result per row, or with `each` per element. */
-export interface RowWork {
+interface RowWork {
   readonly folds: readonly Fold[];
   readonly result: string;
   readonly each?: boolean;
