@@ -29,8 +29,9 @@ const vec4 = (type: 'f32' | 'i32'): 'vec4f' | 'vec4i' => (type === 'f32' ? 'vec4
 /**
  * out = expression(a, b, …), out dense. Buffers hold whole groups of four elements.
  *
- * With `quads` the walk is over groups of four, and offsets are those of groups, except that an input
- * whose bit is set in `splats` has one element for all four. Without, it is over single elements.
+ * With `vectorized` the walk is over groups of four, and offsets are those of groups, except that an
+ * input whose bit is set in `broadcastMask` has one element for all four. Without, it is over single
+ * elements.
  * `aFrom`, `bFrom` … are the offsets at which inputs begin.
  */
 export function elementwiseKernel(options: ElementwiseOptions): Kernel {
@@ -47,7 +48,7 @@ export function elementwiseKernel(options: ElementwiseOptions): Kernel {
     rank === 0
       ? `let ${n} = ${n.toUpperCase()}[i];`
       : `var ${n} = ${vec4(inputs[k]!)}(${element(n)});
-if ((params.splats & ${1 << k}u) == 0u) { ${n} = ${n.toUpperCase()}[${n}At]; }`;
+if ((params.broadcastMask & ${1 << k}u) == 0u) { ${n} = ${n.toUpperCase()}[${n}At]; }`;
   const find = (index: string): string =>
     `${walk(index, Math.max(rank, 1), offsets)}
 ${names.map((n) => `${n}At += params.${n}From;`).join(' ')}`;
@@ -57,8 +58,8 @@ ${names.map((n) => `${n}At += params.${n}From;`).join(' ')}`;
     uniforms: {
       count: 'u32', // groups of four
       ...(rank > 0 && {
-        quads: 'u32' as const,
-        splats: 'u32' as const,
+        vectorized: 'u32' as const,
+        broadcastMask: 'u32' as const,
         ...walkUniforms(rank, offsets),
         ...Object.fromEntries(names.map((n) => [`${n}From`, 'u32' as const])),
       }),
@@ -67,7 +68,7 @@ ${names.map((n) => `${n}At += params.${n}From;`).join(' ')}`;
     body: perItem(
       wgsl`
 #if ${rank > 0}
-if (params.quads == 0u) {
+if (params.vectorized == 0u) {
   var result: ${vec4(output)};
   for (var j = 0u; j < 4u; j++) {
     ${find('(i * 4u + j)')}

@@ -108,6 +108,9 @@ export function sizeOf(dims: readonly number[]): number {
   return size;
 }
 
+/** A shape as messages have it: `[2, 3]`. */
+export const formatDims = (dims: readonly (number | string)[]): string => `[${dims.join(', ')}]`;
+
 /** True for the types that are stored as floating point numbers. */
 export function isFloat(type: DataType): boolean {
   return type === 'float32' || type === 'float64' || type === 'float16';
@@ -173,7 +176,7 @@ export function tensor(
     throw new RnnError(
       'SHAPE_MISMATCH',
       'tensor.dims',
-      `[${shape.join(', ')}] has ${sizeOf(shape)} elements, the data has ${array.length}`,
+      `${formatDims(shape)} has ${sizeOf(shape)} elements, the data has ${array.length}`,
     );
   }
   return { type: kind, dims: shape, data: array };

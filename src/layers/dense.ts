@@ -1,6 +1,6 @@
 // Embedding and dense layers.
-import { tensor, type Tensor } from '../tensor.ts';
-import { expectDims, expectWidth, mismatch, readActivation, readWeights, show } from './layer.ts';
+import { formatDims, tensor, type Tensor } from '../tensor.ts';
+import { expectDims, expectWidth, mismatch, readActivation, readWeights } from './layer.ts';
 import type { Layer, Weights } from './layer.ts';
 
 /** Options of `embedding`. N ids, F features. */
@@ -29,7 +29,7 @@ export function embedding({ weights, name }: EmbeddingOptions): Layer {
       const [rows = 0, width = 0] = E.dims;
       expectDims(E, [rows, width], 'N × F', `${path}.weights`);
       if (x.type !== 'int32')
-        throw mismatch(path, `${x.type} ${show(x.dims)}`, 'ids, as first layer');
+        throw mismatch(path, `${x.type} ${formatDims(x.dims)}`, 'ids, as first layer');
       const table = builder.constant(`${stem}/E`, () => E);
       const y = builder.node('Gather', stem, [table, x.name], { axis: 0 });
       return { name: y, type: 'float32', dims: [...x.dims, width] };

@@ -3,7 +3,7 @@ import { findActivation, type ActivationName } from '../cells/index.ts';
 import { RnnError } from '../errors.ts';
 import type { GraphBuilder } from '../graph-builder.ts';
 import type { ValueInfo } from '../graph.ts';
-import { isFloat, tensor, type Tensor } from '../tensor.ts';
+import { formatDims, isFloat, tensor, type Tensor } from '../tensor.ts';
 
 /** Weights as a tensor, or as numbers within brackets: `[[1, 2], [3, 4]]` is [2, 2]. */
 export type Weights = Tensor | readonly NestedNumbers[];
@@ -44,9 +44,6 @@ export interface Place {
   readonly path: string;
 }
 
-/** `[2, 3]`, for messages. */
-export const show = (dims: readonly (number | string)[]): string => `[${dims.join(', ')}]`;
-
 /** The error for an argument that makes no sense. */
 export const invalid = (path: string, got: unknown, expected: string): RnnError =>
   new RnnError('INVALID_ARGUMENT', path, `got ${String(got)}, expected ${expected}`);
@@ -75,7 +72,11 @@ function nested(weights: readonly unknown[], path: string): Tensor<'float32'> {
     if (Array.isArray(at) && axis < dims.length && at.length === dims[axis]) {
       return at.flatMap((item) => flat(item, axis + 1));
     }
-    throw invalid(path, 'lists of different lengths', `numbers within brackets, all ${show(dims)}`);
+    throw invalid(
+      path,
+      'lists of different lengths',
+      `numbers within brackets, all ${formatDims(dims)}`,
+    );
   };
   return tensor(Float32Array.from(flat(weights, 0)), dims);
 }
@@ -89,7 +90,8 @@ export function expectDims(
 ): void {
   const same =
     weights.dims.length === dims.length && weights.dims.every((dim, i) => dim === dims[i]);
-  if (!same) throw mismatch(path, `shape ${show(weights.dims)}`, `${show(dims)} (${meaning})`);
+  if (!same)
+    throw mismatch(path, `shape ${formatDims(weights.dims)}`, `${formatDims(dims)} (${meaning})`);
 }
 
 /** Refuses an input of another width than the weights are made for. */
@@ -97,7 +99,7 @@ export function expectWidth({ x, path }: Place, width: number): void {
   if (x.type === 'float32' && x.dims.at(-1) === width) return;
   throw mismatch(
     `${path}.W`,
-    `an input ${x.type} ${show(x.dims)}`,
+    `an input ${x.type} ${formatDims(x.dims)}`,
     `float32 with ${width} features`,
   );
 }

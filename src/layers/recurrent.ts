@@ -2,7 +2,7 @@
 import { CELLS, cellOf, PLAIN_VARIANT, type Cell, type CellName } from '../cells/index.ts';
 import type { Dim } from '../graph-builder.ts';
 import type { RecurrentAttributes, ValueInfo } from '../graph.ts';
-import type { Tensor } from '../tensor.ts';
+import { formatDims, type Tensor } from '../tensor.ts';
 import {
   expectDims,
   expectWidth,
@@ -10,7 +10,6 @@ import {
   mismatch,
   readActivation,
   readWeights,
-  show,
 } from './layer.ts';
 import type { Layer, Layout, Place, Weights } from './layer.ts';
 
@@ -149,7 +148,7 @@ export const layerOf = (cell: Cell, options: AnyOptions): RecurrentLayer => ({
   options,
   wants: (path) => {
     const { dims } = withDirections(readWeights(options.W, `${path}.W`), RANKS.W);
-    if (dims.length !== 3) throw mismatch(`${path}.W`, `shape ${show(dims)}`, '[D, G·H, I]');
+    if (dims.length !== 3) throw mismatch(`${path}.W`, `shape ${formatDims(dims)}`, '[D, G·H, I]');
     return { type: 'float32', features: dims[2]! };
   },
   append: (place) => append(place, cell, options),
@@ -176,7 +175,7 @@ function readAll(options: AnyOptions, cell: Cell, D: 1 | 2, path: string) {
   if (!Number.isInteger(H) || H < 1) {
     const [key, shape] = R ? (['R', R.dims] as const) : (['W', W.dims] as const);
     const expected = `[${D}, ${G}·H, ${R ? 'H' : 'I'}] for a ${cell.name}`;
-    throw mismatch(`${path}.${key}`, `shape ${show(shape)}`, expected);
+    throw mismatch(`${path}.${key}`, `shape ${formatDims(shape)}`, expected);
   }
   const O = projection?.dims[1] ?? H;
   const I = W.dims[2] ?? 0;
@@ -199,7 +198,8 @@ function append(place: Place, cell: Cell, options: AnyOptions): ValueInfo {
   const { W, R, B, P, projection, I, H, O } = readAll(options, cell, D, path);
   expectWidth(place, I);
   const [first, second] = x.dims;
-  if (x.dims.length !== 3) throw mismatch(path, `an input ${show(x.dims)}`, 'a sequence of 3 axes');
+  if (x.dims.length !== 3)
+    throw mismatch(path, `an input ${formatDims(x.dims)}`, 'a sequence of 3 axes');
   const constant = (key: string, weights: Tensor | undefined): string =>
     weights ? builder.constant(`${stem}/${key}`, () => weights) : '';
   const inputs = [x.name, constant('W', W), constant('R', R), constant('B', B), '', '', ''];

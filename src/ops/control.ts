@@ -3,10 +3,9 @@
 // comes out is a row of ordinary nodes, so no kernel ever knows of a loop.
 import { RnnError } from '../errors.ts';
 import { isGraph, MAX_UNROLLED_NODES, type Attribute, type Graph, type Node } from '../graph.ts';
-import { sizeOf } from '../tensor.ts';
+import { formatDims, sizeOf } from '../tensor.ts';
 import { invalid, MAX_ELEMENTS, mismatch } from './define.ts';
 import type { HostValue, ValueType } from './operator.ts';
-import { show } from './shapes.ts';
 
 /** A list of tensors. Operators of sequences make and read it; no other operator takes one. */
 export class Sequence<V> {
@@ -196,7 +195,7 @@ export function numberOf<V extends ValueType>(
   const isKind = value.type === kind || (kind === 'int64' && value.type === 'int32');
   if (!isKind) throw invalid(path, `${what} of ${node.op} '${node.name}'`, value.type, kind);
   if (sizeOf(value.dims) !== 1) {
-    throw mismatch(path, `${what} of ${node.op} '${node.name}'`, show(value.dims), 'one element');
+    throw mismatch(path, `${what} of ${node.op} '${node.name}'`, value.dims, 'one element');
   }
   return numbersOf(call, value, operator, what, path)[0]!;
 }
@@ -234,7 +233,7 @@ export function joined<V extends ValueType>(
   const [first] = values;
   if (first === undefined) throw mismatch(path, `tensors of ${node.op} '${node.name}'`, 0, 'some');
   const kindOf = ({ type, dims }: V): string =>
-    `${type} ${show(isNew ? dims : dims.map((dim, k) => (k === axis ? '·' : dim)))}`;
+    `${type} ${formatDims(isNew ? dims : dims.map((dim, k) => (k === axis ? '·' : dim)))}`;
   values.forEach((value, i) => {
     if (kindOf(value) === kindOf(first)) return;
     const what = `tensor ${i} that ${node.op} '${node.name}' puts together`;

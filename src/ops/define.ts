@@ -1,13 +1,14 @@
-// How operators are written: one function from a node and its inputs to its outputs, each with a
-// type, a shape, and a way to fill in the numbers. `infer` stops before the numbers.
-import { RnnError } from '../errors.ts';
+// Makes an operator from one function of a node and its inputs, which returns the parameters of the node
+// and its outputs: shapes, and functions that compute the numbers. `infer` calls none of those.
+import { RnnError, type RnnErrorCode } from '../errors.ts';
 import type { Attribute, Node } from '../graph.ts';
-import { isFloat, sizeOf, type DataType } from '../tensor.ts';
+import { formatDims, isFloat, sizeOf, type DataType } from '../tensor.ts';
 import type { HostValue, Inputs, Operator, ValueType } from './operator.ts';
-import { show, type Dims } from './shapes.ts';
+import { sameDims, type Dims } from './shapes.ts';
 
-/** One output: `fill` writes its numbers and may read those of the inputs. */
-export interface Output extends ValueType {
+/** One output. `fill` computes its numbers; only there may the numbers of the inputs be read. */
+export interface Output {
+  readonly dims: Dims;
   readonly fill: (out: Float64Array) => void;
 }
 
@@ -23,201 +24,239 @@ const KINDS: Readonly<Record<Kind, (type: DataType) => boolean>> = {
 };
 
 /**
- * Most elements that the reference computes at a time: 2 GiB of float64, far beyond any activation
- * of a recurrent model, within what engines allocate.
+ * Maximum elements of a value in the reference: 2 GiB of float64. Activations of recurrent models are
+ * far below, and JavaScript engines allocate that much.
  */
 export const MAX_ELEMENTS = 2 ** 28;
 
-/** What an operator sees of its node. */
-export interface Call {
-  readonly node: Node;
-  readonly path: string;
-  readonly inputs: Inputs<ValueType>;
-  /** The path of an input. */
-  at(slot: number): string;
-  /** Type and shape of an input that must be there. */
-  input(slot: number, kind?: Kind): ValueType;
-  /** Type and shape of an input that may be left out. */
-  optional(slot: number, kind?: Kind): ValueType | undefined;
-  /** Whatever is known of an input's numbers. */
-  host(slot: number): HostValue | undefined;
-  /** Numbers of an input that the output's shape depends on; undefined when it is left out. */
-  numbers(slot: number): readonly number[] | undefined;
-  /** The one number of a required input that the output's shape depends on. */
-  scalar(slot: number): number;
-  /** A shape read from the numbers of an input. */
-  shape(slot: number): number[];
-  /** Numbers of an input; inside `fill` only. */
-  data(slot: number): Float64Array;
-  int(name: string, fallback?: number): number;
-  float(name: string, fallback: number): number;
-  flag(name: string, fallback: boolean): boolean;
-  ints(name: string): readonly number[] | undefined;
-  /** One of the choices; the first is the default. */
-  text<T extends string>(name: string, choices: readonly T[]): T;
-}
+const format = (value: unknown): string =>
+  Array.isArray(value) ? formatDims(value) : String(value);
 
-/** Says that shapes do not fit together. */
-export function mismatch(path: string, what: string, got: unknown, expected: unknown): RnnError {
-  return new RnnError(
-    'SHAPE_MISMATCH',
-    path,
-    `${what}, got ${String(got)}, expected ${String(expected)}`,
-  );
-}
+const errorOf =
+  (code: RnnErrorCode) =>
+  (path: string, what: string, got: unknown, expected: unknown): RnnError =>
+    new RnnError(code, path, `${what}, got ${format(got)}, expected ${format(expected)}`);
 
-/** Says that an attribute, a type or a missing input makes no sense. */
-export function invalid(path: string, what: string, got: unknown, expected: unknown): RnnError {
-  return new RnnError(
-    'INVALID_MODEL',
-    path,
-    `${what}, got ${String(got)}, expected ${String(expected)}`,
-  );
-}
+/** The error for shapes that do not fit together. */
+export const mismatch = errorOf('SHAPE_MISMATCH');
+
+/** The error for an attribute, a type or a missing input that makes no sense. */
+export const invalid = errorOf('INVALID_MODEL');
+
+/** The error for what an operator, or its kernel, cannot do. */
+export const unsupported = errorOf('UNSUPPORTED_OPERATOR');
 
 /** Refuses an input whose shape is not `dims`. */
 export function expectDims(path: string, got: Dims, dims: Dims, meaning: string): void {
-  if (got.length !== dims.length || got.some((dim, axis) => dim !== dims[axis])) {
-    throw mismatch(path, 'shape', show(got), `${show(dims)} (${meaning})`);
+  if (!sameDims(got, dims)) {
+    throw mismatch(path, 'shape', got, `${formatDims(dims)} (${meaning})`);
   }
 }
 
-/** What an operator sees of a node, for those that are not made by {@link define}. */
-export function callOf(
-  node: Node,
-  inputs: Inputs<ValueType>,
-  host: Call['host'],
-  path: string,
-  names?: readonly string[],
-): Call {
-  const at = (slot: number): string => `${path}.${names?.[slot] ?? `inputs[${slot}]`}`;
-  const attribute = <T extends Attribute>(
+/** The attributes of a node, checked. A missing one is its default, or an error where there is none. */
+export class Attributes {
+  readonly node: Node;
+  readonly path: string;
+
+  constructor(node: Node, path: string) {
+    this.node = node;
+    this.path = path;
+  }
+
+  #read<T extends Attribute>(
     name: string,
     fallback: T | undefined,
     accepts: (value: unknown) => boolean,
     expected: string,
-  ): T => {
-    const value = node.attributes[name] ?? fallback;
-    if (!accepts(value)) {
-      throw invalid(`${path}.${name}`, `attribute of ${node.op}`, value ?? 'nothing', expected);
-    }
-    return value as T;
-  };
-  const isNumber = (value: unknown): boolean => typeof value === 'number';
-  const call: Call = {
-    node,
-    path,
-    inputs,
-    at,
-    optional: (slot, kind = 'any') => {
-      const found = inputs[slot];
-      if (found !== undefined && !KINDS[kind](found.type)) {
-        throw invalid(at(slot), `element type of an input of ${node.op}`, found.type, kind);
-      }
-      return found;
-    },
-    input: (slot, kind) => {
-      const found = call.optional(slot, kind);
-      if (found === undefined) throw invalid(at(slot), `input of ${node.op}`, 'nothing', 'a value');
-      return found;
-    },
-    host,
-    numbers: (slot) => {
-      if (inputs[slot] === undefined) return undefined;
-      const value = host(slot);
-      if (value === undefined) {
-        throw new RnnError(
-          'UNSUPPORTED_OPERATOR',
-          at(slot),
-          `the shape of ${node.op} '${node.name}' depends on numbers that only running the model ` +
-            `tells, got '${node.inputs[slot]}', expected a value known before the run`,
-        );
-      }
-      return [...value.data];
-    },
-    scalar: (slot) => {
-      if (sizeOf(call.input(slot).dims) !== 1) {
-        throw mismatch(at(slot), 'shape', show(inputs[slot]!.dims), 'one number');
-      }
-      return call.numbers(slot)![0]!;
-    },
-    shape: (slot) => {
-      const { dims } = call.input(slot, 'integer');
-      if (dims.length !== 1) throw mismatch(at(slot), 'shape', show(dims), 'one axis');
-      return (call.numbers(slot) ?? []).map((dim, axis) => {
-        if (dim < 0) throw mismatch(`${at(slot)}[${axis}]`, 'size', dim, '0 or more');
-        return dim;
-      });
-    },
-    data: (slot) => host(slot)!.data,
-    int: (name, fallback) => attribute(name, fallback, Number.isSafeInteger, 'a whole number'),
-    float: (name, fallback) => attribute(name, fallback, isNumber, 'a number'),
-    flag: (name, fallback) =>
-      Number(attribute(name, fallback, (v) => Number.isInteger(Number(v)), '0 or 1')) !== 0,
-    ints: (name) =>
-      attribute<readonly number[] | (undefined & number[])>(
-        name,
-        undefined,
-        (v) => v === undefined || (Array.isArray(v) && v.every(Number.isSafeInteger)),
-        'whole numbers',
-      ),
-    text: (name, choices) =>
-      attribute(name, choices[0], (v) => choices.includes(v as never), choices.join(' or ')),
-  };
-  return call;
+  ): T {
+    const value = this.node.attributes[name] ?? fallback;
+    if (accepts(value)) return value as T;
+    const what = `attribute of ${this.node.op}`;
+    throw invalid(`${this.path}.${name}`, what, value ?? 'nothing', expected);
+  }
+
+  int(name: string, fallback?: number): number {
+    return this.#read(name, fallback, Number.isSafeInteger, 'a whole number');
+  }
+
+  float(name: string, fallback: number): number {
+    return this.#read(name, fallback, (value) => typeof value === 'number', 'a number');
+  }
+
+  flag(name: string, fallback: boolean): boolean {
+    const isWhole = (value: unknown): boolean => Number.isInteger(Number(value));
+    return Number(this.#read(name, fallback, isWhole, '0 or 1')) !== 0;
+  }
+
+  ints(name: string): readonly number[] | undefined {
+    const isList = (value: unknown): boolean =>
+      Array.isArray(value) && value.every(Number.isSafeInteger);
+    const given = this.node.attributes[name] !== undefined;
+    return given
+      ? this.#read<readonly number[]>(name, undefined, isList, 'whole numbers')
+      : undefined;
+  }
+
+  /** One of the choices; the first is the default. */
+  text<T extends string>(name: string, choices: readonly T[]): T {
+    const isChoice = (value: unknown): boolean => choices.includes(value as never);
+    return this.#read(name, choices[0], isChoice, choices.join(' or '));
+  }
 }
 
-/** What else there is to say about an operator. */
-export interface Traits {
+/** A node as its operator sees it: attributes and inputs, each checked when it is read. */
+export class Call extends Attributes {
+  readonly inputs: Inputs<ValueType>;
+  /** The numbers of an input, where they are known. */
+  readonly host: (slot: number) => HostValue | undefined;
+  readonly #inputNames: readonly string[];
+
+  constructor(
+    node: Node,
+    path: string,
+    inputs: Inputs<ValueType>,
+    host: Call['host'],
+    inputNames: readonly string[],
+  ) {
+    super(node, path);
+    this.inputs = inputs;
+    this.host = host;
+    this.#inputNames = inputNames;
+  }
+
+  /** The path of an input. */
+  at(slot: number): string {
+    return `${this.path}.${this.#inputNames[slot] ?? `inputs[${slot}]`}`;
+  }
+
+  /** Type and shape of an input that may be left out. */
+  optional(slot: number, kind: Kind = 'any'): ValueType | undefined {
+    const found = this.inputs[slot];
+    if (found !== undefined && !KINDS[kind](found.type)) {
+      const what = `element type of an input of ${this.node.op}`;
+      throw invalid(this.at(slot), what, found.type, kind);
+    }
+    return found;
+  }
+
+  /** Type and shape of an input that must be there. */
+  input(slot: number, kind?: Kind): ValueType {
+    const found = this.optional(slot, kind);
+    if (found !== undefined) return found;
+    throw invalid(this.at(slot), `input of ${this.node.op}`, 'nothing', 'a value');
+  }
+
+  /** Numbers of an input that the output's shape depends on; undefined when it is left out. */
+  numbers(slot: number): readonly number[] | undefined {
+    if (this.inputs[slot] === undefined) return undefined;
+    const value = this.host(slot);
+    if (value !== undefined) return [...value.data];
+    const { op, name, inputs } = this.node;
+    const what = `an input that the shape of ${op} '${name}' depends on`;
+    throw unsupported(this.at(slot), what, `'${inputs[slot]}'`, 'a value known before the run');
+  }
+
+  /** The one number of a required input that the output's shape depends on. */
+  scalar(slot: number): number {
+    const { dims } = this.input(slot);
+    if (sizeOf(dims) !== 1) throw mismatch(this.at(slot), 'shape', dims, 'one number');
+    return this.numbers(slot)![0]!;
+  }
+
+  /** A shape read from the numbers of an input. */
+  shape(slot: number): number[] {
+    const { dims } = this.input(slot, 'integer');
+    if (dims.length !== 1) throw mismatch(this.at(slot), 'shape', dims, 'one axis');
+    return (this.numbers(slot) ?? []).map((dim, axis) => {
+      if (dim < 0) throw mismatch(`${this.at(slot)}[${axis}]`, 'size', dim, '0 or more');
+      return dim;
+    });
+  }
+
+  /** Numbers of an input; inside `fill` only. */
+  data(slot: number): Float64Array {
+    return this.host(slot)!.data;
+  }
+}
+
+/** Properties of an operator that do not depend on a node. */
+interface Traits {
   readonly hostInputs?: readonly number[];
   readonly shapeOnly?: true;
   /** Names of the inputs, for paths; `inputs[0]` and so on when left out. */
   readonly inputNames?: readonly string[];
+  /** Element types of the outputs; that of the first input when left out. */
+  readonly resultType?: Operator['resultType'];
 }
 
-/** Makes an operator from the function that describes its outputs. */
-export function define(
-  name: string,
+/** A node in normal form: its parameters, which kernels read as well, and its outputs. */
+export interface Description<P> {
+  readonly params: P;
+  readonly outputs: readonly Output[];
+}
+
+/**
+ * Makes an operator from the function that describes its nodes. An operator without attributes
+ * describes its outputs only.
+ */
+export function define<N extends string, P>(
+  name: N,
   arity: Operator['arity'],
-  describe: (call: Call) => readonly Output[],
-  { inputNames, ...traits }: Traits = {},
-): Operator {
-  const outputs = (
+  describe: (call: Call) => Description<P> | readonly Output[],
+  { inputNames = [], resultType = () => 0, ...traits }: Traits = {},
+): Operator<N, P> {
+  const described = (
     node: Node,
     inputs: Inputs<ValueType>,
     host: Call['host'],
     path: string,
-  ): readonly Output[] => {
-    const [fewest, most] = arity;
-    if (inputs.length < fewest || inputs.length > most) {
-      const expected = fewest === most ? fewest : `${fewest} to ${most}`;
+  ): Description<P> => {
+    const [min, max] = arity;
+    if (inputs.length < min || inputs.length > max) {
+      const expected = min === max ? min : `${min} to ${max}`;
       throw invalid(`${path}.inputs`, `number of inputs of ${name}`, inputs.length, expected);
     }
-    const found = describe(callOf(node, inputs, host, path, inputNames));
+    const found = describe(new Call(node, path, inputs, host, inputNames));
+    const { params, outputs } =
+      'params' in found ? found : { params: undefined as P, outputs: found };
     node.outputs.forEach((output, slot) => {
-      if (output !== '' && slot >= found.length) {
+      if (output !== '' && slot >= outputs.length) {
         const what = `number of outputs of ${name}`;
-        throw invalid(`${path}.outputs[${slot}]`, what, slot + 1, `at most ${found.length}`);
+        throw invalid(`${path}.outputs[${slot}]`, what, slot + 1, `at most ${outputs.length}`);
       }
     });
-    return found.slice(0, node.outputs.length);
+    return { params, outputs: outputs.slice(0, node.outputs.length) };
+  };
+  const typeOf = (node: Node, inputs: Inputs<ValueType>, slot: number): DataType => {
+    const rule = resultType(node, slot);
+    return typeof rule === 'number' ? inputs[rule]!.type : rule;
   };
   return {
     name,
     arity,
+    resultType,
     ...traits,
-    infer: (node, inputs, host, path) =>
-      outputs(node, inputs, host, path).map(({ type, dims }) => ({ type, dims })),
+    infer: (node, inputs, host, path) => {
+      const { params, outputs } = described(node, inputs, host, path);
+      const types = outputs.map(({ dims }, slot) => ({ type: typeOf(node, inputs, slot), dims }));
+      return { params, types };
+    },
     evaluate: (node, inputs, path = node.name) =>
-      outputs(node, inputs, (slot) => inputs[slot], path).map(({ type, dims, fill }, slot) => {
+      described(node, inputs, (slot) => inputs[slot], path).outputs.map(({ dims, fill }, slot) => {
         const size = sizeOf(dims);
         if (size > MAX_ELEMENTS) {
-          const what = `elements of ${name} ${show(dims)}, got ${size}, expected`;
+          const what = `elements of ${name} ${formatDims(dims)}, got ${size}, expected`;
           throw new RnnError('LIMIT_EXCEEDED', path, `${what} at most ${MAX_ELEMENTS}`);
         }
         const data = new Float64Array(size);
         if (node.outputs[slot] !== '') fill(data);
-        return { type, dims, data };
+        return { type: typeOf(node, inputs, slot), dims, data };
       }),
   };
 }
+
+/** Makes one operator for each row of a table. */
+export const defineEach = <N extends string, R, P>(
+  table: Readonly<Record<N, R>>,
+  make: (name: N, row: R) => Operator<N, P>,
+): Operator<N, P>[] => Object.entries<R>(table).map(([name, row]) => make(name as N, row));

@@ -1,8 +1,16 @@
-// Operators that combine the elements of inputs of shapes that broadcast.
-import type { DataType } from '../tensor.ts';
-import { define, invalid, mismatch, type Call, type Kind, type Output } from './define.ts';
-import type { Operator } from './operator.ts';
-import { broadcastDims, show, stretch } from './shapes.ts';
+// Elementwise operators of two inputs and more, which broadcast.
+import { formatDims, type DataType } from '../tensor.ts';
+import {
+  define,
+  defineEach,
+  invalid,
+  mismatch,
+  type Call,
+  type Kind,
+  type Output,
+} from './define.ts';
+import { broadcastDims, broadcastTo } from './indexing.ts';
+import { sameDims } from './shapes.ts';
 import { storing } from './value.ts';
 
 /** Refuses inputs of different element types. */
@@ -15,7 +23,7 @@ export function sameType(call: Call, slots: readonly number[], kind: Kind): Data
   return type;
 }
 
-/** `f` of the elements of the inputs `slots`, at most three, as they broadcast. */
+/** `f` of the elements of the inputs `slots`, two or three, broadcast to one shape. */
 export function broadcasting(
   call: Call,
   slots: readonly number[],
@@ -26,19 +34,21 @@ export function broadcasting(
   const dims = broadcastDims(shapes, `${call.path}.inputs`);
   const store = storing(type);
   const fill = (out: Float64Array): void => {
-    const [a, b, c] = slots.map((slot, i) => stretch(call.data(slot), shapes[i]!, dims));
+    const [a, b, c] = slots.map((slot, i) => broadcastTo(call.data(slot), shapes[i]!, dims));
     for (let i = 0; i < out.length; i++)
       out[i] = store(f(a![i]!, b![i]!, c === undefined ? 0 : c[i]!));
   };
-  return { type, dims, fill };
+  return { dims, fill };
 }
 
 const modulo = (a: number, b: number): number => a - b * Math.floor(a / b);
 
 type Binary = (a: number, b: number) => number;
 
-// Inputs accepted, the result's type where it is not theirs, and the function.
-const BINARY: Readonly<Record<string, readonly [Kind, Binary, 'bool'?]>> = {
+// Inputs accepted, the function, and the type of the result where it is not that of the inputs.
+type BinaryRow = readonly [Kind, Binary, 'bool'?];
+
+const BINARY = {
   Add: ['number', (a, b) => a + b],
   Sub: ['number', (a, b) => a - b],
   Mul: ['number', (a, b) => a * b],
@@ -51,42 +61,41 @@ const BINARY: Readonly<Record<string, readonly [Kind, Binary, 'bool'?]>> = {
   And: ['bool', (a, b) => a & b],
   Or: ['bool', (a, b) => a | b],
   Xor: ['bool', (a, b) => a ^ b],
-};
+} satisfies Record<string, BinaryRow>;
 
-const binary = Object.entries(BINARY).map(([name, [kind, f, result]]) =>
-  define(name, [2, 2], (call) => {
-    const type = sameType(call, [0, 1], kind);
-    return [broadcasting(call, [0, 1], result ?? type, f)];
+const binary = defineEach(BINARY, (name, [kind, f, result]: BinaryRow) =>
+  define(name, [2, 2], (call) => [broadcasting(call, [0, 1], sameType(call, [0, 1], kind), f)], {
+    resultType: () => result ?? 0,
   }),
 );
 
 // Any number of inputs, folded from the left.
-const VARIADIC: Readonly<Record<string, readonly [Kind, Binary]>> = {
+const VARIADIC = {
   Min: ['number', Math.min],
   Max: ['number', Math.max],
   Sum: ['float', (a, b) => a + b],
   Mean: ['float', (a, b) => a + b],
-};
+} satisfies Record<string, BinaryRow>;
 
-const variadic = Object.entries(VARIADIC).map(([name, [kind, f]]) =>
+const variadic = defineEach(VARIADIC, (name, [kind, f]: BinaryRow) =>
   define(name, [1, Infinity], (call) => {
     const slots = [...call.inputs.keys()];
-    const type = sameType(call, slots, kind);
+    sameType(call, slots, kind);
     const shapes = slots.map((slot) => call.input(slot).dims);
     const dims = broadcastDims(shapes, `${call.path}.inputs`);
     const fill = (out: Float64Array): void => {
-      const all = slots.map((slot) => stretch(call.data(slot), shapes[slot]!, dims));
+      const all = slots.map((slot) => broadcastTo(call.data(slot), shapes[slot]!, dims));
       const count = name === 'Mean' ? all.length : 1;
       for (let i = 0; i < out.length; i++) {
         out[i] = all.map((values) => values[i]!).reduce((a, b) => f(a, b)) / count;
       }
     };
-    return [{ type, dims, fill }];
+    return [{ dims, fill }];
   }),
 );
 
 /** Elementwise operators of two inputs and more. */
-export const elementwise: readonly Operator[] = [
+export const elementwise = [
   ...binary,
   ...variadic,
   define('Pow', [2, 2], (call) => {
@@ -95,21 +104,28 @@ export const elementwise: readonly Operator[] = [
   }),
   define('Mod', [2, 2], (call) => {
     const type = sameType(call, [0, 1], 'number');
-    const truncated = call.flag('fmod', false); // the sign of a, as % has it; else that of b
-    return [broadcasting(call, [0, 1], type, truncated ? (a, b) => a % b : modulo)];
+    // With fmod the result has the sign of a, like %; without, that of b.
+    const params = { fmod: call.flag('fmod', false) };
+    const f: Binary = params.fmod ? (a, b) => a % b : modulo;
+    return { params, outputs: [broadcasting(call, [0, 1], type, f)] };
   }),
-  define('Where', [3, 3], (call) => {
-    call.input(0, 'bool');
-    const type = sameType(call, [1, 2], 'any');
-    return [broadcasting(call, [0, 1, 2], type, (condition, a, b) => (condition === 0 ? b : a))];
-  }),
+  define(
+    'Where',
+    [3, 3],
+    (call) => {
+      call.input(0, 'bool');
+      const type = sameType(call, [1, 2], 'any');
+      return [broadcasting(call, [0, 1, 2], type, (condition, a, b) => (condition === 0 ? b : a))];
+    },
+    { resultType: () => 1 },
+  ),
   define('PRelu', [2, 2], (call) => {
     const type = sameType(call, [0, 1], 'number');
     const output = broadcasting(call, [0, 1], type, (x, slope) => (x < 0 ? slope * x : x));
     const { dims } = call.input(0);
-    if (show(output.dims) !== show(dims)) {
-      const expected = `a slope that broadcasts to ${show(dims)}`;
-      throw mismatch(call.at(1), 'shape', show(call.input(1).dims), expected);
+    if (!sameDims(output.dims, dims)) {
+      const expected = `a slope that broadcasts to ${formatDims(dims)}`;
+      throw mismatch(call.at(1), 'shape', call.input(1).dims, expected);
     }
     return [output];
   }),
@@ -120,14 +136,14 @@ export const elementwise: readonly Operator[] = [
       if (limit === undefined) continue;
       if (limit.type !== type) throw invalid(call.at(slot), 'element type', limit.type, type);
       if (limit.dims.some((dim) => dim !== 1)) {
-        throw mismatch(call.at(slot), 'shape', show(limit.dims), 'a scalar');
+        throw mismatch(call.at(slot), 'shape', limit.dims, 'a scalar');
       }
     }
     const fill = (out: Float64Array): void => {
-      const least = call.host(1)?.data[0] ?? -Infinity;
-      const most = call.host(2)?.data[0] ?? Infinity;
-      call.data(0).forEach((x, i) => (out[i] = Math.min(Math.max(x, least), most)));
+      const min = call.host(1)?.data[0] ?? -Infinity;
+      const max = call.host(2)?.data[0] ?? Infinity;
+      call.data(0).forEach((x, i) => (out[i] = Math.min(Math.max(x, min), max)));
     };
-    return [{ type, dims, fill }];
+    return [{ dims, fill }];
   }),
 ];

@@ -1,9 +1,9 @@
-// Operators that read or write at positions that other values tell.
-import { sizeOf } from '../tensor.ts';
-import { define, mismatch } from './define.ts';
+// Operators that read or write at positions that another input holds.
+import { formatDims, sizeOf } from '../tensor.ts';
+import { define, mismatch, type Call } from './define.ts';
 import { sameType } from './elementwise.ts';
-import type { Operator } from './operator.ts';
-import { around, axisOf, forEachIndex, offsetOf, show, stridesOf } from './shapes.ts';
+import { forEachIndex, offsetOf, splitDims, stridesOf } from './indexing.ts';
+import { axisOf, sameDims } from './shapes.ts';
 
 /** A position counted from the front, as long as it is inside. */
 function position(index: number, size: number, path: string): number {
@@ -13,10 +13,10 @@ function position(index: number, size: number, path: string): number {
 }
 
 const gather = define('Gather', [2, 2], (call) => {
-  const { type, dims } = call.input(0);
+  const { dims } = call.input(0);
   const indices = call.input(1, 'integer').dims;
   const axis = axisOf(call.int('axis', 0), dims.length, `${call.path}.axis`);
-  const [outer, size, inner] = around(dims, axis);
+  const [outer, size, inner] = splitDims(dims, axis);
   const fill = (out: Float64Array): void => {
     const [x, at] = [call.data(0), call.data(1)];
     at.forEach((index, i) => {
@@ -27,16 +27,27 @@ const gather = define('Gather', [2, 2], (call) => {
       }
     });
   };
-  return [{ type, dims: dims.toSpliced(axis, 1, ...indices), fill }];
+  return {
+    params: { axis },
+    outputs: [{ dims: dims.toSpliced(axis, 1, ...indices), fill }],
+  };
 });
 
-const gatherElements = define('GatherElements', [2, 2], (call) => {
-  const { type, dims } = call.input(0);
+/** The axis of GatherElements and ScatterElements; the indices stay within the input on all others. */
+function elementAxis(call: Call): number {
+  const { dims } = call.input(0);
   const indices = call.input(1, 'integer').dims;
   const axis = axisOf(call.int('axis', 0), dims.length, `${call.path}.axis`);
   if (indices.length !== dims.length || indices.some((dim, k) => k !== axis && dim > dims[k]!)) {
-    throw mismatch(call.at(1), 'shape', show(indices), `one within ${show(dims)}`);
+    throw mismatch(call.at(1), 'shape', indices, `one within ${formatDims(dims)}`);
   }
+  return axis;
+}
+
+const gatherElements = define('GatherElements', [2, 2], (call) => {
+  const { dims } = call.input(0);
+  const indices = call.input(1).dims;
+  const axis = elementAxis(call);
   const fill = (out: Float64Array): void => {
     const [x, at, strides] = [call.data(0), call.data(1), stridesOf(dims)];
     forEachIndex(indices, (index, flat) => {
@@ -44,11 +55,11 @@ const gatherElements = define('GatherElements', [2, 2], (call) => {
       out[flat] = x[offsetOf(index.with(axis, k), strides)]!;
     });
   };
-  return [{ type, dims: indices, fill }];
+  return { params: { axis }, outputs: [{ dims: indices, fill }] };
 });
 
-// What an update does to the element it meets.
-const UPDATES = {
+// The new element, from the old one and the update.
+const COMBINE = {
   none: (_: number, update: number) => update,
   add: (old: number, update: number) => old + update,
   mul: (old: number, update: number) => old * update,
@@ -56,20 +67,18 @@ const UPDATES = {
   min: Math.min,
 };
 
-const UPDATE_NAMES = Object.keys(UPDATES) as (keyof typeof UPDATES)[];
+const REDUCTIONS = Object.keys(COMBINE) as (keyof typeof COMBINE)[];
 
 const scatterElements = define('ScatterElements', [3, 3], (call) => {
-  const type = sameType(call, [0, 2], 'any');
+  sameType(call, [0, 2], 'any');
   const { dims } = call.input(0);
-  const indices = call.input(1, 'integer').dims;
+  const indices = call.input(1).dims;
   const updates = call.input(2).dims;
-  const combine = UPDATES[call.text('reduction', UPDATE_NAMES)];
-  const axis = axisOf(call.int('axis', 0), dims.length, `${call.path}.axis`);
-  if (indices.length !== dims.length || indices.some((dim, k) => k !== axis && dim > dims[k]!)) {
-    throw mismatch(call.at(1), 'shape', show(indices), `one within ${show(dims)}`);
-  }
-  if (show(updates) !== show(indices)) {
-    throw mismatch(call.at(2), 'shape', show(updates), show(indices));
+  const reduction = call.text('reduction', REDUCTIONS);
+  const combine = COMBINE[reduction];
+  const axis = elementAxis(call);
+  if (!sameDims(updates, indices)) {
+    throw mismatch(call.at(2), 'shape', updates, indices);
   }
   const fill = (out: Float64Array): void => {
     const [at, values, strides] = [call.data(1), call.data(2), stridesOf(dims)];
@@ -80,21 +89,21 @@ const scatterElements = define('ScatterElements', [3, 3], (call) => {
       out[to] = combine(out[to]!, values[flat]!);
     });
   };
-  return [{ type, dims, fill }];
+  return { params: { axis, reduction }, outputs: [{ dims, fill }] };
 });
 
 const scatterND = define('ScatterND', [3, 3], (call) => {
-  const { type, dims } = call.input(0);
+  const { dims } = call.input(0);
   const indices = call.input(1, 'integer').dims;
   const updates = call.input(2).dims;
-  const combine = UPDATES[call.text('reduction', UPDATE_NAMES)];
+  const reduction = call.text('reduction', REDUCTIONS);
+  const combine = COMBINE[reduction];
   const depth = indices.at(-1) ?? 0;
   if (indices.length === 0 || depth > dims.length) {
-    throw mismatch(call.at(1), 'shape', show(indices), `at most ${dims.length} indices at the end`);
+    throw mismatch(call.at(1), 'shape', indices, `at most ${dims.length} indices at the end`);
   }
   const expected = [...indices.slice(0, -1), ...dims.slice(depth)];
-  if (show(updates) !== show(expected))
-    throw mismatch(call.at(2), 'shape', show(updates), show(expected));
+  if (!sameDims(updates, expected)) throw mismatch(call.at(2), 'shape', updates, expected);
   const block = sizeOf(dims.slice(depth));
   const fill = (out: Float64Array): void => {
     const [at, values, strides] = [call.data(1), call.data(2), stridesOf(dims)];
@@ -107,8 +116,8 @@ const scatterND = define('ScatterND', [3, 3], (call) => {
       for (let k = 0; k < block; k++) out[to + k] = combine(out[to + k]!, values[i * block + k]!);
     }
   };
-  return [{ type, dims, fill }];
+  return { params: { reduction }, outputs: [{ dims, fill }] };
 });
 
 /** Gather, GatherElements, ScatterElements and ScatterND. */
-export const gathers: readonly Operator[] = [gather, gatherElements, scatterElements, scatterND];
+export const gathers = [gather, gatherElements, scatterElements, scatterND];

@@ -1,4 +1,4 @@
-// The operators beside recurrence. A new one is one file, or one line of a family, and one line here.
+// All operators but recurrence. A new one is one file and one line here, or one line of a family.
 import { branch } from './branch.ts';
 import type { ControlOperator } from './control.ts';
 import { convolutions } from './conv.ts';
@@ -18,7 +18,7 @@ import { softmaxes } from './softmax.ts';
 import { unaries } from './unary.ts';
 
 /** All of them, for `addOperators`. */
-export const FAMILIES: readonly Operator[] = [
+export const FAMILIES = [
   ...products,
   ...elementwise,
   ...unaries,
@@ -31,6 +31,16 @@ export const FAMILIES: readonly Operator[] = [
   ...pools,
   ...normalizations,
 ];
+
+type Family = (typeof FAMILIES)[number];
+
+/**
+ * What each operator makes of the attributes of its nodes, by name. A lowering that names its operator
+ * gets exactly these; `unknown` where an operator has none.
+ */
+export type OperatorParams = {
+  [O in Family as O['name']]: O extends Operator<string, infer P> ? P : never;
+};
 
 /** Those of control flow, for `addControl`. */
 export const CONTROL_FLOW: readonly ControlOperator[] = [branch, loop, scan, ...sequences];

@@ -11,7 +11,6 @@ import {
   type Wiring,
 } from './control.ts';
 import { invalid } from './define.ts';
-import { show } from './shapes.ts';
 import { bodyOf, checkCarried, checkGiven, namesOf, nodesOf, pairs, Scans } from './turns.ts';
 
 /** Inputs: trip count, condition, initial values. The body has a counter in place of the first. */
@@ -59,7 +58,7 @@ export const loop: ControlOperator = {
       const [next, ...rest] = run([integers(flow, [turn], counter), goes, ...state]);
       where = `${path}.body.outputs[0]`;
       if (next === undefined || next instanceof Sequence || sizeOf(next.dims) !== 1) {
-        const got = next instanceof Sequence ? 'a sequence' : show(next?.dims ?? []);
+        const got = next instanceof Sequence ? 'a sequence' : (next?.dims ?? []);
         throw invalid(where, `condition of Loop '${node.name}'`, got, 'one element');
       }
       goes = next;

@@ -1,15 +1,15 @@
 // Matrix products.
+import { formatDims } from '../tensor.ts';
 import { define, mismatch } from './define.ts';
 import { sameType } from './elementwise.ts';
-import type { Operator } from './operator.ts';
 import {
   broadcastDims,
   broadcastStrides,
+  broadcastTo,
   forEachIndex,
   offsetOf,
-  show,
-  stretch,
-} from './shapes.ts';
+} from './indexing.ts';
+import { sameDims } from './shapes.ts';
 import { storing } from './value.ts';
 
 /** numpy.matmul: batches broadcast, and an input of one axis is a row or a column. */
@@ -21,8 +21,8 @@ const matMul = define('MatMul', [2, 2], (call) => {
   const [rows, inner] = left.slice(-2) as [number, number];
   const [depth, columns] = right.slice(-2) as [number, number];
   if (a.length === 0 || b.length === 0 || inner !== depth) {
-    const what = 'inner sizes of a matrix product';
-    throw mismatch(`${call.path}.inputs`, what, `${show(a)} and ${show(b)}`, 'equal ones');
+    const [what, got] = ['inner sizes of a matrix product', [a, b].map(formatDims).join(' and ')];
+    throw mismatch(`${call.path}.inputs`, what, got, 'equal ones');
   }
   const [outerLeft, outerRight] = [left.slice(0, -2), right.slice(0, -2)];
   const batch = broadcastDims([outerLeft, outerRight], `${call.path}.inputs`);
@@ -47,46 +47,47 @@ const matMul = define('MatMul', [2, 2], (call) => {
       }
     });
   };
-  return [{ type, dims, fill }];
+  return [{ dims, fill }];
 });
 
 /** alpha · A · B + beta · C, with A and B transposed on demand. */
 const gemm = define('Gemm', [2, 3], (call) => {
   const biased = call.optional(2) !== undefined;
   const type = sameType(call, biased ? [0, 1, 2] : [0, 1], 'number');
-  const oriented = (slot: number, transposed: boolean): [number, number, boolean] => {
+  const [transA, transB] = [call.flag('transA', false), call.flag('transB', false)];
+  const oriented = (slot: number, transposed: boolean): [number, number] => {
     const { dims } = call.input(slot);
-    if (dims.length !== 2) throw mismatch(call.at(slot), 'shape', show(dims), 'a matrix');
-    return transposed ? [dims[1]!, dims[0]!, true] : [dims[0]!, dims[1]!, false];
+    if (dims.length !== 2) throw mismatch(call.at(slot), 'shape', dims, 'a matrix');
+    return transposed ? [dims[1]!, dims[0]!] : [dims[0]!, dims[1]!];
   };
-  const [rows, inner, turnedA] = oriented(0, call.flag('transA', false));
-  const [depth, columns, turnedB] = oriented(1, call.flag('transB', false));
+  const [rows, inner] = oriented(0, transA);
+  const [depth, columns] = oriented(1, transB);
   const [alpha, beta] = [call.float('alpha', 1), call.float('beta', 1)];
   if (inner !== depth) throw mismatch(call.at(1), 'inner size', depth, inner);
   const dims = [rows, columns];
   const bias = call.optional(2)?.dims ?? [];
-  if (show(broadcastDims([dims, bias], call.at(2))) !== show(dims)) {
-    throw mismatch(call.at(2), 'shape', show(bias), `one that broadcasts to ${show(dims)}`);
+  if (!sameDims(broadcastDims([dims, bias], call.at(2)), dims)) {
+    throw mismatch(call.at(2), 'shape', bias, `one that broadcasts to ${formatDims(dims)}`);
   }
   const fill = (out: Float64Array): void => {
     const [a, b] = [call.data(0), call.data(1)];
-    const c = biased ? stretch(call.data(2), bias, dims) : undefined;
+    const c = biased ? broadcastTo(call.data(2), bias, dims) : undefined;
     const store = storing(type);
     for (let i = 0; i < rows; i++) {
       for (let j = 0; j < columns; j++) {
         let sum = 0;
         for (let k = 0; k < inner; k++) {
           sum +=
-            a[turnedA ? k * rows + i : i * inner + k]! *
-            b[turnedB ? j * inner + k : k * columns + j]!;
+            a[transA ? k * rows + i : i * inner + k]! *
+            b[transB ? j * inner + k : k * columns + j]!;
         }
         const at = i * columns + j;
         out[at] = store(alpha * sum + (c === undefined ? 0 : beta * c[at]!));
       }
     }
   };
-  return [{ type, dims, fill }];
+  return { params: { transA, transB, alpha, beta }, outputs: [{ dims, fill }] };
 });
 
 /** MatMul and Gemm. */
-export const products: readonly Operator[] = [matMul, gemm];
+export const products = [matMul, gemm];

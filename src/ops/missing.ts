@@ -1,11 +1,11 @@
-// Which operators of a graph the engine does not have.
+// Finds the operators of a graph that the engine does not have.
 import { RnnError } from '../errors.ts';
 import type { Graph } from '../graph.ts';
 import { isGraph } from '../graph.ts';
 import { CONTROL, operatorNames, OPERATORS } from './registry.ts';
 
 /** A node whose operator the engine does not have. */
-export interface Missing {
+interface Missing {
   readonly op: string;
   readonly name: string;
   readonly path: string;

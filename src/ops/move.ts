@@ -1,52 +1,46 @@
-// Operators that move numbers about without changing them.
+// Operators that move numbers without changing them.
+import { formatDims } from '../tensor.ts';
 import { define, invalid, mismatch, type Call, type Output } from './define.ts';
 import { sameType } from './elementwise.ts';
-import type { Operator } from './operator.ts';
 import {
-  around,
-  axesOf,
-  axisOf,
   broadcastDims,
+  broadcastTo,
   forEachIndex,
   offsetOf,
-  show,
-  stretch,
+  splitDims,
   stridesOf,
-  type Dims,
-} from './shapes.ts';
+} from './indexing.ts';
+import { axesOf, axisOf, sameDims, type Dims } from './shapes.ts';
 
-/** The first input read, for each index of the output, at the index or offset that `source` says. */
+/** An output whose element at each index is that of the first input at the index `source(index)`. */
 function moved(
   call: Call,
   dims: Dims,
   source: (index: readonly number[]) => readonly number[],
 ): Output {
-  const { type, dims: from } = call.input(0);
+  const { dims: from } = call.input(0);
   const strides = stridesOf(from);
   const fill = (out: Float64Array): void => {
     const x = call.data(0);
     forEachIndex(dims, (index, flat) => (out[flat] = x[offsetOf(source(index), strides)]!));
   };
-  return { type, dims, fill };
+  return { dims, fill };
 }
 
 const concat = define('Concat', [1, Infinity], (call) => {
   const slots = [...call.inputs.keys()];
-  const type = sameType(call, slots, 'any');
+  sameType(call, slots, 'any');
   const first = call.input(0).dims;
   const axis = axisOf(call.int('axis'), first.length, `${call.path}.axis`);
   const sizes = slots.map((slot) => {
     const { dims } = call.input(slot);
-    if (
-      show(dims.toSpliced(axis, 1)) !== show(first.toSpliced(axis, 1)) ||
-      dims.length !== first.length
-    ) {
-      throw mismatch(call.at(slot), 'shape', show(dims), `${show(first)} but for axis ${axis}`);
+    if (!sameDims(dims, first.with(axis, dims[axis]!))) {
+      throw mismatch(call.at(slot), 'shape', dims, `${formatDims(first)} but for axis ${axis}`);
     }
     return dims[axis]!;
   });
   const total = sizes.reduce((a, b) => a + b, 0);
-  const [outer, , inner] = around(first, axis);
+  const [outer, , inner] = splitDims(first, axis);
   const fill = (out: Float64Array): void => {
     let to = 0;
     for (let o = 0; o < outer; o++) {
@@ -57,7 +51,7 @@ const concat = define('Concat', [1, Infinity], (call) => {
       }
     }
   };
-  return [{ type, dims: first.with(axis, total), fill }];
+  return { params: { axis }, outputs: [{ dims: first.with(axis, total), fill }] };
 });
 
 const split = define(
@@ -79,11 +73,12 @@ const split = define(
     const sum = sizes.reduce((a, b) => a + b, 0);
     if (sum !== total) throw mismatch(call.at(1), `sum of sizes along axis ${axis}`, sum, total);
     let start = 0;
-    return sizes.map((size) => {
+    const outputs = sizes.map((size) => {
       const from = start;
       start += size;
       return moved(call, dims.with(axis, size), (index) => index.with(axis, index[axis]! + from));
     });
+    return { params: { axis }, outputs };
   },
   { hostInputs: [1] },
 );
@@ -94,49 +89,58 @@ const slice = define(
   (call) => {
     const { dims } = call.input(0);
     for (const slot of [1, 2]) call.input(slot, 'integer');
-    const [starts, ends] = [call.numbers(1)!, call.numbers(2)!];
-    const axes = axesOf(call.numbers(3) ?? [...starts.keys()], dims.length, call.at(3));
-    const steps = call.numbers(4) ?? starts.map(() => 1);
-    for (const [slot, list] of [ends, axes, steps].entries()) {
-      if (list.length !== starts.length) {
-        throw mismatch(call.at(slot + 2), 'number of bounds', list.length, starts.length);
+    const [firsts, ends] = [call.numbers(1)!, call.numbers(2)!];
+    const axes = axesOf(call.numbers(3) ?? [...firsts.keys()], dims.length, call.at(3));
+    const by = call.numbers(4) ?? firsts.map(() => 1);
+    for (const [slot, list] of [ends, axes, by].entries()) {
+      if (list.length !== firsts.length) {
+        throw mismatch(call.at(slot + 2), 'number of bounds', list.length, firsts.length);
       }
     }
-    const [from, step, into] = [dims.map(() => 0), dims.map(() => 1), [...dims]];
+    // For every axis of the input, those that are not sliced as well.
+    const [starts, steps, into] = [dims.map(() => 0), dims.map(() => 1), [...dims]];
     axes.forEach((axis, i) => {
-      const [size, by] = [dims[axis]!, steps[i]!];
-      if (by === 0) throw invalid(`${call.at(4)}[${i}]`, 'step', 0, 'any other number');
-      // Backwards, one before the first element is a bound too.
-      const [least, most] = by > 0 ? [0, size] : [-1, size - 1];
+      const [size, step] = [dims[axis]!, by[i]!];
+      if (step === 0) throw invalid(`${call.at(4)}[${i}]`, 'step', 0, 'any other number');
+      // A negative step may end one before the first element.
+      const [min, max] = step > 0 ? [0, size] : [-1, size - 1];
       const bound = (at: number, low: number): number =>
-        Math.min(Math.max(at < 0 ? at + size : at, low), most);
-      const first = bound(starts[i]!, 0);
-      [from[axis], step[axis]] = [first, by];
-      into[axis] = Math.max(Math.ceil((bound(ends[i]!, least) - first) / by), 0);
+        Math.min(Math.max(at < 0 ? at + size : at, low), max);
+      const start = bound(firsts[i]!, 0);
+      [starts[axis], steps[axis]] = [start, step];
+      into[axis] = Math.max(Math.ceil((bound(ends[i]!, min) - start) / step), 0);
     });
-    return [moved(call, into, (index) => index.map((at, axis) => from[axis]! + at * step[axis]!))];
+    const output = moved(call, into, (index) =>
+      index.map((at, axis) => starts[axis]! + at * steps[axis]!),
+    );
+    return { params: { starts, steps }, outputs: [output] };
   },
   { hostInputs: [1, 2, 3, 4] },
 );
 
 const transpose = define('Transpose', [1, 1], (call) => {
   const { dims } = call.input(0);
-  const order = call.ints('perm') ?? [...dims.keys()].toReversed();
-  if (show(order.toSorted((a, b) => a - b)) !== show([...dims.keys()])) {
-    throw invalid(`${call.path}.perm`, 'order of axes', show(order), `each of ${dims.length} once`);
+  const axes = [...dims.keys()];
+  const perm = call.ints('perm') ?? axes.toReversed();
+  const sorted = perm.toSorted((a, b) => a - b);
+  if (!sameDims(sorted, axes)) {
+    throw invalid(`${call.path}.perm`, 'order of axes', perm, `each of ${dims.length} once`);
   }
-  const into = order.map((axis) => dims[axis]!);
-  const place = dims.map((_, axis) => order.indexOf(axis));
-  return [moved(call, into, (index) => place.map((at) => index[at]!))];
+  const into = perm.map((axis) => dims[axis]!);
+  const place = dims.map((_, axis) => perm.indexOf(axis));
+  return {
+    params: { perm },
+    outputs: [moved(call, into, (index) => place.map((at) => index[at]!))],
+  };
 });
 
 const expand = define(
   'Expand',
   [2, 2],
   (call) => {
-    const { type, dims } = call.input(0);
+    const { dims } = call.input(0);
     const into = broadcastDims([dims, call.shape(1)], call.at(1));
-    return [{ type, dims: into, fill: (out) => out.set(stretch(call.data(0), dims, into)) }];
+    return [{ dims: into, fill: (out) => out.set(broadcastTo(call.data(0), dims, into)) }];
   },
   { hostInputs: [1] },
 );
@@ -151,12 +155,13 @@ const tile = define(
       throw mismatch(call.at(1), 'number of repeats', repeats.length, dims.length);
     }
     const into = dims.map((dim, axis) => dim * repeats[axis]!);
-    return [moved(call, into, (index) => index.map((at, axis) => at % dims[axis]!))];
+    const output = moved(call, into, (index) => index.map((at, axis) => at % dims[axis]!));
+    return { params: { repeats }, outputs: [output] };
   },
   { hostInputs: [1] },
 );
 
-// Where the padded element at position `at` comes from; -1 for the constant.
+// The index in the input of a padded position; negative for the constant.
 const PADDING = {
   constant: (at: number, size: number) => (at < size ? at : -1),
   edge: (at: number, size: number) => Math.min(Math.max(at, 0), size - 1),
@@ -206,7 +211,7 @@ const pad = define(
         out[flat] = from.some((at) => at < 0) ? constant : x[offsetOf(from, strides)]!;
       });
     };
-    return [{ type, dims: into, fill }];
+    return { params: { mode, before }, outputs: [{ dims: into, fill }] };
   },
   { hostInputs: [1, 2, 3] },
 );
@@ -215,8 +220,8 @@ const trilu = define(
   'Trilu',
   [1, 2],
   (call) => {
-    const { type, dims } = call.input(0);
-    if (dims.length < 2) throw mismatch(call.at(0), 'shape', show(dims), 'matrices');
+    const { dims } = call.input(0);
+    if (dims.length < 2) throw mismatch(call.at(0), 'shape', dims, 'matrices');
     const upper = call.flag('upper', true);
     const k = call.optional(1) ? call.scalar(1) : 0;
     const [rows, columns] = dims.slice(-2) as [number, number];
@@ -225,7 +230,7 @@ const trilu = define(
         const distance = (i % columns) - (Math.floor(i / columns) % rows) - k;
         out[i] = (upper ? distance >= 0 : distance <= 0) ? x : 0;
       });
-    return [{ type, dims, fill }];
+    return { params: { upper, k }, outputs: [{ dims, fill }] };
   },
   { hostInputs: [1] },
 );
@@ -233,41 +238,28 @@ const trilu = define(
 const reverseSequence = define('ReverseSequence', [2, 2], (call) => {
   const { dims } = call.input(0);
   const lengths = call.input(1, 'integer').dims;
-  const [batch, time] = [call.int('batch_axis', 1), call.int('time_axis', 0)];
-  if (dims.length < 2 || batch + time !== 1 || batch * time !== 0) {
-    throw invalid(
-      call.path,
-      'batch_axis and time_axis',
-      show([batch, time]),
-      '0 and 1, in any order',
-    );
+  const [batchAxis, timeAxis] = [call.int('batch_axis', 1), call.int('time_axis', 0)];
+  if (dims.length < 2 || batchAxis + timeAxis !== 1 || batchAxis * timeAxis !== 0) {
+    const got = [batchAxis, timeAxis];
+    throw invalid(call.path, 'batch_axis and time_axis', got, '0 and 1, in any order');
   }
-  if (show(lengths) !== show([dims[batch]!])) {
-    throw mismatch(call.at(1), 'shape', show(lengths), show([dims[batch]!]));
+  const [batch, steps] = [dims[batchAxis]!, dims[timeAxis]!];
+  if (!sameDims(lengths, [batch])) {
+    throw mismatch(call.at(1), 'shape', lengths, [batch]);
   }
   const output = moved(call, dims, (index) => {
-    const length = call.data(1)[index[batch]!]!;
-    return index[time]! < length ? index.with(time, length - 1 - index[time]!) : index;
+    const [length, t] = [call.data(1)[index[batchAxis]!]!, index[timeAxis]!];
+    return t < length ? index.with(timeAxis, length - 1 - t) : index;
   });
   const fill = (out: Float64Array): void => {
     call.data(1).forEach((length, row) => {
-      if (length >= 0 && length <= dims[time]!) return;
-      throw mismatch(`${call.at(1)}[${row}]`, 'length', length, `0 to ${dims[time]}`);
+      if (length >= 0 && length <= steps) return;
+      throw mismatch(`${call.at(1)}[${row}]`, 'length', length, `0 to ${steps}`);
     });
     output.fill(out);
   };
-  return [{ ...output, fill }];
+  return { params: { batchAxis, timeAxis }, outputs: [{ ...output, fill }] };
 });
 
 /** Operators that move numbers. */
-export const movers: readonly Operator[] = [
-  concat,
-  split,
-  slice,
-  transpose,
-  expand,
-  tile,
-  pad,
-  trilu,
-  reverseSequence,
-];
+export const movers = [concat, split, slice, transpose, expand, tile, pad, trilu, reverseSequence];

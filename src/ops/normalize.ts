@@ -1,9 +1,8 @@
 // Normalisation layers, as in inference.
-import { RnnError } from '../errors.ts';
-import { sizeOf } from '../tensor.ts';
-import { define, expectDims, invalid, mismatch, type Call } from './define.ts';
-import type { Operator } from './operator.ts';
-import { axisOf, broadcastDims, show, stretch } from './shapes.ts';
+import { formatDims, sizeOf } from '../tensor.ts';
+import { define, expectDims, invalid, mismatch, unsupported, type Call } from './define.ts';
+import { broadcastDims, broadcastTo } from './indexing.ts';
+import { axisOf, sameDims } from './shapes.ts';
 
 /** Mean and 1/√(variance + ε) of some numbers. */
 function moments(values: Float64Array, epsilon: number): readonly [number, number] {
@@ -13,23 +12,23 @@ function moments(values: Float64Array, epsilon: number): readonly [number, numbe
 }
 
 const layerNormalization = define('LayerNormalization', [2, 3], (call) => {
-  const { type, dims } = call.input(0, 'float');
+  const { dims } = call.input(0, 'float');
   const axis = axisOf(call.int('axis', -1), dims.length, `${call.path}.axis`);
   const epsilon = call.float('epsilon', 1e-5);
   const inner = dims.slice(axis);
   const size = sizeOf(inner);
   for (const slot of [1, 2]) {
     const shape = call.optional(slot, 'float')?.dims ?? (slot === 1 ? call.input(1).dims : []);
-    if (show(broadcastDims([dims, shape], call.at(slot))) !== show(dims)) {
-      throw mismatch(call.at(slot), 'shape', show(shape), `one that broadcasts to ${show(dims)}`);
+    if (!sameDims(broadcastDims([dims, shape], call.at(slot)), dims)) {
+      throw mismatch(call.at(slot), 'shape', shape, `one that broadcasts to ${formatDims(dims)}`);
     }
   }
-  const spread = (slot: number): Float64Array | undefined =>
-    call.optional(slot) && stretch(call.data(slot), call.input(slot).dims, dims);
+  const parameter = (slot: number): Float64Array | undefined =>
+    call.optional(slot) && broadcastTo(call.data(slot), call.input(slot).dims, dims);
   const group = (i: number): readonly [number, number] =>
     moments(call.data(0).subarray(i * size, (i + 1) * size), epsilon);
   const fill = (out: Float64Array): void => {
-    const [x, scale, bias] = [call.data(0), spread(1)!, spread(2)];
+    const [x, scale, bias] = [call.data(0), parameter(1)!, parameter(2)];
     for (let i = 0; i * size < x.length; i++) {
       const [mean, inverse] = group(i);
       for (let k = i * size; k < (i + 1) * size; k++) {
@@ -38,23 +37,25 @@ const layerNormalization = define('LayerNormalization', [2, 3], (call) => {
     }
   };
   const reduced = [...dims.slice(0, axis), ...inner.map(() => 1)];
-  return [
-    { type, dims, fill },
-    { type, dims: reduced, fill: (out) => out.forEach((_, i) => (out[i] = group(i)[0])) },
-    { type, dims: reduced, fill: (out) => out.forEach((_, i) => (out[i] = group(i)[1])) },
-  ];
+  return {
+    params: { axis, epsilon },
+    outputs: [
+      { dims, fill },
+      { dims: reduced, fill: (out) => out.forEach((_, i) => (out[i] = group(i)[0])) },
+      { dims: reduced, fill: (out) => out.forEach((_, i) => (out[i] = group(i)[1])) },
+    ],
+  };
 });
 
-/** Sizes of [batch, channels, …] with the parameters `slots` checked to be one for each channel. */
-function channelled(call: Call, slots: readonly number[]) {
-  const { type, dims } = call.input(0, 'float');
-  if (dims.length < 2) throw mismatch(call.at(0), 'shape', show(dims), '[batch, channels, …]');
+/** Sizes of an input [batch, channels, …]; the parameters `slots` are checked to be [channels]. */
+function channelSizes(call: Call, slots: readonly number[]) {
+  const { dims } = call.input(0, 'float');
+  if (dims.length < 2) throw mismatch(call.at(0), 'shape', dims, '[batch, channels, …]');
   const channels = dims[1]!;
   for (const slot of slots) {
     expectDims(call.at(slot), call.input(slot, 'float').dims, [channels], 'one for each channel');
   }
   return {
-    type,
     dims,
     channels,
     area: sizeOf(dims.slice(2)),
@@ -63,24 +64,23 @@ function channelled(call: Call, slots: readonly number[]) {
 }
 
 const batchNormalization = define('BatchNormalization', [5, 5], (call) => {
-  const { type, dims, channels, area, epsilon } = channelled(call, [1, 2, 3, 4]);
+  const { dims, channels, area, epsilon } = channelSizes(call, [1, 2, 3, 4]);
   if (call.flag('training_mode', false)) {
-    const what = 'BatchNormalization in training, got 1, expected 0';
-    throw new RnnError('UNSUPPORTED_OPERATOR', `${call.path}.training_mode`, what);
+    throw unsupported(`${call.path}.training_mode`, 'BatchNormalization in training', 1, 0);
   }
   const fill = (out: Float64Array): void => {
-    const [x, scale, bias, mean, variance] = [0, 1, 2, 3, 4].map(call.data);
+    const [x, scale, bias, mean, variance] = [0, 1, 2, 3, 4].map((slot) => call.data(slot));
     out.forEach((_, i) => {
       const c = Math.floor(i / area) % channels;
       out[i] = ((x![i]! - mean![c]!) / Math.sqrt(variance![c]! + epsilon)) * scale![c]! + bias![c]!;
     });
   };
-  return [{ type, dims, fill }];
+  return { params: { epsilon }, outputs: [{ dims, fill }] };
 });
 
-/** Instance normalisation is group normalisation with one channel a group. */
+/** Group normalisation; instance normalisation is that with one channel per group. */
 function groupNormalization(call: Call, groupsOf: (channels: number) => number) {
-  const { type, dims, channels, area, epsilon } = channelled(call, [1, 2]);
+  const { dims, channels, area, epsilon } = channelSizes(call, [1, 2]);
   const groups = groupsOf(channels);
   if (groups < 1 || channels % groups !== 0) {
     throw invalid(`${call.path}.num_groups`, `groups of ${channels} channels`, groups, 'a divisor');
@@ -96,11 +96,11 @@ function groupNormalization(call: Call, groupsOf: (channels: number) => number) 
       }
     }
   };
-  return [{ type, dims, fill }];
+  return { params: { groups, epsilon }, outputs: [{ dims, fill }] };
 }
 
 /** Normalisation operators. */
-export const normalizations: readonly Operator[] = [
+export const normalizations = [
   layerNormalization,
   batchNormalization,
   define('InstanceNormalization', [3, 3], (call) =>

@@ -1,5 +1,5 @@
-// What an operator is: its shape rule and its meaning in float64. How it runs on a GPU is told in
-// plan/lower/, so that the meaning of a graph never depends on a kernel.
+// An operator: its shape rule and its meaning in float64. plan/lower/ says how it runs on a GPU, so that
+// the meaning of a graph never depends on a kernel.
 import type { Node } from '../graph.ts';
 import type { DataType } from '../tensor.ts';
 
@@ -20,21 +20,39 @@ export interface HostValue extends ValueType {
 /** Inputs by slot; undefined where an optional input is left out. */
 export type Inputs<T> = readonly (T | undefined)[];
 
-/** An operator of the graph. */
-export interface Operator {
+/** What is known of a node before it runs. */
+export interface Inferred<P> {
+  /** Types and shapes of the outputs, one for each slot the node names. */
+  readonly types: readonly ValueType[];
+  /**
+   * The attributes and the shape-determining inputs in normal form: defaults filled in, axes counted
+   * from the front, padding resolved. `undefined` for an operator without any.
+   */
+  readonly params: P;
+}
+
+/** An operator of the graph; `P` are the parameters that its nodes have, see {@link Inferred}. */
+export interface Operator<N extends string = string, P = unknown> {
   /** Name in the graph, an ONNX operator name or `Recurrent`. */
-  readonly name: string;
-  /** Fewest and most inputs. */
+  readonly name: N;
+  /**
+   * The element type of an output: a type, or the slot of the input that has the same. It is known
+   * where shapes are not.
+   *
+   * @throws RnnError `INVALID_MODEL` for an attribute that names no type
+   */
+  readonly resultType: (node: Node, slot: number) => DataType | number;
+  /** Minimum and maximum number of inputs. */
   readonly arity: readonly [number, number];
   /**
-   * Input slots whose numbers decide the shape of the output (the shape of a Reshape, the bounds of
-   * a Slice). They must be known when a plan is made.
+   * Slots of the shape-determining inputs (the shape of a Reshape, the bounds of a Slice). Their
+   * numbers must be known when a plan is made.
    */
   readonly hostInputs?: readonly number[];
   /** True where the outputs depend on the shapes of the inputs alone (Shape, Size). */
   readonly shapeOnly?: true;
   /**
-   * Types and shapes of the outputs, one for each slot the node names; checks attributes too.
+   * Types and shapes of the outputs, and the parameters; checks attributes too.
    *
    * @param host the numbers of a slot where they are known
    * @throws RnnError whose path is that of the node plus a field
@@ -44,7 +62,7 @@ export interface Operator {
     inputs: Inputs<ValueType>,
     host: (slot: number) => HostValue | undefined,
     path: string,
-  ) => readonly ValueType[];
+  ) => Inferred<P>;
   /**
    * The outputs in float64, from inputs that `infer` has accepted.
    *

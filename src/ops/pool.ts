@@ -1,31 +1,35 @@
 // Pooling: one number for each window, or for each whole channel.
-import { RnnError } from '../errors.ts';
 import { sizeOf } from '../tensor.ts';
-import { define, mismatch, type Call, type Output } from './define.ts';
-import type { Operator } from './operator.ts';
-import { forEachIndex, show } from './shapes.ts';
-import { slide, tapsAt } from './window.ts';
+import {
+  define,
+  mismatch,
+  unsupported,
+  type Call,
+  type Description,
+  type Output,
+} from './define.ts';
+import { forEachIndex } from './indexing.ts';
+import { slide, tapsAt, type Sliding } from './window.ts';
 
 type Pool = (values: Float64Array, offsets: Int32Array, from: number) => number;
 
 function image(call: Call) {
-  const { type, dims } = call.input(0, 'number');
-  if (dims.length < 3) throw mismatch(call.at(0), 'shape', show(dims), '[batch, channels, sizes…]');
-  return { type, channels: dims.slice(0, 2), spatial: dims.slice(2) };
+  const { dims } = call.input(0, 'number');
+  if (dims.length < 3) throw mismatch(call.at(0), 'shape', dims, '[batch, channels, sizes…]');
+  return { channels: dims.slice(0, 2), spatial: dims.slice(2) };
 }
 
 /** Slides a window over each channel; one output for each function. */
-function pooling(call: Call, functions: readonly Pool[]): readonly Output[] {
-  const { type, channels, spatial } = image(call);
+function pooling(call: Call, functions: readonly Pool[]): Description<Sliding> {
+  const { channels, spatial } = image(call);
   const kernel = call.ints('kernel_shape');
   if (kernel?.length !== spatial.length) {
     const expected = `${spatial.length} sizes`;
-    throw mismatch(`${call.path}.kernel_shape`, 'attribute', show(kernel ?? []), expected);
+    throw mismatch(`${call.path}.kernel_shape`, 'attribute', kernel ?? [], expected);
   }
   const { windows, counts } = slide(call, spatial, kernel, call.flag('ceil_mode', false));
   const [area, places] = [sizeOf(spatial), sizeOf(counts)];
-  return functions.map((f, slot) => ({
-    type: slot === 0 ? type : 'int64',
+  const outputs = functions.map((f): Output => ({
     dims: [...channels, ...counts],
     fill: (out) => {
       const x = call.data(0);
@@ -35,16 +39,17 @@ function pooling(call: Call, functions: readonly Pool[]): readonly Output[] {
       });
     },
   }));
+  return { params: windows, outputs };
 }
 
 function global(call: Call, f: (values: Float64Array) => number): readonly Output[] {
-  const { type, channels, spatial } = image(call);
+  const { channels, spatial } = image(call);
   const area = sizeOf(spatial);
   const fill = (out: Float64Array): void => {
     const x = call.data(0);
     out.forEach((_, c) => (out[c] = f(x.subarray(c * area, (c + 1) * area))));
   };
-  return [{ type, dims: [...channels, ...spatial.map(() => 1)], fill }];
+  return [{ dims: [...channels, ...spatial.map(() => 1)], fill }];
 }
 
 /** Where the largest element of a window is. */
@@ -59,28 +64,34 @@ const largest = (x: Float64Array, offsets: Int32Array, from: number): number =>
 const sum = (values: Float64Array): number => values.reduce((a, b) => a + b, 0);
 
 /** Pooling operators. */
-export const pools: readonly Operator[] = [
-  define('MaxPool', [1, 1], (call) => {
-    if (call.flag('storage_order', false)) {
-      const what = 'column-major indices, got 1, expected 0';
-      throw new RnnError('UNSUPPORTED_OPERATOR', `${call.path}.storage_order`, what);
-    }
-    return pooling(call, [
-      (x, offsets, from) => x[largest(x, offsets, from)] ?? -Infinity,
-      largest,
-    ]);
-  }),
+export const pools = [
+  define(
+    'MaxPool',
+    [1, 1],
+    (call) => {
+      if (call.flag('storage_order', false)) {
+        throw unsupported(`${call.path}.storage_order`, 'column-major indices', 1, 0);
+      }
+      return pooling(call, [
+        (x, offsets, from) => x[largest(x, offsets, from)] ?? -Infinity,
+        largest,
+      ]);
+    },
+    { resultType: (_, slot) => (slot === 0 ? 0 : 'int64') },
+  ),
   define('AveragePool', [1, 1], (call) => {
-    const least = call.flag('count_include_pad', false) ? -1 : 0;
+    const countPad = call.flag('count_include_pad', false);
+    const minOffset = countPad ? -1 : 0; // see tapsAt
     const average: Pool = (x, offsets, from) => {
       let [total, count] = [0, 0];
       for (const offset of offsets) {
-        if (offset >= least) count++;
+        if (offset >= minOffset) count++;
         if (offset >= 0) total += x[from + offset]!;
       }
       return total / count;
     };
-    return pooling(call, [average]);
+    const { params, outputs } = pooling(call, [average]);
+    return { params: { ...params, countPad }, outputs };
   }),
   define('GlobalAveragePool', [1, 1], (call) => global(call, (x) => sum(x) / x.length)),
   define('GlobalMaxPool', [1, 1], (call) =>

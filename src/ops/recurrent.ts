@@ -11,7 +11,7 @@ import {
 import { define, expectDims, invalid, mismatch, type Call, type Output } from './define.ts';
 import type { Operator } from './operator.ts';
 import { runRecurrent, variantOf, type RecurrentSizes } from './recurrent-steps.ts';
-import { show, type Dims } from './shapes.ts';
+import type { Dims } from './shapes.ts';
 
 const SLOT = Object.fromEntries(RECURRENT_INPUTS.map((name, slot) => [name, slot])) as Readonly<
   Record<(typeof RECURRENT_INPUTS)[number], number>
@@ -21,7 +21,7 @@ const SLOT = Object.fromEntries(RECURRENT_INPUTS.map((name, slot) => [name, slot
 function checkAttributes({ attributes }: Node, path: string): Cell {
   const require = (name: string, holds: boolean, expected: string): void => {
     const got = attributes[name];
-    if (!holds) throw invalid(`${path}.${name}`, 'attribute', show([got as string]), expected);
+    if (!holds) throw invalid(`${path}.${name}`, 'attribute', [got], expected);
   };
   const oneOf = (name: string, choices: readonly unknown[]): void =>
     require(name, choices.includes(attributes[name]), `one of ${choices.join(', ')}`);
@@ -62,7 +62,7 @@ function checkInputs(call: Call, cell: Cell): RecurrentSizes {
   const { type, dims: x } = call.input(SLOT.X, 'float');
   if (x.length !== 3) {
     const order = layout === 0 ? '[T, B, I]' : '[B, T, I]';
-    throw mismatch(call.at(SLOT.X), 'shape', show(x), order);
+    throw mismatch(call.at(SLOT.X), 'shape', x, order);
   }
   const I = x[2]!;
   const [T, B] = layout === 0 ? [x[0]!, x[1]!] : [x[1]!, x[0]!];
@@ -151,7 +151,6 @@ export const recurrent: Operator = define(
     const sizes = checkInputs(call, cell);
     const { T, B, H, D, O } = sizes;
     const { layout } = recurrentAttributes(call.node);
-    const { type } = call.input(SLOT.X);
     const state = (size: number): Dims => (layout === 0 ? [D, B, size] : [B, D, size]);
     const shapes = [
       layout === 0 ? [T, D, B, O] : [B, T, D, O],
@@ -160,7 +159,6 @@ export const recurrent: Operator = define(
     ];
     let results: readonly Float64Array[] | undefined;
     return shapes.map((dims, slot): Output => ({
-      type,
       dims,
       fill: (out) => {
         results ??= runRecurrent(

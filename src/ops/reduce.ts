@@ -1,18 +1,20 @@
-// Operators that fold axes away, or pick along one.
-import { define, mismatch, type Call, type Output } from './define.ts';
-import type { Operator } from './operator.ts';
-import { around, axesOf, axisOf, broadcastStrides, forEachIndex, offsetOf } from './shapes.ts';
+// Reductions over axes, and operators along one axis: ArgMax, ArgMin, TopK, CumSum.
+import { define, defineEach, mismatch, type Call } from './define.ts';
+import { broadcastStrides, forEachIndex, offsetOf, splitDims } from './indexing.ts';
+import { axesOf, axisOf } from './shapes.ts';
 import { storing } from './value.ts';
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 function logSumExp(values: readonly number[]): number {
-  const most = values.reduce((a, b) => Math.max(a, b), -Infinity);
-  return Number.isFinite(most) ? most + Math.log(sum(values.map((x) => Math.exp(x - most)))) : most;
+  const max = values.reduce((a, b) => Math.max(a, b), -Infinity);
+  return Number.isFinite(max) ? max + Math.log(sum(values.map((x) => Math.exp(x - max)))) : max;
 }
 
-// Sums, products and extremes of nothing are 0, 1 and the infinities.
-const REDUCTIONS: Readonly<Record<string, (values: readonly number[]) => number>> = {
+type Reduction = (values: readonly number[]) => number;
+
+// The identities, for no values: 0 for sums, 1 for products, ∓∞ for the maximum and the minimum.
+const REDUCTIONS = {
   ReduceSum: sum,
   ReduceMean: (values) => sum(values) / values.length,
   ReduceMax: (values) => values.reduce((a, b) => Math.max(a, b), -Infinity),
@@ -23,9 +25,9 @@ const REDUCTIONS: Readonly<Record<string, (values: readonly number[]) => number>
   ReduceLogSum: (values) => Math.log(sum(values)),
   ReduceLogSumExp: logSumExp,
   ReduceSumSquare: (values) => sum(values.map((x) => x * x)),
-};
+} satisfies Record<string, Reduction>;
 
-const reductions = Object.entries(REDUCTIONS).map(([name, f]) =>
+const reductions = defineEach(REDUCTIONS, (name, f: Reduction) =>
   define(
     name,
     [1, 2],
@@ -44,7 +46,8 @@ const reductions = Object.entries(REDUCTIONS).map(([name, f]) =>
         forEachIndex(dims, (index, flat) => groups[offsetOf(index, strides)]!.push(x[flat]!));
         groups.forEach((group, i) => (out[i] = store(f(group))));
       };
-      return [{ type, dims: keep ? kept : dims.filter((_, axis) => !axes.includes(axis)), fill }];
+      const into = keep ? kept : dims.filter((_, axis) => !axes.includes(axis));
+      return { params: { axes }, outputs: [{ dims: into, fill }] };
     },
     { hostInputs: [1] },
   ),
@@ -60,7 +63,7 @@ function alongAxis(
   }
 }
 
-/** Positions of a run, best first; NaN comes after every number, equals in their order. */
+/** Positions of a run, best first; NaN comes after every number, equal values in their order. */
 function ranking(values: readonly number[], largest: boolean): number[] {
   const key = (k: number): number => {
     const value = largest ? values[k]! : -values[k]!;
@@ -71,36 +74,36 @@ function ranking(values: readonly number[], largest: boolean): number[] {
   );
 }
 
-function argument(call: Call, largest: boolean): readonly Output[] {
+function argument(call: Call, largest: boolean) {
   const { dims } = call.input(0, 'number');
   const axis = axisOf(call.int('axis', 0), dims.length, `${call.path}.axis`);
-  const last = call.flag('select_last_index', false);
+  const selectLast = call.flag('select_last_index', false);
   const size = dims[axis]!;
   if (size === 0) throw mismatch(call.at(0), `size of axis ${axis}`, 0, '1 or more');
   const fill = (out: Float64Array): void => {
     const x = call.data(0);
-    alongAxis(around(dims, axis), (run, at) => {
+    alongAxis(splitDims(dims, axis), (run, at) => {
       const values = Array.from({ length: size }, (_, k) => x[at(k, size)]!);
       const best = ranking(values, largest)[0]!;
-      out[run] = last ? values.lastIndexOf(values[best]!) : best;
+      out[run] = selectLast ? values.lastIndexOf(values[best]!) : best;
     });
   };
   const kept = call.flag('keepdims', true) ? dims.with(axis, 1) : dims.toSpliced(axis, 1);
-  return [{ type: 'int64', dims: kept, fill }];
+  return { params: { axis, selectLast }, outputs: [{ dims: kept, fill }] };
 }
 
 const topK = define(
   'TopK',
   [2, 2],
   (call) => {
-    const { type, dims } = call.input(0, 'number');
+    const { dims } = call.input(0, 'number');
     const axis = axisOf(call.int('axis', -1), dims.length, `${call.path}.axis`);
     const largest = call.flag('largest', true);
     const [k, size] = [call.scalar(1), dims[axis]!];
     if (k < 0 || k > size) throw mismatch(call.at(1), 'number of elements', k, `0 to ${size}`);
     const fill = (out: Float64Array, indices: boolean): void => {
       const x = call.data(0);
-      alongAxis(around(dims, axis), (_, at) => {
+      alongAxis(splitDims(dims, axis), (_, at) => {
         const values = Array.from({ length: size }, (__, i) => x[at(i, size)]!);
         ranking(values, largest)
           .slice(0, k)
@@ -108,12 +111,15 @@ const topK = define(
       });
     };
     const into = dims.with(axis, k);
-    return [
-      { type, dims: into, fill: (out) => fill(out, false) },
-      { type: 'int64', dims: into, fill: (out) => fill(out, true) },
-    ];
+    return {
+      params: { axis, k, largest },
+      outputs: [
+        { dims: into, fill: (out) => fill(out, false) },
+        { dims: into, fill: (out) => fill(out, true) },
+      ],
+    };
   },
-  { hostInputs: [1] },
+  { hostInputs: [1], resultType: (_, slot) => (slot === 0 ? 0 : 'int64') },
 );
 
 const cumSum = define(
@@ -128,7 +134,7 @@ const cumSum = define(
     const fill = (out: Float64Array): void => {
       const x = call.data(0);
       const store = storing(type);
-      alongAxis(around(dims, axis), (_, at) => {
+      alongAxis(splitDims(dims, axis), (_, at) => {
         let total = 0;
         for (let k = 0; k < size; k++) {
           const i = at(reverse ? size - 1 - k : k, size);
@@ -138,16 +144,16 @@ const cumSum = define(
         }
       });
     };
-    return [{ type, dims, fill }];
+    return { params: { axis, exclusive, reverse }, outputs: [{ dims, fill }] };
   },
   { hostInputs: [1] },
 );
 
-/** Reductions and what else looks along an axis. */
-export const reducers: readonly Operator[] = [
+/** Reductions, and operators along one axis. */
+export const reducers = [
   ...reductions,
-  define('ArgMax', [1, 1], (call) => argument(call, true)),
-  define('ArgMin', [1, 1], (call) => argument(call, false)),
+  define('ArgMax', [1, 1], (call) => argument(call, true), { resultType: () => 'int64' }),
+  define('ArgMin', [1, 1], (call) => argument(call, false), { resultType: () => 'int64' }),
   topK,
   cumSum,
 ];

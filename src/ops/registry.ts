@@ -1,4 +1,4 @@
-// The operators that are there. Recurrence always is; the others come with a chunk of their own.
+// The registered operators. Recurrence is built in, the others are registered by their chunk.
 import { RnnError } from '../errors.ts';
 import type { Node } from '../graph.ts';
 import type { ControlOperator } from './control.ts';
@@ -12,7 +12,7 @@ const controls = new Map<string, ControlOperator>();
 /** Every operator that computes. */
 export const OPERATORS: ReadonlyMap<string, Operator> = table;
 
-/** Every operator of control flow: the interpreter and the planner take their nodes apart. */
+/** Every operator of control flow; the interpreter and the planner unroll its nodes. */
 export const CONTROL: ReadonlyMap<string, ControlOperator> = controls;
 
 /** Names of all operators, in order. */
@@ -31,7 +31,7 @@ export function addControl(operators: readonly ControlOperator[]): void {
 /**
  * The operator of a node.
  *
- * @throws RnnError `UNSUPPORTED_OPERATOR` with the name of the operator and those that are there
+ * @throws RnnError `UNSUPPORTED_OPERATOR` with the name of the operator and those that are registered
  */
 export function operatorOf(node: Node, path: string): Operator {
   const operator = OPERATORS.get(node.op);

@@ -2,13 +2,13 @@
 // https://onnx.ai/onnx/operators/onnx__Scan.html
 import type { Node } from '../graph.ts';
 import { part, tensorOf, type ControlOperator, type Wiring } from './control.ts';
-import { callOf, invalid, mismatch } from './define.ts';
+import { Attributes, invalid, mismatch } from './define.ts';
 import { axisOf } from './shapes.ts';
 import { bodyOf, checkCarried, checkGiven, namesOf, nodesOf, pairs, Scans } from './turns.ts';
 
 /** The body of a node, and how it reads its inputs and lays out its outputs. */
 function layoutOf(node: Node, path: string) {
-  const call = callOf(node, [], () => undefined, path);
+  const call = new Attributes(node, path);
   const scanned = call.int('num_scan_inputs');
   const carried = node.inputs.length - scanned;
   if (scanned < 1 || carried < 0) {

@@ -1,4 +1,4 @@
-// Lists of tensors. Exporters of loops collect the outputs of the turns in them.
+// Sequences of tensors. Exporters collect the outputs of the iterations of a loop in them.
 // https://onnx.ai/onnx/operators/ (SequenceInsert, ConcatFromSequence, SplitToSequence …)
 import {
   integers,
@@ -12,9 +12,9 @@ import {
   type ControlCall,
   type ControlOperator,
 } from './control.ts';
-import { callOf, invalid, mismatch } from './define.ts';
+import { Attributes, invalid, mismatch } from './define.ts';
 import type { ValueType } from './operator.ts';
-import { axisOf, show } from './shapes.ts';
+import { axisOf } from './shapes.ts';
 
 type Run = ControlOperator['run'];
 
@@ -91,11 +91,11 @@ const length: ControlOperator = {
 const concat = operator('ConcatFromSequence', (call) => {
   const { node, path, flow } = call;
   const { items } = sequenceOf(call, 0);
-  const attributes = callOf(node, [], () => undefined, path);
+  const attributes = new Attributes(node, path);
   const isNew = attributes.flag('new_axis', false);
   const rank = (items[0]?.dims.length ?? 0) + Number(isNew);
   const axis = items.length === 0 ? 0 : axisOf(attributes.int('axis'), rank, `${path}.axis`);
-  // Each tensor is copied, and a loop may do so in every turn.
+  // Each tensor is copied, and a loop may do so in every iteration.
   flow.unrolling.turn(node, items.length, path);
   for (const item of items) flow.unrolling.keep(item, node, path);
   return [joined(call, items, axis, isNew, `${path}.inputs[0]`)];
@@ -110,7 +110,7 @@ function piecesOf<V extends ValueType>(call: ControlCall<V>, total: number): rea
   if (split.dims.length === 1) {
     const sum = numbers.reduce((a, b) => a + b, 0);
     if (sum === total && numbers.every((size) => size >= 0)) return numbers;
-    throw mismatch(path, 'sizes', show(numbers), `some that add up to ${total}`);
+    throw mismatch(path, 'sizes', numbers, `some that add up to ${total}`);
   }
   const [size = 0] = numbers;
   if (split.dims.length > 1 || !(size >= 1)) throw invalid(path, 'split', size, '1 or more');
@@ -124,16 +124,16 @@ const split = operator(
   (call) => {
     const { node, path, flow } = call;
     const x = tensorOf(call, 0);
-    const attributes = callOf(node, [], () => undefined, path);
+    const attributes = new Attributes(node, path);
     const axis = axisOf(attributes.int('axis', 0), x.dims.length, `${path}.axis`);
-    const keeps = call.inputs[1] !== undefined || attributes.flag('keepdims', true);
+    const keepsAxis = call.inputs[1] !== undefined || attributes.flag('keepdims', true);
     const sizes = piecesOf(call, x.dims[axis]!);
     flow.unrolling.turn(node, sizes.length, path);
     flow.unrolling.keep(x, node, path);
     let to = 0;
     const items = sizes.map((size) => {
       to += size;
-      return part(flow, x, axis, [to - size, to], !keeps);
+      return part(flow, x, axis, [to - size, to], !keepsAxis);
     });
     return [new Sequence(items)];
   },

@@ -1,21 +1,13 @@
-// Shapes, strides and broadcasting: the index arithmetic that the operators share.
+// Shapes and axes, as the attributes of nodes name them. Index arithmetic is in indexing.ts.
 import { RnnError } from '../errors.ts';
-import { sizeOf } from '../tensor.ts';
+import { formatDims } from '../tensor.ts';
 
 /** Sizes, outermost first. */
 export type Dims = readonly number[];
 
-/** `[2, 3]`, for messages. */
-export const show = (dims: readonly (number | string)[]): string => `[${dims.join(', ')}]`;
-
-/** Distance between neighbours along each axis of a dense row-major array. */
-export function stridesOf(dims: Dims): number[] {
-  const strides = dims.map(() => 1);
-  for (let axis = dims.length - 2; axis >= 0; axis--) {
-    strides[axis] = strides[axis + 1]! * dims[axis + 1]!;
-  }
-  return strides;
-}
+/** Whether two shapes are the same. */
+export const sameDims = (a: Dims, b: Dims): boolean =>
+  a.length === b.length && a.every((dim, axis) => dim === b[axis]);
 
 /** An axis counted from the front; negative ones count from the back. */
 export function axisOf(axis: number, rank: number, path: string): number {
@@ -33,72 +25,8 @@ export function axesOf(axes: readonly number[], rank: number, path: string): num
     throw new RnnError(
       'INVALID_MODEL',
       path,
-      `an axis twice, got ${show(axes)}, expected each once`,
+      `an axis twice, got ${formatDims(axes)}, expected each once`,
     );
   }
   return found;
-}
-
-/** The shape that all of `shapes` stretch to. https://onnx.ai/onnx/repo-docs/Broadcasting.html */
-export function broadcastDims(shapes: readonly Dims[], path: string): number[] {
-  const rank = Math.max(0, ...shapes.map((dims) => dims.length));
-  return Array.from({ length: rank }, (_, axis) => {
-    let size = 1;
-    for (const dims of shapes) {
-      const dim = dims[axis - rank + dims.length] ?? 1;
-      if (dim !== 1 && size !== 1 && dim !== size) {
-        const got = shapes.map(show).join(' and ');
-        throw new RnnError('SHAPE_MISMATCH', path, `got ${got}, expected shapes that broadcast`);
-      }
-      if (dim !== 1) size = dim;
-    }
-    return size;
-  });
-}
-
-/** Strides of an array of shape `dims` read at the indices of the wider shape `into`. */
-export function broadcastStrides(dims: Dims, into: Dims): number[] {
-  const strides = stridesOf(dims);
-  return into.map((_, axis) => {
-    const own = axis - into.length + dims.length;
-    return own < 0 || dims[own] === 1 ? 0 : strides[own]!;
-  });
-}
-
-/** Visits every index of a shape in row-major order. The index array is reused. */
-export function forEachIndex(
-  dims: Dims,
-  visit: (index: readonly number[], flat: number) => void,
-): void {
-  const index = dims.map(() => 0);
-  const count = sizeOf(dims);
-  for (let flat = 0; flat < count; flat++) {
-    visit(index, flat);
-    for (let axis = dims.length - 1; axis >= 0; axis--) {
-      if (++index[axis]! < dims[axis]!) break;
-      index[axis] = 0;
-    }
-  }
-}
-
-/** Position of an index in an array with these strides. */
-export function offsetOf(index: readonly number[], strides: Dims): number {
-  let offset = 0;
-  for (let axis = 0; axis < strides.length; axis++) offset += index[axis]! * strides[axis]!;
-  return offset;
-}
-
-/** An array of shape `dims` stretched to the shape `into`; itself where nothing is stretched. */
-export function stretch(data: Float64Array, dims: Dims, into: Dims): Float64Array {
-  const count = sizeOf(into);
-  if (count === data.length) return data;
-  const out = new Float64Array(count);
-  const strides = broadcastStrides(dims, into);
-  forEachIndex(into, (index, flat) => (out[flat] = data[offsetOf(index, strides)]!));
-  return out;
-}
-
-/** The sizes before an axis, at it and after it, multiplied up. */
-export function around(dims: Dims, axis: number): readonly [number, number, number] {
-  return [sizeOf(dims.slice(0, axis)), dims[axis] ?? 1, sizeOf(dims.slice(axis + 1))];
 }

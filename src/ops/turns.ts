@@ -1,9 +1,10 @@
 // What Loop and Scan share: a body that runs again and again on what it made the turn before.
 import { isGraph, type Graph, type Node } from '../graph.ts';
+import { formatDims } from '../tensor.ts';
 import { graphOf, joined, Sequence, type ControlCall, type Item } from './control.ts';
 import { invalid } from './define.ts';
 import type { ValueType } from './operator.ts';
-import { axisOf, show } from './shapes.ts';
+import { axisOf } from './shapes.ts';
 
 /** Nodes of one turn, those of the graphs inside of it too, and the turn itself. */
 export function nodesOf(graph: Graph): number {
@@ -63,7 +64,7 @@ export function checkCarried<V extends ValueType>(
 ): void {
   const kindOf = (item: Item<V>): string => {
     if (item instanceof Sequence) return 'a sequence';
-    return withDims ? `${item.type} ${show(item.dims)}` : item.type;
+    return withDims ? `${item.type} ${formatDims(item.dims)}` : item.type;
   };
   after.forEach((item, k) => {
     const [got, expected] = [kindOf(item), kindOf(before[k]!)];

@@ -1,22 +1,28 @@
-// Operators that map each element by itself.
+// Elementwise operators of one input.
 import { ACTIVATIONS, type Activation } from '../cells/index.ts';
-import { RnnError } from '../errors.ts';
 import { DATA_TYPES, type DataType } from '../tensor.ts';
-import { define, invalid, type Call, type Kind, type Output } from './define.ts';
-import type { Operator } from './operator.ts';
+import {
+  define,
+  defineEach,
+  invalid,
+  unsupported,
+  type Call,
+  type Kind,
+  type Output,
+} from './define.ts';
 import { storing } from './value.ts';
 
 type Unary = (x: number) => number;
 
 /** `f` of each element of the first input. */
-export function mapping(call: Call, kind: Kind, f: Unary, result?: DataType): Output {
+function mapping(call: Call, kind: Kind, f: Unary, result?: DataType): Output {
   const { type, dims } = call.input(0, kind);
   const store = storing(result ?? type);
   const fill = (out: Float64Array): void => call.data(0).forEach((x, i) => (out[i] = store(f(x))));
-  return { type: result ?? type, dims, fill };
+  return { dims, fill };
 }
 
-/** The error function, from a series whose terms all have one sign: nothing cancels. */
+/** The error function, from a series whose terms have one sign, so that nothing cancels. */
 export function erf(x: number): number {
   if (!(Math.abs(x) <= 6)) return Math.sign(x); // 1 - erf(6) is 2e-17; NaN stays NaN
   let sum = 0;
@@ -38,11 +44,13 @@ export function toHalf(x: number): number {
 
 function roundHalfToEven(x: number): number {
   const floor = Math.floor(x);
-  const rest = x - floor;
-  return rest < 0.5 || (rest === 0.5 && floor % 2 === 0) ? floor : floor + 1;
+  const fraction = x - floor;
+  return fraction < 0.5 || (fraction === 0.5 && floor % 2 === 0) ? floor : floor + 1;
 }
 
-const UNARY: Readonly<Record<string, readonly [Kind, Unary, DataType?]>> = {
+type UnaryRow = readonly [Kind, Unary, DataType?];
+
+const UNARY = {
   Sqrt: ['float', Math.sqrt],
   Log: ['float', Math.log],
   Abs: ['number', Math.abs],
@@ -58,18 +66,21 @@ const UNARY: Readonly<Record<string, readonly [Kind, Unary, DataType?]>> = {
   Identity: ['any', (x) => x],
   Not: ['bool', (x) => 1 - x],
   IsNaN: ['float', (x) => Number(Number.isNaN(x)), 'bool'],
-};
+} satisfies Record<string, UnaryRow>;
 
-const unary = Object.entries(UNARY).map(([name, [kind, f, result]]) =>
-  define(name, [1, 1], (call) => [mapping(call, kind, f, result)]),
+const unary = defineEach(UNARY, (name, [kind, f, result]: UnaryRow) =>
+  define(name, [1, 1], (call) => [mapping(call, kind, f, result)], {
+    resultType: () => result ?? 0,
+  }),
 );
 
 // What the layers call beta, the ONNX operator Selu calls gamma.
-const activations = Object.entries<Activation>(ACTIVATIONS).map(([name, { f, ...defaults }]) =>
+const activations = defineEach(ACTIVATIONS, (name, { f, ...defaults }: Activation) =>
   define(name, [1, 1], (call) => {
     const alpha = call.float('alpha', defaults.alpha ?? 0);
     const beta = call.float(name === 'Selu' ? 'gamma' : 'beta', defaults.beta ?? 0);
-    return [mapping(call, name === 'Relu' ? 'number' : 'float', (x) => f(x, alpha, beta))];
+    const output = mapping(call, name === 'Relu' ? 'number' : 'float', (x) => f(x, alpha, beta));
+    return { params: { alpha, beta }, outputs: [output] };
   }),
 );
 
@@ -89,42 +100,51 @@ const ONNX_TYPES: Readonly<Record<number, DataType>> = {
   13: 'uint64',
 };
 
-/** The element type that a Cast node names, by its ONNX number or by our name. */
-export function castType(to: unknown, path: string): DataType {
+/** The element type that a Cast names, by its ONNX number or by our name. */
+function castType(to: unknown, path: string): DataType {
   const type = ONNX_TYPES[to as number] ?? DATA_TYPES.find((name) => name === to);
-  if (type === undefined) throw invalid(path, 'element type', to, DATA_TYPES.join(', '));
+  if (type === undefined) throw invalid(`${path}.to`, 'element type', to, DATA_TYPES.join(', '));
   return type;
 }
 
 /** Elementwise operators of one input. */
-export const unaries: readonly Operator[] = [
+export const unaries = [
   ...unary,
   ...activations,
   // The only operator that rounds to half precision: all others compute float16 as float32.
-  define('Cast', [1, 1], (call) => {
-    const to = castType(call.node.attributes['to'], `${call.path}.to`);
-    return [mapping(call, 'any', to === 'float16' ? toHalf : (x) => x, to)];
-  }),
+  define(
+    'Cast',
+    [1, 1],
+    (call) => {
+      const to = castType(call.node.attributes['to'], call.path);
+      const output = mapping(call, 'any', to === 'float16' ? toHalf : (x) => x, to);
+      return { params: { to }, outputs: [output] };
+    },
+    { resultType: ({ attributes, name }) => castType(attributes['to'], name) },
+  ),
   define('Gelu', [1, 1], (call) => {
-    const exact = call.text('approximate', ['none', 'tanh']) === 'none';
+    const params = { approximate: call.text('approximate', ['none', 'tanh']) };
     const inner = (x: number): number =>
-      exact ? erf(x / Math.SQRT2) : Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3));
-    return [mapping(call, 'float', (x) => 0.5 * x * (1 + inner(x)))];
+      params.approximate === 'none'
+        ? erf(x / Math.SQRT2)
+        : Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3));
+    return { params, outputs: [mapping(call, 'float', (x) => 0.5 * x * (1 + inner(x)))] };
   }),
   define('Celu', [1, 1], (call) => {
     const alpha = call.float('alpha', 1);
     const f: Unary = (x) => Math.max(x, 0) + Math.min(alpha * Math.expm1(x / alpha), 0);
-    return [mapping(call, 'float', f)];
+    return { params: { alpha }, outputs: [mapping(call, 'float', f)] };
   }),
-  define('Dropout', [1, 3], (call) => {
-    if ((call.host(2)?.data[0] ?? 0) !== 0) {
-      throw new RnnError(
-        'UNSUPPORTED_OPERATOR',
-        call.at(2),
-        'Dropout in training, got true, expected false',
-      );
-    }
-    const output = mapping(call, 'any', (x) => x);
-    return [output, { ...output, type: 'bool', fill: (out) => out.fill(1) }];
-  }),
+  define(
+    'Dropout',
+    [1, 3],
+    (call) => {
+      if ((call.host(2)?.data[0] ?? 0) !== 0) {
+        throw unsupported(call.at(2), 'Dropout in training', 'true', 'false');
+      }
+      const output = mapping(call, 'any', (x) => x);
+      return [output, { ...output, fill: (out) => out.fill(1) }];
+    },
+    { resultType: (_, slot) => (slot === 0 ? 0 : 'bool') },
+  ),
 ];

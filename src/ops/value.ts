@@ -53,7 +53,7 @@ export function toTensor({ type, dims, data }: HostValue, path = 'value'): Tenso
   return { type, dims, data: array };
 }
 
-/** What storing a number as `type` leaves of it: integers drop their fraction and wrap around. */
+/** A function that converts a number to `type`: integers drop their fraction and wrap around. */
 export function storing(type: DataType): (x: number) => number {
   if (isFloat(type)) return (x) => x;
   if (type === 'bool') return (x) => Number(x !== 0);

@@ -1,14 +1,15 @@
-// Windows that slide over the axes after batch and channels: what convolution and pooling share.
+// Windows that slide over the axes after batch and channels, for convolution and pooling.
 import { sizeOf } from '../tensor.ts';
 import { invalid, mismatch, type Call } from './define.ts';
-import { forEachIndex, show, stridesOf, type Dims } from './shapes.ts';
+import { forEachIndex, stridesOf } from './indexing.ts';
+import { type Dims } from './shapes.ts';
 
-/** Where the windows lie. All arrays have one number for each sliding axis. */
+/** The windows of a convolution or pooling. All arrays have one number for each sliding axis. */
 export interface Sliding {
   readonly kernel: Dims;
   readonly strides: Dims;
   readonly dilations: Dims;
-  /** Padding before and after; may exceed what the attributes say so that the last window fits. */
+  /** Padding before the first and after the last element. */
   readonly before: Dims;
   readonly after: Dims;
 }
@@ -19,7 +20,7 @@ export function slidingAttributes(call: Call, kernel: Dims): Omit<Sliding, 'befo
     const found = call.ints(name) ?? fallback;
     if (found.length !== kernel.length || found.some((value) => value < 1)) {
       const expected = `${kernel.length} numbers, 1 or more`;
-      throw invalid(`${call.path}.${name}`, 'attribute', show(found), expected);
+      throw invalid(`${call.path}.${name}`, 'attribute', found, expected);
     }
     return found;
   };
@@ -32,11 +33,11 @@ export function slidingAttributes(call: Call, kernel: Dims): Omit<Sliding, 'befo
   };
 }
 
-/** The padding that the attributes spell out, begins then ends; zeros when left out. */
+/** The explicit padding, [before, after]; zeros when left out. */
 export function explicitPads(call: Call, rank: number): readonly [Dims, Dims] {
   const pads = call.ints('pads') ?? Array.from({ length: 2 * rank }, () => 0);
   if (pads.length !== 2 * rank || pads.some((pad) => pad < 0)) {
-    throw invalid(`${call.path}.pads`, 'attribute', show(pads), `${2 * rank} numbers, 0 or more`);
+    throw invalid(`${call.path}.pads`, 'attribute', pads, `${2 * rank} numbers, 0 or more`);
   }
   return [pads.slice(0, rank), pads.slice(rank)];
 }
@@ -44,8 +45,9 @@ export function explicitPads(call: Call, rank: number): readonly [Dims, Dims] {
 /** Values of `auto_pad`. */
 export const AUTO_PAD = ['NOTSET', 'VALID', 'SAME_UPPER', 'SAME_LOWER'] as const;
 
-/** How far a window of `kernel` taps reaches. */
-export const reach = (kernel: number, dilation: number): number => (kernel - 1) * dilation + 1;
+/** Elements from the first to the last tap of a dilated kernel, both included. */
+export const kernelExtent = (kernel: number, dilation: number): number =>
+  (kernel - 1) * dilation + 1;
 
 /** The windows of a convolution or pooling over axes of sizes `spatial`, and how many there are. */
 export function slide(
@@ -58,25 +60,25 @@ export function slide(
   const auto = call.text('auto_pad', AUTO_PAD);
   let [before, after] = explicitPads(call, spatial.length);
   if (auto !== 'NOTSET') [before, after] = [spatial.map(() => 0), spatial.map(() => 0)];
-  const reaches = base.kernel.map((size, axis) => reach(size, base.dilations[axis]!));
+  const extents = base.kernel.map((size, axis) => kernelExtent(size, base.dilations[axis]!));
   if (auto.startsWith('SAME')) {
     const totals = spatial.map((size, axis) => {
       const stride = base.strides[axis]!;
-      return Math.max((Math.ceil(size / stride) - 1) * stride + reaches[axis]! - size, 0);
+      return Math.max((Math.ceil(size / stride) - 1) * stride + extents[axis]! - size, 0);
     });
     const halves = totals.map((total) => Math.floor(total / 2));
-    const rest = totals.map((total, axis) => total - halves[axis]!);
-    [before, after] = auto === 'SAME_UPPER' ? [halves, rest] : [rest, halves];
+    const others = totals.map((total, axis) => total - halves[axis]!);
+    [before, after] = auto === 'SAME_UPPER' ? [halves, others] : [others, halves];
   }
   const counts = spatial.map((size, axis) => {
     const stride = base.strides[axis]!;
-    const room = size + before[axis]! + after[axis]! - reaches[axis]!;
+    const room = size + before[axis]! + after[axis]! - extents[axis]!;
     let count = (ceil ? Math.ceil(room / stride) : Math.floor(room / stride)) + 1;
     // A window that would start in the padding at the end does not count.
     if (ceil && (count - 1) * stride >= size + before[axis]!) count--;
     if (room < 0 || count < 1) {
       const what = `size of sliding axis ${axis}`;
-      throw mismatch(call.at(0), what, size, `at least ${reaches[axis]} with its padding`);
+      throw mismatch(call.at(0), what, size, `at least ${extents[axis]} with its padding`);
     }
     return count;
   });

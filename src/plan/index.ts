@@ -10,7 +10,7 @@ import type { InputFacts, PlannedNode, Value } from './infer.ts';
 import { LowerNode } from './lower-node.ts';
 import { lowerWavefront } from './lower/recurrent/wavefront.ts';
 import { LOWERINGS } from './lower/registry.ts';
-import type { Lower, PlanOptions } from './lowering.ts';
+import type { AnyLower, PlanOptions } from './lowering.ts';
 import { PlanBuilder } from './plan-builder.ts';
 import { groupStacks } from './stacks.ts';
 import type { Plan } from './types.ts';
@@ -38,7 +38,7 @@ function liveNodes(list: readonly PlannedNode[], readers: Map<Value, number>): P
 }
 
 /** @throws RnnError `UNSUPPORTED_OPERATOR` for a node that cannot run on a device */
-function lowerOf({ node, path }: PlannedNode): Lower {
+function lowerOf({ node, path }: PlannedNode): AnyLower {
   const lower = LOWERINGS.get(node.op);
   if (lower) return lower;
   const what = `${node.op} '${node.name}' has no WebGPU kernel`;

@@ -25,6 +25,8 @@ export interface PlannedNode {
   readonly inputs: readonly (Value | undefined)[];
   readonly outputs: readonly (Value | undefined)[];
   readonly types: readonly ValueType[];
+  /** What its operator made of the attributes, see `Inferred` in src/ops/operator.ts. */
+  readonly params: unknown;
 }
 
 /** A value while the planner fills it in. */
@@ -165,7 +167,7 @@ export class Learner {
         );
       }
     }
-    const types = operator.infer(node, inputs, known, path);
+    const { types, params } = operator.infer(node, inputs, known, path);
     const isKnown = operator.shapeOnly
       ? inputs.every((input) => input !== undefined)
       : inputs.every((input) => input === undefined || isHost(input));
@@ -196,7 +198,7 @@ export class Learner {
       if (host) value.host = host;
       return value;
     });
-    if (hosts.length === 0) this.list.push({ node, path, inputs, outputs, types });
+    if (hosts.length === 0) this.list.push({ node, path, inputs, outputs, types, params });
     return outputs;
   }
 

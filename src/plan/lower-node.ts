@@ -12,8 +12,10 @@ import type { BufferId, Command, MakeWeight } from './types.ts';
 type Writable = { -readonly [K in keyof PlanValue]: PlanValue[K] };
 
 /** One node being lowered. */
-export class LowerNode implements Lowering {
+export class LowerNode implements Lowering<never> {
   readonly node: Node;
+  /** Made by the operator of the node, whose lowering is the only one that gets it. */
+  readonly params: never;
   readonly path: string;
   readonly inputs: readonly (PlanValue | undefined)[];
   readonly outputs: readonly ValueType[];
@@ -32,6 +34,7 @@ export class LowerNode implements Lowering {
       inputs: readonly (PlanValue | undefined)[];
       outputs: readonly (Writable | undefined)[];
       types: readonly ValueType[];
+      params: unknown;
     },
     readers: ReadonlyMap<PlanValue, number>,
     { device, options }: { device: DeviceProfile; options: PlanOptions },
@@ -39,6 +42,7 @@ export class LowerNode implements Lowering {
     this.#builder = builder;
     this.#values = item.outputs;
     this.node = item.node;
+    this.params = item.params as never;
     this.path = `${item.path} ${item.node.op} '${item.node.name}'`;
     this.inputs = item.inputs;
     this.outputs = item.types;

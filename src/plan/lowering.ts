@@ -57,9 +57,11 @@ export interface PlanValue extends ValueType {
   readonly constant: boolean;
 }
 
-/** How one node becomes commands. */
-export interface Lowering {
+/** How one node becomes commands; `P` are the parameters that its operator makes. */
+export interface Lowering<P = unknown> {
   readonly node: Node;
+  /** Attributes and shape-determining inputs in normal form, see `Inferred` in src/ops/operator.ts. */
+  readonly params: P;
   /** Path for errors and labels. */
   readonly path: string;
   readonly inputs: Inputs<PlanValue>;
@@ -102,4 +104,7 @@ export interface Lowering {
 }
 
 /** Turns a node into commands. Called only where an output is not known on the host. */
-export type Lower = (lowering: Lowering) => void;
+export type Lower<P = unknown> = (ctx: Lowering<P>) => void;
+
+/** The lowering of any operator: only the planner, which has the parameters, can call it. */
+export type AnyLower = Lower<never>;

@@ -1,9 +1,9 @@
-// Graph → graph that computes the same with less: constants folded, branches of known conditions
-// taken, nodes that do nothing or feed nobody removed. Names of inputs and outputs stay. What only
-// the shapes of a run decide is left to the planner.
+// Graph → graph that computes the same with less: constants are folded, branches of known conditions
+// taken, nodes without effect and nodes that nothing reads removed. Names of inputs and outputs stay.
+// The planner folds what depends on the shapes of a run.
 import { isGraph, type Attribute, type Graph, type Node } from '../graph.ts';
 import type { Tensor } from '../tensor.ts';
-import { Facts, targetOf } from './facts.ts';
+import { KnownValues } from './known-values.ts';
 import { definedNames, FreeNames, Renames } from './names.ts';
 import { renamed, withoutDead } from './prune.ts';
 
@@ -12,7 +12,7 @@ interface Level {
   readonly nodes: Node[];
   readonly constants: Map<string, Tensor>;
   readonly nodeNames: FreeNames;
-  /** Names of values for what comes out of a sub-graph; the outermost graph keeps its own. */
+  /** New names of the values of a sub-graph; those of the outermost graph stay. */
   readonly nameOf: (old: string) => string;
 }
 
@@ -32,27 +32,27 @@ export function simplify(graph: Graph): Graph {
 }
 
 class Writer {
-  readonly #facts = new Facts();
+  readonly #known = new KnownValues();
   readonly #values: FreeNames;
 
   constructor(taken: Iterable<string>) {
     this.#values = new FreeNames(taken);
   }
 
-  /** Adds what a graph holds to `level`; afterwards `renames` tells where its values are. */
+  /** Adds the content of a graph to `level`, and the new names of its values to `renames`. */
   write(whole: Graph, level: Level, renames: Renames, outermost = false): void {
     const graph = withoutDead(whole);
     for (const [name, value] of graph.constants) {
       const kept = level.nameOf(name);
       renames.set(name, kept);
       level.constants.set(kept, value);
-      this.#facts.setConstant(kept, value);
+      this.#known.setConstant(kept, value);
     }
     for (const { name, type, dims } of graph.inputs) {
       const kept = level.nameOf(name);
       renames.set(name, kept);
-      // What a body of a loop is given, its declaration does not bind.
-      if (outermost) this.#facts.setType(kept, type, dims);
+      // The declared inputs of a loop body do not bind what it is given.
+      if (outermost) this.#known.setType(kept, type, dims);
     }
     for (const node of graph.nodes) this.#writeNode(node, level, renames, outermost);
   }
@@ -77,20 +77,20 @@ class Writer {
       renames.set(name, kept);
       return kept;
     });
-    const folded = this.#facts.fold({ ...node, outputs });
+    const folded = this.#known.fold({ ...node, outputs });
     if (folded) {
       outputs.forEach((name, slot) => {
         if (name === '') return;
         level.constants.set(name, folded[slot]!);
-        this.#facts.setConstant(name, folded[slot]!);
+        this.#known.setConstant(name, folded[slot]!);
       });
       return;
     }
-    // The nodes of the outermost graph own their names; those that come in from branches make way.
+    // Nodes of the outermost graph keep their names; those from branches get new ones.
     const name = outermost ? node.name : level.nodeNames.take(node.name);
     const written = { ...node, name, outputs, attributes: this.#attributes(node, renames) };
     level.nodes.push(written);
-    this.#facts.learn(written);
+    this.#known.addOutputs(written);
   }
 
   #attributes(node: Node, renames: Renames): Node['attributes'] {
@@ -104,7 +104,7 @@ class Writer {
     );
   }
 
-  /** A sub-graph that stays one. Its values get names that no value around it has. */
+  /** A sub-graph that is not inlined. Its values get names that no value around it has. */
   #subGraph(graph: Graph, outer: Renames): Graph {
     const renames = new Renames(outer);
     const level: Level = {
@@ -130,27 +130,27 @@ class Writer {
   #doesNothing(node: Node): boolean {
     if (node.op === 'Identity') return true;
     if (node.op === 'Cast') {
-      const type = this.#facts.type(node.inputs[0]!);
-      return type !== undefined && type === targetOf(node);
+      const type = this.#known.type(node.inputs[0]!);
+      return type !== undefined && type === this.#known.typeOf(node, 0);
     }
     if (node.op !== 'Dropout') return false;
     const training = node.inputs[2] ?? '';
-    return training === '' || Number(this.#facts.constant(training)?.data[0] ?? 1) === 0;
+    return training === '' || Number(this.#known.constant(training)?.data[0] ?? 1) === 0;
   }
 
   /** The branch that an If takes, where that is known. */
   #knownBranch(node: Node): Graph | undefined {
-    const condition = node.op === 'If' ? this.#facts.constant(node.inputs[0] ?? '') : undefined;
+    const condition = node.op === 'If' ? this.#known.constant(node.inputs[0] ?? '') : undefined;
     if (condition?.data.length !== 1) return undefined;
     const branch = node.attributes[Number(condition.data[0]) === 0 ? 'else_branch' : 'then_branch'];
     return isGraph(branch) ? branch : undefined;
   }
 }
 
-/** The nodes with the outputs of the graph under their own names again. */
+/** The nodes, with the outputs of the graph under their original names. */
 function withOutputNames({ outputs }: Graph, level: Level, renames: Renames): readonly Node[] {
   const made = new Set(level.nodes.flatMap((node) => node.outputs));
-  const own = new Set(outputs.map(({ name }) => name));
+  const outputNames = new Set(outputs.map(({ name }) => name));
   const back = new Map<string, string>();
   const copies: Node[] = [];
   const nodeNames = new FreeNames(level.nodes.map(({ name }) => name));
@@ -159,7 +159,8 @@ function withOutputNames({ outputs }: Graph, level: Level, renames: Renames): re
     if (source === name) continue;
     const value = level.constants.get(source);
     if (value !== undefined) level.constants.set(name, value);
-    else if (made.has(source) && !own.has(source) && !back.has(source)) back.set(source, name);
+    else if (made.has(source) && !outputNames.has(source) && !back.has(source))
+      back.set(source, name);
     else copies.push(copy(source, name, nodeNames));
   }
   return [...level.nodes, ...copies].map((node) => renamed(node, back));

@@ -1,7 +1,7 @@
-// Names of values while a graph is rewritten: what each name of the old graph is called in the new.
+// Names of values while a graph is rewritten: from the old graph to the new one.
 import type { Graph } from '../graph.ts';
 
-/** Hands out names that are free. */
+/** Makes names that are not taken yet. */
 export class FreeNames {
   readonly #taken: Set<string>;
   readonly #next = new Map<string, number>();
@@ -21,7 +21,7 @@ export class FreeNames {
   }
 }
 
-/** From names of the old graph to names of the new one; a sub-graph sees those around it. */
+/** Names of the new graph by those of the old one; a sub-graph sees those of the graphs around it. */
 export class Renames {
   readonly #outer: Renames | undefined;
   readonly #names = new Map<string, string>();
@@ -34,7 +34,7 @@ export class Renames {
     this.#names.set(old, name);
   }
 
-  /** The new name; `''` stays, it stands for no value. */
+  /** The new name; `''`, which stands for no value, stays. */
   get(old: string): string {
     return this.#names.get(old) ?? this.#outer?.get(old) ?? old;
   }

@@ -1,4 +1,4 @@
-// Removes what nobody reads, and renames values.
+// Removes values that nothing reads, and renames values.
 import { isGraph, type Attribute, type Graph, type Node } from '../graph.ts';
 
 /** The graph without nodes, outputs of nodes, and constants that lead to none of its outputs. */

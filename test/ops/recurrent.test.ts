@@ -57,7 +57,7 @@ function infer(
     slot === 4 && lengths
       ? { type: 'int32', dims: [3], data: Float64Array.from(lengths) }
       : undefined;
-  return operatorOf(node, PATH).infer(node, slots, host, PATH);
+  return operatorOf(node, PATH).infer(node, slots, host, PATH).types;
 }
 
 const GRU = {
@@ -100,9 +100,9 @@ describe('Recurrent', () => {
       const { graph, feeds, label } = randomRecurrent(random);
       const [node] = graph.nodes;
       const inputs = node!.inputs.map((name) => feeds[name] ?? graph.constants.get(name));
-      const found = operatorOf(node!, PATH).infer(node!, inputs, () => undefined, PATH);
+      const { types } = operatorOf(node!, PATH).infer(node!, inputs, () => undefined, PATH);
       for (const { name, type, dims } of graph.outputs) {
-        expect(found[node!.outputs.indexOf(name)], label).toEqual({ type, dims });
+        expect(types[node!.outputs.indexOf(name)], label).toEqual({ type, dims });
       }
     }
   });

@@ -1,7 +1,7 @@
 // Index arithmetic of the lowerings, by itself: merged axes visit the same elements in the same order.
 import { expect, it } from 'vitest';
 import { walkValues } from '../../shaders/walk.ts';
-import { broadcastStrides, forEachIndex, offsetOf, stridesOf } from '../../src/ops/shapes.ts';
+import { broadcastStrides, forEachIndex, offsetOf, stridesOf } from '../../src/ops/indexing.ts';
 import { collapse } from '../../src/plan/lower/strides.ts';
 import { SEED, type Random, randomOf } from '../support/random.ts';
 
@@ -33,12 +33,12 @@ it(`collapse keeps the elements and their order, seed ${SEED}`, () => {
     const narrow = dims.map((dim) => (random.chance(0.4) ? 1 : dim));
     const order = random.permutation(dims.length);
     const dense = stridesOf(order.map((axis) => dims[axis]!));
-    const turned = dims.map(
+    const transposed = dims.map(
       (_, axis) => dense[order.indexOf(axis)]! * (random.chance(0.2) ? -1 : 1),
     );
-    const given = { a: stridesOf(dims), b: broadcastStrides(narrow, dims), c: turned };
+    const given = { a: stridesOf(dims), b: broadcastStrides(narrow, dims), c: transposed };
     const simple = collapse(dims, given);
-    const label = `[${dims.join()}] b [${narrow.join()}] c [${turned.join()}]`;
+    const label = `[${dims.join()}] b [${narrow.join()}] c [${transposed.join()}]`;
     expect(simple.dims.length, label).toBeLessThanOrEqual(dims.length);
     for (const name of ['a', 'b', 'c'] as const) {
       const want = offsets(dims, given[name]);

@@ -88,8 +88,8 @@ it('gates are split, computed and joined without a copy', async () => {
   const added = sketch.node('Mul', [i!, sketch.node('Tanh', ['g'])]);
   const next = sketch.node('Add', [kept, added]);
   const h = sketch.node('Mul', [o!, sketch.node('Tanh', [next])]);
-  const turned = [h, c].map((part) => sketch.node('Transpose', [part], { perm: [1, 0] }));
-  const joined = sketch.node('Concat', turned, { axis: 0 });
+  const transposed = [h, c].map((part) => sketch.node('Transpose', [part], { perm: [1, 0] }));
+  const joined = sketch.node('Concat', transposed, { axis: 0 });
   expect(namesOf(sketch, joined, next)).toHaveLength(4);
   await expectSame(device, sketch.graph(joined, next), sketch.feeds, 'gates');
 });
@@ -98,9 +98,9 @@ it('what lies in order from the start is the buffer itself, for every reader', a
   const random = randomOf(SEED);
   const sketch = new Sketch();
   const x = sketch.input(floats(random, [1, 5, 4]));
-  const turned = sketch.node('Transpose', [x], { perm: [1, 0, 2] });
+  const transposed = sketch.node('Transpose', [x], { perm: [1, 0, 2] });
   const rows = [0, 3, 0, 1].map((value) => sketch.constant(list([value])));
-  const first = sketch.node('Slice', [turned, ...rows]);
+  const first = sketch.node('Slice', [transposed, ...rows]);
   const product = sketch.node('MatMul', [first, sketch.constant(floats(random, [4, 2]))]);
   expect(namesOf(sketch, product).map((name) => name.split('-')[0])).toEqual(['matmul']);
   await expectSame(device, sketch.graph(product), sketch.feeds, 'prefix');
@@ -109,8 +109,8 @@ it('what lies in order from the start is the buffer itself, for every reader', a
 it('a size that needs no copy compiles the copy for those that do', () => {
   const sketch = new Sketch();
   const x = sketch.input(floats(randomOf(SEED), [1, 5, 4]));
-  const turned = sketch.node('Transpose', [x], { perm: [1, 0, 2] });
-  const graph = sketch.graph(turned);
+  const transposed = sketch.node('Transpose', [x], { perm: [1, 0, 2] });
+  const graph = sketch.graph(transposed);
   expect(dispatchesOf(graph, sketch.feeds)).toEqual([]);
   const precompiledOf = (batch: number): string[] =>
     planOf(graph, { x0: floats(randomOf(SEED), [batch, 5, 4]) }).precompiled.map(

@@ -74,7 +74,7 @@ export function inferCase(
     const input = operatorCase.inputs[slot];
     return input && operator.hostInputs?.includes(slot) ? toHost(input) : undefined;
   };
-  return operator.infer(node, operatorCase.inputs, host, 'graph.nodes[0]');
+  return operator.infer(node, operatorCase.inputs, host, 'graph.nodes[0]').types;
 }
 
 /** Runs a case in the reference. */

@@ -2,15 +2,15 @@
 import { OPERANDS } from '../../../shaders/elementwise.ts';
 import { literal } from '../../../shaders/wgsl.ts';
 import { ACTIVATIONS, type Activation } from '../../cells/activations.ts';
-import { broadcastDims } from '../../ops/shapes.ts';
-import { castType } from '../../ops/unary.ts';
+import { broadcastDims } from '../../ops/indexing.ts';
 import { type DataType, isFloat, sizeOf } from '../../tensor.ts';
+import type { OperatorParams } from '../../ops/index.ts';
 import type { Lower, Lowering } from '../lowering.ts';
 import { argument, termOf, yieldSame, yieldTerm } from './fuse.ts';
 import { operand } from './pointwise.ts';
-import { input, numberOf, scalarOf, textOf } from './strides.ts';
+import { input, mapValues, scalarOf, type LowerOf } from './operator.ts';
 
-/** What an i32 keeps of a number when it is stored as `type`. */
+/** WGSL that wraps an i32 to the range of `type`. */
 function narrow(type: DataType, expression: string): string {
   switch (type) {
     case 'bool':
@@ -28,10 +28,16 @@ function narrow(type: DataType, expression: string): string {
   }
 }
 
-type Expression = string | ((l: Lowering) => string);
+/** WGSL of the operands `a`, `b` …, or a function that returns it. */
+type Expression<P = unknown> = string | ((ctx: Lowering<P>) => string);
 
-// For operands of floating point type, and for integers where that differs.
-const EXPRESSIONS: Readonly<Record<string, Expression | readonly [Expression, Expression]>> = {
+/** For operands of floating point type, and for integers where that differs. */
+type Choice<P = unknown> =
+  | Expression<P>
+  | readonly [floats: Expression<P>, integers: Expression<P>];
+
+// Operators without attributes.
+const EXPRESSIONS = {
   Abs: 'abs(a)',
   Neg: '-a',
   Sqrt: 'sqrt(a)',
@@ -46,23 +52,11 @@ const EXPRESSIONS: Readonly<Record<string, Expression | readonly [Expression, Ex
   Cos: 'cosine(a)',
   Not: '1 - a',
   IsNaN: '(bitcast<u32>(a) & 0x7fffffffu) > 0x7f800000u',
-  Gelu: (l) =>
-    textOf(l, 'approximate', 'none') === 'tanh'
-      ? '0.5 * a * (1.0 + safeTanh(0.7978845608 * (a + 0.044715 * a * a * a)))'
-      : '0.5 * a * (1.0 + erf(a * 0.7071067812))',
-  Celu: (l) => {
-    const alpha = literal(numberOf(l, 'alpha', 1));
-    return `max(a, 0.0) + min(${alpha} * (exp(min(a / ${alpha}, 80.0)) - 1.0), 0.0)`;
-  },
   Add: 'a + b',
   Sub: 'a - b',
   Mul: 'a * b',
   Div: 'a / b',
   Pow: ['power(a, f32(b))', 'intPower(a, i32(b))'],
-  Mod: [
-    (l) => (numberOf(l, 'fmod', 0) === 0 ? 'a - b * floor(a / b)' : 'a - b * trunc(a / b)'),
-    (l) => (numberOf(l, 'fmod', 0) === 0 ? '(a % b + b) % b' : 'a % b'),
-  ],
   Equal: 'a == b',
   Less: 'a < b',
   LessOrEqual: 'a <= b',
@@ -73,93 +67,101 @@ const EXPRESSIONS: Readonly<Record<string, Expression | readonly [Expression, Ex
   Xor: 'a ^ b',
   Where: ['', 'select(c, b, a != 0)'], // a is a bool
   PRelu: ['select(a, a * b, a < 0.0)', 'select(a, a * b, a < 0)'],
-  Clip: (l) => {
-    const least = l.inputs[1] ? 'max(a, b)' : 'a';
-    return l.inputs[2] ? `min(${least}, ${l.inputs[1] ? 'c' : 'b'})` : least;
+  Clip: (ctx: Lowering) => {
+    const raised = ctx.inputs[1] ? 'max(a, b)' : 'a';
+    return ctx.inputs[2] ? `min(${raised}, ${ctx.inputs[1] ? 'c' : 'b'})` : raised;
   },
-};
-
-const expressionOf = (l: Lowering, expression: Expression): string =>
-  typeof expression === 'string' ? expression : expression(l);
+} satisfies Record<string, Choice>;
 
 const plain =
-  (choice: Expression | readonly [Expression, Expression]): Lower =>
-  (l) => {
-    const slots = [...l.inputs.keys()].filter((slot) => l.inputs[slot]);
-    const args = slots.map((slot) => argument(l, slot));
-    const isPair = Array.isArray(choice);
-    const chosen = isPair ? choice[isFloat(args[0]!.type) ? 0 : 1] : choice;
-    const expression = expressionOf(l, chosen as Expression);
-    const { type } = l.outputs[0]!;
-    yieldTerm(l, args, type === 'bool' ? expression : narrow(type, expression));
+  <P>(choice: Choice<P>): Lower<P> =>
+  (ctx) => {
+    const slots = [...ctx.inputs.keys()].filter((slot) => ctx.inputs[slot]);
+    const args = slots.map((slot) => argument(ctx, slot));
+    const chosen = typeof choice === 'object' ? choice[isFloat(args[0]!.type) ? 0 : 1] : choice;
+    const expression = typeof chosen === 'string' ? chosen : chosen(ctx);
+    const { type } = ctx.outputs[0]!;
+    yieldTerm(ctx, args, type === 'bool' ? expression : narrow(type, expression));
   };
 
-// What the layers call beta, the ONNX operator Selu calls gamma.
-const activation = (name: string, { wgsl, alpha = 0, beta = 0 }: Activation): Lower =>
+const gelu: LowerOf<'Gelu'> = plain(({ params }) =>
+  params.approximate === 'tanh'
+    ? '0.5 * a * (1.0 + safeTanh(0.7978845608 * (a + 0.044715 * a * a * a)))'
+    : '0.5 * a * (1.0 + erf(a * 0.7071067812))',
+);
+
+const celu: LowerOf<'Celu'> = plain(({ params }) => {
+  const alpha = literal(params.alpha);
+  return `max(a, 0.0) + min(${alpha} * (exp(min(a / ${alpha}, 80.0)) - 1.0), 0.0)`;
+});
+
+const mod: LowerOf<'Mod'> = plain([
+  ({ params }) => (params.fmod ? 'a - b * trunc(a / b)' : 'a - b * floor(a / b)'),
+  ({ params }) => (params.fmod ? 'a % b' : '(a % b + b) % b'),
+]);
+
+const activation = ({ wgsl }: Activation): Lower<OperatorParams[keyof typeof ACTIVATIONS]> =>
   plain([
-    (l) =>
-      wgsl(
-        'a',
-        literal(numberOf(l, 'alpha', alpha)),
-        literal(numberOf(l, name === 'Selu' ? 'gamma' : 'beta', beta)),
-      ),
-    'max(a, 0)', // Relu is the one that takes integers
+    ({ params: { alpha, beta } }) => wgsl('a', literal(alpha), literal(beta)),
+    'max(a, 0)', // Relu is the only one that takes integers
   ]);
 
-// Any number of inputs: as many at a time as a kernel has operands, the result so far among them.
+// Any number of inputs, in groups of as many as a kernel has operands; the result of a group is the
+// first operand of the next.
 const variadic =
   (join: (a: string, b: string) => string): Lower =>
-  (l) => {
-    const rest = [...l.inputs.keys()].map((slot) => argument(l, slot));
-    const { type } = l.outputs[0]!;
-    const mean = l.node.op === 'Mean' ? ` / ${literal(rest.length)}` : '';
+  (ctx) => {
+    const remaining = [...ctx.inputs.keys()].map((slot) => argument(ctx, slot));
+    const { type } = ctx.outputs[0]!;
+    const mean = ctx.node.op === 'Mean' ? ` / ${literal(remaining.length)}` : '';
     for (;;) {
-      const some = rest.splice(0, OPERANDS.length);
-      const joined = OPERANDS.slice(0, some.length).reduce<string>(
+      const group = remaining.splice(0, OPERANDS.length);
+      const joined = OPERANDS.slice(0, group.length).reduce<string>(
         (a, b) => (a === '' ? b : join(a, b)),
         '',
       );
-      if (rest.length === 0) return yieldTerm(l, some, narrow(type, `(${joined})${mean}`));
+      if (remaining.length === 0) return yieldTerm(ctx, group, narrow(type, `(${joined})${mean}`));
       const dims = broadcastDims(
-        some.map((o) => o.dims),
-        l.path,
+        group.map((o) => o.dims),
+        ctx.path,
       );
-      const out = () => ({ type, dims, buffer: l.scratch(sizeOf(dims), 'so far') });
-      rest.unshift(termOf(l, some, joined, { type, dims }, out));
+      const out = () => ({ type, dims, buffer: ctx.scratch(sizeOf(dims), 'so far') });
+      remaining.unshift(termOf(ctx, group, joined, { type, dims }, out));
     }
   };
 
-/** Casts are free where both types look the same on the device; to float16 they round. */
-const cast: Lower = (l) => {
-  const from = input(l, 0).type;
-  const to = castType(l.node.attributes['to'], l.path);
+/** Casts are free between types with the same numbers on the device; to float16 they round. */
+const cast: LowerOf<'Cast'> = (ctx) => {
+  const from = input(ctx, 0).type;
+  const { to } = ctx.params;
   const wide = (type: DataType): boolean => /^(u?int(32|64)|bool)$/.test(type);
   const rounds = to === 'float16' && from !== 'float16';
   const same = isFloat(from) ? isFloat(to) : wide(to) && (to !== 'bool' || from === 'bool');
-  if (same && !rounds) return yieldSame(l);
+  if (same && !rounds) return yieldSame(ctx);
   const cut = narrow(to, `${scalarOf(to)}(a)`);
   const value = to === 'bool' ? `a != ${scalarOf(from)}(0)` : rounds ? `toHalf(${cut})` : cut;
-  yieldTerm(l, [argument(l, 0)], value);
+  yieldTerm(ctx, [argument(ctx, 0)], value);
 };
 
-/** scale · (x - mean) / √(variance + ε) + bias, one of each for a channel, the second axis. */
-const batchNormalization: Lower = (l) => {
-  const epsilon = literal(numberOf(l, 'epsilon', 1e-5));
-  const { dims } = l.outputs[0]!;
+/** scale · (x - mean) / √(variance + ε) + bias; the parameters [C] belong to the second axis. */
+const batchNormalization: LowerOf<'BatchNormalization'> = (ctx) => {
+  const epsilon = literal(ctx.params.epsilon);
+  const { dims } = ctx.outputs[0]!;
   const strides = dims.map((_, axis) => Number(axis === 1));
   const perChannel = [1, 2, 3, 4].map((slot) => {
-    const { type, buffer } = operand(l, slot);
+    const { type, buffer } = operand(ctx, slot);
     return { type, buffer, dims, strides };
   });
-  yieldTerm(l, [argument(l, 0), ...perChannel], `(a - d) / sqrt(e + ${epsilon}) * b + c`);
+  yieldTerm(ctx, [argument(ctx, 0), ...perChannel], `(a - d) / sqrt(e + ${epsilon}) * b + c`);
 };
 
 /** Elementwise operators. */
-export const elementwise: Readonly<Record<string, Lower>> = {
-  ...Object.fromEntries(Object.entries(EXPRESSIONS).map(([name, e]) => [name, plain(e)])),
-  ...Object.fromEntries(
-    Object.entries<Activation>(ACTIVATIONS).map(([name, a]) => [name, activation(name, a)]),
-  ),
+export const elementwise = {
+  ...mapValues(EXPRESSIONS, (choice: Choice) => plain(choice)),
+  ...mapValues(ACTIVATIONS, activation),
+  Gelu: gelu,
+  Celu: celu,
+  Mod: mod,
   Sum: variadic((a, b) => `${a} + ${b}`),
   Mean: variadic((a, b) => `${a} + ${b}`),
   Max: variadic((a, b) => `max(${a}, ${b})`),

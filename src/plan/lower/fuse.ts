@@ -1,17 +1,15 @@
-// Elementwise nodes in a row become one kernel: a node whose output has one reader is not computed
-// but handed on as an expression, and whoever reads it computes it on the way, or asks for a buffer.
-// Nothing here depends on sizes, so that a new size compiles nothing.
+// Fuses chains of elementwise nodes into one kernel: a node whose output has one reader becomes an
+// expression, which its reader computes inline or materialises in a buffer. Nothing here depends on
+// sizes, so that a new size compiles nothing.
 import { OPERANDS } from '../../../shaders/elementwise.ts';
 import { type DataType, sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
 import { deviceArray } from '../plan-builder.ts';
 import { type Operand, type Target, operand, pointwise, target } from './pointwise.ts';
-import { input, scalarOf } from './strides.ts';
+import { MAX_FUSED_OPERATORS } from './operator-tuning.ts';
+import { input, scalarOf } from './operator.ts';
 
-// Registers are few and shader compilers slow: longer chains become several kernels.
-const MOST_TERMS = 32;
-
-/** A number that the model fixes. It reaches the kernel as a uniform. */
+/** A constant scalar of the model, which a kernel reads as a uniform. */
 export interface Scalar {
   readonly type: DataType;
   readonly dims: readonly number[];
@@ -30,20 +28,20 @@ export interface Term {
   readonly store: () => Operand;
 }
 
-/** What an elementwise operator takes. */
-export type Argument = Operand | Scalar | Term;
+/** An input of an elementwise expression. */
+type Argument = Operand | Scalar | Term;
 
 const isTerm = (value: Argument): value is Term => 'args' in value;
 
-/** An input of an elementwise node, computed on the way where nobody else reads it. */
-export function argument(l: Lowering, slot: number): Argument {
-  const value = input(l, slot);
+/** An input of an elementwise node: an expression or a view where it is deferred, else its buffer. */
+export function argument(ctx: Lowering, slot: number): Argument {
+  const value = input(ctx, slot);
   const { type, dims } = value;
   if (value.deferred && value.buffer === undefined) return value.deferred.how;
   if (value.constant && sizeOf(dims) === 1) {
     return { type, dims, value: deviceArray(value.tensor ?? value.host!)[0]! };
   }
-  return operand(l, slot);
+  return operand(ctx, slot);
 }
 
 /** Counts the distinct buffers and the terms of expressions. */
@@ -59,26 +57,26 @@ function extent(args: readonly Argument[]): { buffers: Set<object>; terms: Set<T
   return found;
 }
 
-/** The arguments with so many of them computed beforehand that the rest fits one kernel. */
-function fitting(l: Lowering, args: readonly Argument[]): readonly Argument[] {
-  const most = Math.min(OPERANDS.length, l.device.maxStorageBuffersPerShaderStage - 1);
+/** Materialises the costliest arguments until the expression fits one kernel of the device. */
+function fitting(ctx: Lowering, args: readonly Argument[]): readonly Argument[] {
+  const maxBuffers = Math.min(OPERANDS.length, ctx.device.maxStorageBuffersPerShaderStage - 1);
   let list = args;
   for (;;) {
     const { buffers, terms } = extent(list);
-    if (buffers.size <= most && terms.size < MOST_TERMS) return list;
+    if (buffers.size <= maxBuffers && terms.size < MAX_FUSED_OPERATORS) return list;
     const costOf = (term: Term): number => {
-      const own = extent([term]);
-      return own.buffers.size * MOST_TERMS + own.terms.size;
+      const cost = extent([term]);
+      return cost.buffers.size * MAX_FUSED_OPERATORS + cost.terms.size;
     };
-    const [widest] = list.filter(isTerm).toSorted((a, b) => costOf(b) - costOf(a));
-    if (widest === undefined) return list;
-    list = list.map((arg) => (arg === widest ? widest.store() : arg));
+    const [costliest] = list.filter(isTerm).toSorted((a, b) => costOf(b) - costOf(a));
+    if (costliest === undefined) return list;
+    list = list.map((arg) => (arg === costliest ? costliest.store() : arg));
   }
 }
 
-/** An expression of arguments; `out` makes the buffer for it, where it needs one. */
+/** An expression of arguments; `out` makes the buffer where it has to be materialised. */
 export function termOf(
-  l: Lowering,
+  ctx: Lowering,
   args: readonly Argument[],
   expression: string,
   { type, dims }: { readonly type: DataType; readonly dims: readonly number[] },
@@ -86,16 +84,16 @@ export function termOf(
 ): Term {
   let stored: Operand | undefined;
   const term: Term = {
-    op: l.node.op.toLowerCase(),
+    op: ctx.node.op.toLowerCase(),
     type,
     dims,
-    args: fitting(l, args),
+    args: fitting(ctx, args),
     expression,
     store: () => {
       if (!stored) {
         const to = out();
         stored = { ...to, source: to };
-        compute(l, term, to);
+        compute(ctx, term, to);
       }
       return stored;
     },
@@ -103,24 +101,24 @@ export function termOf(
   return term;
 }
 
-/** Makes an expression output `slot`: at once, or when its only reader comes to it. */
-export function yieldTerm(l: Lowering, args: readonly Argument[], expression: string): void {
-  const term = termOf(l, args, expression, l.outputs[0]!, () => target(l));
-  if (l.readers(0) === 1) l.defer(0, { how: term, make: term.store });
+/** Makes an expression output 0: deferred for a single reader, materialised for several. */
+export function yieldTerm(ctx: Lowering, args: readonly Argument[], expression: string): void {
+  const term = termOf(ctx, args, expression, ctx.outputs[0]!, () => target(ctx));
+  if (ctx.readers(0) === 1) ctx.defer(0, { how: term, make: term.store });
   else term.store();
 }
 
-/** Makes output 0 an input of the same shape under another type. */
-export function yieldSame(l: Lowering): void {
-  const { deferred, buffer } = input(l, 0);
-  const most = deferred && 'buffer' in deferred.how ? Number.MAX_VALUE : 1;
-  if (!deferred || buffer !== undefined || l.readers(0) > most) return l.alias(0, 0);
-  const { type } = l.outputs[0]!;
-  l.defer(0, { how: { ...deferred.how, type }, make: () => l.alias(0, 0) });
+/** Makes output 0 input 0 with another element type: no work. */
+export function yieldSame(ctx: Lowering): void {
+  const { deferred, buffer } = input(ctx, 0);
+  const maxReaders = deferred && 'buffer' in deferred.how ? Number.MAX_VALUE : 1;
+  if (!deferred || buffer !== undefined || ctx.readers(0) > maxReaders) return ctx.alias(0, 0);
+  const { type } = ctx.outputs[0]!;
+  ctx.defer(0, { how: { ...deferred.how, type }, make: () => ctx.alias(0, 0) });
 }
 
 /** Dispatches one kernel for a whole expression. */
-function compute(l: Lowering, root: Term, out: Target): void {
+function compute(ctx: Lowering, root: Term, out: Target): void {
   const operands: Operand[] = [];
   const uniforms: Record<string, readonly ['i32' | 'f32', number]> = {};
   const functions = new Map<string, string>();
@@ -153,5 +151,5 @@ function compute(l: Lowering, root: Term, out: Target): void {
   const texts = [...functions].map(([text, name]) => `fn ${name}${text}`);
   const code = { expression, steps: steps.join('\n'), functions: texts.join('\n') };
   const name = ops.length > 4 ? `${ops.slice(0, 3).join('+')}+${ops.length - 3}` : ops.join('+');
-  pointwise(l, operands, { ...code, name, uniforms, operations: ops.length }, out);
+  pointwise(ctx, operands, { ...code, name, uniforms, operations: ops.length }, out);
 }

@@ -1,4 +1,4 @@
-// Operators that read or write at positions that other values tell.
+// Operators that read or write at positions that another input holds.
 import {
   gatherElementsKernel,
   gatherKernel,
@@ -6,54 +6,54 @@ import {
   scatterKernel,
 } from '../../../shaders/gather.ts';
 import { walkRank, walkValues } from '../../../shaders/walk.ts';
-import { around, stridesOf } from '../../ops/shapes.ts';
+import { splitDims, stridesOf } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
-import type { Lower, Lowering } from '../lowering.ts';
+import type { Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
-import { axisOf, collapse, input, runItems, scalarOf, textOf } from './strides.ts';
+import { input, runItems, scalarOf, type LowerOf } from './operator.ts';
+import { collapse } from './strides.ts';
 
-const gather: Lower = (l) => {
-  const { dims } = input(l, 0);
-  const [, size, inner] = around(dims, axisOf(l, 0, dims.length));
-  const n = sizeOf(input(l, 1).dims);
-  const buffers = { data: l.read(0), indices: l.read(1), out: l.write(0) };
-  runItems(l, gatherKernel, sizeOf(l.outputs[0]!.dims), buffers, { n, size, inner });
+const gather: LowerOf<'Gather'> = (ctx) => {
+  const [, size, inner] = splitDims(input(ctx, 0).dims, ctx.params.axis);
+  const n = sizeOf(input(ctx, 1).dims);
+  const buffers = { data: ctx.read(0), indices: ctx.read(1), out: ctx.write(0) };
+  runItems(ctx, gatherKernel, sizeOf(ctx.outputs[0]!.dims), buffers, { n, size, inner });
 };
 
-const gatherElements: Lower = (l) => {
-  const { dims } = input(l, 0);
+const gatherElements: LowerOf<'GatherElements'> = (ctx) => {
+  const { axis } = ctx.params;
+  const { dims } = input(ctx, 0);
   const strides = stridesOf(dims);
-  const axis = axisOf(l, 0, dims.length);
   const rank = walkRank(dims.length);
-  const simple = collapse(l.outputs[0]!.dims, { s: strides.with(axis, 0) });
-  const buffers = { data: l.read(0), indices: l.read(1), out: l.write(0) };
-  runItems(l, gatherElementsKernel(rank), sizeOf(l.outputs[0]!.dims), buffers, {
+  const simple = collapse(ctx.outputs[0]!.dims, { s: strides.with(axis, 0) });
+  const buffers = { data: ctx.read(0), indices: ctx.read(1), out: ctx.write(0) };
+  runItems(ctx, gatherElementsKernel(rank), sizeOf(ctx.outputs[0]!.dims), buffers, {
     size: dims[axis]!,
     step: strides[axis]!,
     ...walkValues(rank, simple.dims, simple.strides),
   });
 };
 
-/** Output 0 with the elements of input 0 in it. */
-function copied(l: Lowering): BufferId {
-  const size = sizeOf(input(l, 0).dims) * 4;
-  const out = l.write(0);
-  if (size > 0) l.emit({ kind: 'copy', from: l.read(0), to: out, size });
+/** Copies input 0 to output 0. */
+function copied(ctx: Lowering): BufferId {
+  const size = sizeOf(input(ctx, 0).dims) * 4;
+  const out = ctx.write(0);
+  if (size > 0) ctx.emit({ kind: 'copy', from: ctx.read(0), to: out, size });
   return out;
 }
 
-const scatterElements: Lower = (l) => {
-  const { type, dims } = input(l, 0);
-  const indices = input(l, 1).dims;
-  const axis = axisOf(l, 0, dims.length);
+const scatterElements: LowerOf<'ScatterElements'> = (ctx) => {
+  const { axis, reduction } = ctx.params;
+  const { type, dims } = input(ctx, 0);
+  const indices = input(ctx, 1).dims;
   const [into, from] = [stridesOf(dims), stridesOf(indices)];
   const rank = walkRank(dims.length);
   const lines = indices.with(axis, Math.min(indices[axis]!, 1));
   const simple = collapse(lines, { s: into, u: from });
-  const kernel = scatterElementsKernel(rank, scalarOf(type), textOf(l, 'reduction', 'none'));
-  const buffers = { indices: l.read(1), updates: l.read(2), out: copied(l) };
+  const kernel = scatterElementsKernel(rank, scalarOf(type), reduction);
+  const buffers = { indices: ctx.read(1), updates: ctx.read(2), out: copied(ctx) };
   runItems(
-    l,
+    ctx,
     kernel,
     sizeOf(lines),
     buffers,
@@ -68,25 +68,32 @@ const scatterElements: Lower = (l) => {
   );
 };
 
-const scatterND: Lower = (l) => {
-  const { type, dims } = input(l, 0);
-  const indices = input(l, 1).dims;
+const scatterND: LowerOf<'ScatterND'> = (ctx) => {
+  const { type, dims } = input(ctx, 0);
+  const indices = input(ctx, 1).dims;
   const depth = indices.at(-1)!;
   const strides = stridesOf(dims);
-  const out = copied(l);
+  const out = copied(ctx);
   const uniforms: Record<string, number> = { n: sizeOf(indices.slice(0, -1)) };
   for (let k = 0; k < depth; k++) {
     uniforms[`size${k}`] = dims[k]!;
     uniforms[`step${k}`] = strides[k]!;
   }
-  const kernel = scatterKernel(depth, scalarOf(type), textOf(l, 'reduction', 'none'));
+  const kernel = scatterKernel(depth, scalarOf(type), ctx.params.reduction);
   const inner = sizeOf(dims.slice(depth));
   const flops = inner * uniforms['n']!;
-  runItems(l, kernel, inner, { indices: l.read(1), updates: l.read(2), out }, uniforms, flops);
+  runItems(
+    ctx,
+    kernel,
+    inner,
+    { indices: ctx.read(1), updates: ctx.read(2), out },
+    uniforms,
+    flops,
+  );
 };
 
-/** Operators that look up by index. */
-export const gathers: Readonly<Record<string, Lower>> = {
+/** Gathers and scatters. */
+export const gathers = {
   Gather: gather,
   GatherElements: gatherElements,
   ScatterElements: scatterElements,

@@ -1,16 +1,17 @@
-// How each operator becomes commands, by name. An operator without a line here has no kernel, and the
-// planner says so; those whose numbers are always known when planning (Shape, Size) need none.
-import type { Lower } from '../lowering.ts';
+// How each operator becomes commands, by name. The compiler refuses an operator without a line here and
+// a lowering under the name of an operator that makes other parameters.
+import type { OperatorParams } from '../../ops/index.ts';
 import { elementwise } from './elementwise.ts';
 import { gathers } from './gather.ts';
 import { products } from './matmul.ts';
 import { movers } from './move.ts';
 import { normalizations } from './normalize.ts';
+import type { LowerOf } from './operator.ts';
 import { reducers } from './reduce.ts';
 import { windows } from './window.ts';
 
-/** All but that of recurrence, for `addLowerings`. */
-export const LOWERING_FAMILIES: Readonly<Record<string, Lower>> = {
+/** All but that of recurrence, for `addLowerings`. The planner always knows a Shape and a Size. */
+export const LOWERING_FAMILIES = {
   ...elementwise,
   ...movers,
   ...products,
@@ -18,4 +19,4 @@ export const LOWERING_FAMILIES: Readonly<Record<string, Lower>> = {
   ...gathers,
   ...reducers,
   ...normalizations,
-};
+} satisfies { [Name in Exclude<keyof OperatorParams, 'Shape' | 'Size'>]: LowerOf<Name> };

@@ -7,14 +7,17 @@ import {
 } from '../../../shaders/matmul.ts';
 import { gridOf } from '../../../shaders/kernel.ts';
 import { walkRank, walkValues } from '../../../shaders/walk.ts';
-import { broadcastDims, broadcastStrides } from '../../ops/shapes.ts';
+import { unsupported } from '../../ops/define.ts';
+import { broadcastDims, broadcastStrides } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering, PlanValue } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
-import { collapse, input, isSoftware, numberOf, scalarOf, unsupported } from './strides.ts';
+import { matmulTile } from './operator-tuning.ts';
+import { input, scalarOf, type LowerOf } from './operator.ts';
+import { collapse } from './strides.ts';
 
 /** A product A [batch, M, K] · B [batch, K, N], either transposed in its last two axes. */
-export interface Product {
+interface Product {
   readonly a: BufferId;
   readonly b: PlanValue;
   readonly m: number;
@@ -23,29 +26,18 @@ export interface Product {
   readonly transA?: boolean;
   readonly transB?: boolean;
   readonly alpha?: number;
-  /** A term that is added to each matrix, times `beta`. */
+  /** A matrix, by strides, that is added to each result, times `beta`. */
   readonly c?: {
     readonly buffer: BufferId;
     readonly strides: readonly number[];
     readonly beta: number;
   };
-  /** Shape of the batch and the steps from matrix to matrix; one matrix when left out. */
+  /** Shape of the batch and strides from matrix to matrix, in elements; one matrix when left out. */
   readonly batch?: {
     readonly dims: readonly number[];
     readonly a: readonly number[];
     readonly b: readonly number[];
   };
-}
-
-/**
- * Rows of results of an invocation, and invocations that share a result. Few rows leave most of a
- * large block empty, and most of a GPU idle; a CPU that stands in for one has no lanes to spare.
- * These are the only sizes that choose a kernel.
- */
-function blockOf(m: number, software: boolean): { rows: number; slices: number } {
-  if (m === 1) return { rows: 1, slices: software ? 1 : 8 };
-  if (m <= 4) return { rows: 4, slices: software ? 1 : 8 };
-  return { rows: 8, slices: software || m > 64 ? 1 : 4 };
 }
 
 /** The numbers of a constant [N, K] as [K, N]. */
@@ -59,21 +51,22 @@ function transposed(value: PlanValue, k: number, n: number): Float32Array {
 }
 
 /** Dispatches a product into `out` [batch, M, N]. */
-export function multiply(l: Lowering, product: Product, out: BufferId): void {
+function multiply(ctx: Lowering, product: Product, out: BufferId): void {
   const { a, b, m, n, k, transA = false, transB = false, alpha = 1, c, batch } = product;
   const type = scalarOf(b.type);
   const float = type === 'f32';
   if (!float && (alpha !== 1 || (c?.beta ?? 1) !== 1)) {
-    throw unsupported(l, 'integers with alpha or beta');
+    const what = 'alpha or beta of a product of integers';
+    throw unsupported(ctx.path, what, `${alpha} and ${c?.beta ?? 1}`, '1');
   }
-  // Neighbouring columns should be neighbours in memory; constants can be turned beforehand.
-  const turns = transB && b.constant && float;
+  // Adjacent columns should be adjacent in memory: constants are transposed on upload.
+  const isTransposedOnUpload = transB && b.constant && float;
   const options: MatmulOptions = {
-    ...blockOf(m, isSoftware(l)),
+    ...matmulTile(m, ctx.device),
     type,
     vector: float && b.constant && !transA && k % 4 === 0, // K of a constant is the same in all plans
     transA,
-    transB: transB && !turns,
+    transB: transB && !isTransposedOnUpload,
     rank: batch ? walkRank(batch.dims.length) : 0,
     bias: c !== undefined,
   };
@@ -87,7 +80,9 @@ export function multiply(l: Lowering, product: Product, out: BufferId): void {
   }
   const buffers = {
     A: a,
-    B: turns ? l.weight(`${b.name}#T`, k * n, () => transposed(b, k, n)) : l.bufferOf(b),
+    B: isTransposedOnUpload
+      ? ctx.weight(`${b.name}#T`, k * n, () => transposed(b, k, n))
+      : ctx.bufferOf(b),
     ...(c && { C: c.buffer }),
     out,
   };
@@ -99,41 +94,40 @@ export function multiply(l: Lowering, product: Product, out: BufferId): void {
     ...(c && { cRow: c.strides[0]!, cCol: c.strides[1]!, ...(float && { beta: c.beta }) }),
     ...steps,
   };
-  l.dispatch(matmulKernel(options), gridOf(blocks, 1), buffers, uniforms, 2 * m * n * k * count);
+  ctx.dispatch(matmulKernel(options), gridOf(blocks, 1), buffers, uniforms, 2 * m * n * k * count);
 }
 
-const matMul: Lower = (l) => {
-  const [left, b] = [input(l, 0), input(l, 1)];
+const matMul: Lower = (ctx) => {
+  const [left, b] = [input(ctx, 0), input(ctx, 1)];
   const a = left.dims.length === 1 ? [1, ...left.dims] : left.dims;
   const right = b.dims.length === 1 ? [...b.dims, 1] : b.dims;
   const [rows, k] = a.slice(-2) as [number, number];
   const n = right.at(-1)!;
   const [outerA, outerB] = [a.slice(0, -2), right.slice(0, -2)];
-  const [buffer, out] = [l.read(0), l.write(0)];
-  // One right matrix for all: the batch is more rows. Told by rank, not by size, so that a batch of
-  // one takes the same kernel as all others.
+  const [buffer, out] = [ctx.read(0), ctx.write(0)];
+  // One right matrix for all: the batch becomes rows. The rank decides, not the size, so that a batch
+  // of one takes the same kernel as any other.
   if (outerB.length === 0) {
-    multiply(l, { a: buffer, b, m: sizeOf(outerA) * rows, n, k }, out);
+    multiply(ctx, { a: buffer, b, m: sizeOf(outerA) * rows, n, k }, out);
     return;
   }
-  const dims = broadcastDims([outerA, outerB], l.path);
+  const dims = broadcastDims([outerA, outerB], ctx.path);
   const scale = (outer: readonly number[], size: number): number[] =>
     broadcastStrides(outer, dims).map((stride) => stride * size);
   const batch = { dims, a: scale(outerA, rows * k), b: scale(outerB, k * n) };
-  multiply(l, { a: buffer, b, m: rows, n, k, batch }, out);
+  multiply(ctx, { a: buffer, b, m: rows, n, k, batch }, out);
 };
 
-const gemm: Lower = (l) => {
-  const [a, b] = [input(l, 0), input(l, 1)];
-  const [transA, transB] = [numberOf(l, 'transA', 0) !== 0, numberOf(l, 'transB', 0) !== 0];
-  const [m, n] = l.outputs[0]!.dims as [number, number];
+const gemm: LowerOf<'Gemm'> = (ctx) => {
+  const { transA, transB, alpha, beta } = ctx.params;
+  const [a, b] = [input(ctx, 0), input(ctx, 1)];
+  const [m, n] = ctx.outputs[0]!.dims as [number, number];
   const k = a.dims[transA ? 0 : 1]!;
-  const [alpha, beta] = [numberOf(l, 'alpha', 1), numberOf(l, 'beta', 1)];
-  const bias = l.inputs[2];
-  const c = bias && { buffer: l.read(2), strides: broadcastStrides(bias.dims, [m, n]), beta };
-  const product = { a: l.read(0), b, m, n, k, transA, transB, alpha, ...(c && { c }) };
-  multiply(l, product, l.write(0));
+  const bias = ctx.inputs[2];
+  const c = bias && { buffer: ctx.read(2), strides: broadcastStrides(bias.dims, [m, n]), beta };
+  const product = { a: ctx.read(0), b, m, n, k, transA, transB, alpha, ...(c && { c }) };
+  multiply(ctx, product, ctx.write(0));
 };
 
 /** Matrix products. */
-export const products: Readonly<Record<string, Lower>> = { MatMul: matMul, Gemm: gemm };
+export const products = { MatMul: matMul, Gemm: gemm };

@@ -1,37 +1,28 @@
 // Operators that move elements without looking at them, and those that only change a shape.
-import { type PadMode, copyKernel, padKernel } from '../../../shaders/copy.ts';
+import { copyKernel, padKernel } from '../../../shaders/copy.ts';
 import { reverseKernel } from '../../../shaders/gather.ts';
 import { walkRank, walkValues } from '../../../shaders/walk.ts';
-import { stridesOf } from '../../ops/shapes.ts';
+import { broadcastStrides, offsetOf, stridesOf } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
-import { type Operand, operand, pointwise, stridesInto, target } from './pointwise.ts';
-import {
-  axisOf,
-  collapse,
-  hostOf,
-  input,
-  listOf,
-  numberOf,
-  runItems,
-  scalarOf,
-  textOf,
-} from './strides.ts';
+import { type Operand, operand, pointwise, target } from './pointwise.ts';
+import { input, runItems, scalarOf, type LowerOf } from './operator.ts';
+import { collapse } from './strides.ts';
 
-/** Where one side of a copy begins, and its steps along each axis. */
-export interface Side {
+/** One side of a copy: offset of the first element, and strides. */
+interface Side {
   readonly buffer: BufferId;
   readonly start?: number;
   readonly strides: readonly number[];
 }
 
 /** Copies every element of a shape from one strided place to another. */
-export function copy(l: Lowering, dims: readonly number[], from: Side, to: Side): void {
+export function copy(ctx: Lowering, dims: readonly number[], from: Side, to: Side): void {
   const rank = walkRank(dims.length);
   const simple = collapse(dims, { s: from.strides, t: to.strides });
   runItems(
-    l,
+    ctx,
     copyKernel(rank),
     sizeOf(dims),
     { data: from.buffer, out: to.buffer },
@@ -49,233 +40,222 @@ function isDense(dims: readonly number[], strides: readonly number[]): boolean {
   return simple.dims.length === 0 || (simple.dims.length === 1 && simple.strides.s[0] === 1);
 }
 
-/** Elements of input `slot`, wherever they are; a slice of a slice is a slice of the same buffer. */
-function elementsOf(l: Lowering, slot: number): Elements {
-  const value = input(l, slot);
+/** Elements of input `slot` in the buffer that holds them: a view of a view is a view of that buffer. */
+function elementsOf(ctx: Lowering, slot: number): Elements {
+  const value = input(ctx, slot);
   const { type, dims, deferred, buffer } = value;
   if (deferred && buffer === undefined && 'buffer' in deferred.how) {
     const { how } = deferred;
     return { start: 0, strides: stridesOf(dims), source: value, ...how };
   }
-  return { type, dims, buffer: l.read(slot), start: 0, strides: stridesOf(dims), source: value };
+  return { type, dims, buffer: ctx.read(slot), start: 0, strides: stridesOf(dims), source: value };
 }
 
 type Elements = Operand & { readonly start: number; readonly strides: readonly number[] };
 
-/** Makes elements of a buffer output `slot`. Up to `most` readers that take strides copy nothing. */
+/** Makes a view of a buffer output `slot`; with more than `maxReaders` readers, a dense copy of it. */
 function yieldElements(
-  l: Lowering,
+  ctx: Lowering,
   from: Elements,
   strides: readonly number[],
   start: number,
   slot = 0,
-  most = Number.MAX_VALUE,
+  maxReaders = Number.MAX_VALUE,
 ): void {
-  const { type, dims } = l.outputs[slot]!;
+  const { type, dims } = ctx.outputs[slot]!;
   const source = {}; // another view of the buffer has other offsets
   const how = { type, dims, buffer: from.buffer, strides, start, source };
   const make = (): void => {
-    // Elements that lie in order from the start are the buffer itself.
+    // A dense view from the start is the buffer itself.
     if (start === 0 && isDense(dims, strides)) {
-      l.precompile(copyKernel(walkRank(dims.length)));
-      return l.yield(slot, from.buffer);
+      ctx.precompile(copyKernel(walkRank(dims.length)));
+      return ctx.yield(slot, from.buffer);
     }
-    copy(l, dims, how, { buffer: l.write(slot), strides: stridesOf(dims) });
+    copy(ctx, dims, how, { buffer: ctx.write(slot), strides: stridesOf(dims) });
   };
-  if (l.readers(slot) > most) make();
-  else l.defer(slot, { how, make });
+  if (ctx.readers(slot) > maxReaders) make();
+  else ctx.defer(slot, { how, make });
 }
 
-// Those that never merge or split axes: what has strides keeps them, at any size.
+// Operators that never merge or split axes: a view stays one at any size.
 const KEEP_STRIDES: ReadonlySet<string> = new Set(['Squeeze', 'Unsqueeze', 'Identity', 'Dropout']);
 
-const view: Lower = (l) => {
-  const { deferred, buffer } = input(l, 0);
-  const { type, dims } = l.outputs[0]!;
-  const how = buffer === undefined && KEEP_STRIDES.has(l.node.op) ? deferred?.how : undefined;
-  if (how && 'buffer' in how && l.readers(0) < Number.POSITIVE_INFINITY) {
-    const from = elementsOf(l, 0);
+const view: Lower = (ctx) => {
+  const { deferred, buffer } = input(ctx, 0);
+  const { type, dims } = ctx.outputs[0]!;
+  const how = buffer === undefined && KEEP_STRIDES.has(ctx.node.op) ? deferred?.how : undefined;
+  if (how && 'buffer' in how && ctx.readers(0) < Number.POSITIVE_INFINITY) {
+    const from = elementsOf(ctx, 0);
     const steps = from.strides.filter((_, axis) => from.dims[axis] !== 1);
     const strides = dims.map((dim) => (dim === 1 ? 0 : steps.shift()!));
-    l.defer(0, { how: { ...from, type, dims, strides, source: {} }, make: () => l.alias(0, 0) });
-  } else if (l.wanted(0)) l.alias(0, 0);
-  for (const slot of l.node.outputs.keys()) {
-    // The mask of a Dropout that drops nothing.
-    if (slot > 0 && l.wanted(slot)) pointwise(l, [], { expression: '1' }, target(l, slot));
+    ctx.defer(0, {
+      how: { ...from, type, dims, strides, source: {} },
+      make: () => ctx.alias(0, 0),
+    });
+  } else if (ctx.wanted(0)) ctx.alias(0, 0);
+  for (const slot of ctx.node.outputs.keys()) {
+    // The mask of a Dropout, which drops nothing in inference.
+    if (slot > 0 && ctx.wanted(slot)) pointwise(ctx, [], { expression: '1' }, target(ctx, slot));
   }
 };
 
-const transpose: Lower = (l) => {
-  const from = elementsOf(l, 0);
-  const order = listOf(l, 'perm') ?? [...from.dims.keys()].toReversed();
-  const strides = order.map((axis) => from.strides[axis]!);
-  // Reading across the grain is slow: once at most.
-  yieldElements(l, from, strides, from.start, 0, 1);
+const transpose: LowerOf<'Transpose'> = (ctx) => {
+  const from = elementsOf(ctx, 0);
+  const strides = ctx.params.perm.map((axis) => from.strides[axis]!);
+  // Strided reads are uncoalesced: fuse into one reader only.
+  yieldElements(ctx, from, strides, from.start, 0, 1);
 };
 
-const expand: Lower = (l) => {
-  const from = elementsOf(l, 0);
-  yieldElements(l, from, stridesInto(from, l.outputs[0]!.dims), from.start);
+const expand: Lower = (ctx) => {
+  const from = elementsOf(ctx, 0);
+  const strides = broadcastStrides(from.dims, ctx.outputs[0]!.dims, from.strides);
+  yieldElements(ctx, from, strides, from.start);
 };
 
-const tile: Lower = (l) => {
-  const from = elementsOf(l, 0);
-  const repeats = hostOf(l, 1)!;
-  // Each axis becomes two: which copy, then the place in it.
+const tile: LowerOf<'Tile'> = (ctx) => {
+  const { repeats } = ctx.params;
+  const from = elementsOf(ctx, 0);
+  // Each axis becomes two: the index of the copy, and the index within it.
   const dims = from.dims.flatMap((dim, axis) => [repeats[axis]!, dim]);
   const strides = from.strides.flatMap((stride) => [0, stride]);
-  copy(l, dims, { ...from, strides }, { buffer: l.write(0), strides: stridesOf(dims) });
+  copy(ctx, dims, { ...from, strides }, { buffer: ctx.write(0), strides: stridesOf(dims) });
 };
 
-const slice: Lower = (l) => {
-  const from = elementsOf(l, 0);
-  const starts = hostOf(l, 1)!;
-  const axes = hostOf(l, 3) ?? [...starts.keys()];
-  const steps = hostOf(l, 4) ?? starts.map(() => 1);
-  const strides = [...from.strides];
-  let { start } = from;
-  axes.forEach((given, i) => {
-    const axis = given < 0 ? given + from.dims.length : given;
-    const size = from.dims[axis]!;
-    const first = starts[i]! < 0 ? starts[i]! + size : starts[i]!;
-    const last = steps[i]! > 0 ? size : size - 1;
-    start += Math.min(Math.max(first, 0), last) * from.strides[axis]!;
-    strides[axis] = from.strides[axis]! * steps[i]!;
-  });
-  yieldElements(l, from, strides, start);
+const slice: LowerOf<'Slice'> = (ctx) => {
+  const { starts, steps } = ctx.params;
+  const from = elementsOf(ctx, 0);
+  const strides = from.strides.map((stride, axis) => stride * steps[axis]!);
+  yieldElements(ctx, from, strides, from.start + offsetOf(starts, from.strides));
 };
 
-const split: Lower = (l) => {
-  const from = elementsOf(l, 0);
-  const axis = axisOf(l, 0, from.dims.length);
+const split: LowerOf<'Split'> = (ctx) => {
+  const { axis } = ctx.params;
+  const from = elementsOf(ctx, 0);
   let { start } = from;
-  l.outputs.forEach((out, slot) => {
-    if (l.wanted(slot)) yieldElements(l, from, from.strides, start, slot);
+  ctx.outputs.forEach((out, slot) => {
+    if (ctx.wanted(slot)) yieldElements(ctx, from, from.strides, start, slot);
     start += out.dims[axis]! * from.strides[axis]!;
   });
 };
 
-const concat: Lower = (l) => {
-  if (l.inputs.length === 1) return l.alias(0, 0);
-  const { dims } = l.outputs[0]!;
-  const strides = stridesOf(dims);
-  const axis = axisOf(l, 0, dims.length);
-  const out = l.write(0);
+const concat: LowerOf<'Concat'> = (ctx) => {
+  if (ctx.inputs.length === 1) return ctx.alias(0, 0);
+  const { axis } = ctx.params;
+  const strides = stridesOf(ctx.outputs[0]!.dims);
+  const out = ctx.write(0);
   let start = 0;
-  for (const slot of l.inputs.keys()) {
-    const from = elementsOf(l, slot);
-    copy(l, from.dims, from, { buffer: out, start, strides });
+  for (const slot of ctx.inputs.keys()) {
+    const from = elementsOf(ctx, slot);
+    copy(ctx, from.dims, from, { buffer: out, start, strides });
     start += from.dims[axis]! * strides[axis]!;
   }
 };
 
-const pad: Lower = (l) => {
-  const { type, dims } = input(l, 0);
-  const pads = hostOf(l, 1)!;
-  const given = hostOf(l, 3) ?? [...dims.keys()];
-  const before = dims.map(() => 0);
-  given.forEach((axis, i) => (before[axis < 0 ? axis + dims.length : axis] = pads[i]!));
-  const mode = textOf(l, 'mode', 'constant') as PadMode;
-  const value = l.inputs[2] ?? {
+const pad: LowerOf<'Pad'> = (ctx) => {
+  const { mode, before } = ctx.params;
+  const { type, dims } = input(ctx, 0);
+  const value = ctx.inputs[2] ?? {
     type,
     dims: [1],
     host: { type, dims: [1], data: new Float64Array(1) },
   };
-  const own = stridesOf(dims);
+  const strides = stridesOf(dims);
   const uniforms: Record<string, number> = {};
   const rank = walkRank(dims.length);
   for (let k = 0; k < rank; k++) {
     const axis = k - rank + dims.length; // the missing axes are in front
-    uniforms[`out${k}`] = l.outputs[0]!.dims[axis] ?? 1;
+    uniforms[`out${k}`] = ctx.outputs[0]!.dims[axis] ?? 1;
     uniforms[`size${k}`] = dims[axis] ?? 1;
     uniforms[`before${k}`] = before[axis] ?? 0;
-    uniforms[`s${k}`] = own[axis] ?? 0;
+    uniforms[`s${k}`] = strides[axis] ?? 0;
   }
   const buffers = {
-    data: l.read(0),
-    ...(mode === 'constant' && { value: l.bufferOf({ name: '', constant: false, ...value }) }),
-    out: l.write(0),
+    data: ctx.read(0),
+    ...(mode === 'constant' && { value: ctx.bufferOf({ name: '', constant: false, ...value }) }),
+    out: ctx.write(0),
   };
-  runItems(l, padKernel(rank, mode), sizeOf(l.outputs[0]!.dims), buffers, uniforms);
+  runItems(ctx, padKernel(rank, mode), sizeOf(ctx.outputs[0]!.dims), buffers, uniforms);
 };
 
-const trilu: Lower = (l) => {
-  const [rows, columns] = l.outputs[0]!.dims.slice(-2) as [number, number];
-  const side = numberOf(l, 'upper', 1) === 0 ? '<=' : '>=';
+const trilu: LowerOf<'Trilu'> = (ctx) => {
+  const { upper, k } = ctx.params;
+  const [rows, columns] = ctx.outputs[0]!.dims.slice(-2) as [number, number];
+  const side = upper ? '>=' : '<=';
   const place = 'i32(i % params.columns) - i32(i / params.columns % params.rows)';
   pointwise(
-    l,
-    [operand(l, 0)],
+    ctx,
+    [operand(ctx, 0)],
     {
-      expression: `select(${scalarOf(l.outputs[0]!.type)}(0), a, ${place} ${side} params.k)`,
+      expression: `select(${scalarOf(ctx.outputs[0]!.type)}(0), a, ${place} ${side} params.k)`,
       uniforms: {
         rows: ['u32', rows],
         columns: ['u32', columns],
-        k: ['i32', hostOf(l, 1)?.[0] ?? 0],
+        k: ['i32', k],
       },
     },
-    target(l),
+    target(ctx),
   );
 };
 
-const oneHot: Lower = (l) => {
-  const indices = operand(l, 0);
-  const axis = axisOf(l, -1, indices.dims.length + 1);
-  const { dims } = l.outputs[0]!;
+const oneHot: LowerOf<'OneHot'> = (ctx) => {
+  const { axis } = ctx.params;
+  const indices = operand(ctx, 0);
+  const { dims } = ctx.outputs[0]!;
   const depth = dims[axis]!;
   const inner = sizeOf(indices.dims.slice(axis));
   const strides = stridesOf(indices.dims).toSpliced(axis, 0, 0);
-  const values = { ...operand(l, 2), dims, strides: strides.map(() => 0) };
+  const values = { ...operand(ctx, 2), dims, strides: strides.map(() => 0) };
   const here = 'i32(i / params.inner % params.depth)';
   const wrapped = 'select(i32(a), i32(a) + i32(params.depth), i32(a) < 0)';
   pointwise(
-    l,
+    ctx,
     [{ ...indices, dims, strides }, values],
     {
       expression: `B[0][select(0, 1, ${here} == ${wrapped})]`,
       uniforms: { inner: ['u32', inner], depth: ['u32', depth] },
     },
-    target(l),
+    target(ctx),
   );
 };
 
-const reverseSequence: Lower = (l) => {
-  const { dims } = input(l, 0);
+const reverseSequence: LowerOf<'ReverseSequence'> = (ctx) => {
+  const { batchAxis, timeAxis } = ctx.params;
+  const { dims } = input(ctx, 0);
   const strides = stridesOf(dims);
-  const [batch, time] = [numberOf(l, 'batch_axis', 1), numberOf(l, 'time_axis', 0)];
   runItems(
-    l,
+    ctx,
     reverseKernel,
     sizeOf(dims),
-    { data: l.read(0), lengths: l.read(1), out: l.write(0) },
+    { data: ctx.read(0), lengths: ctx.read(1), out: ctx.write(0) },
     {
-      rows: dims[batch]!,
-      rowStep: strides[batch]!,
-      steps: dims[time]!,
-      step: strides[time]!,
+      rows: dims[batchAxis]!,
+      rowStep: strides[batchAxis]!,
+      steps: dims[timeAxis]!,
+      step: strides[timeAxis]!,
     },
   );
 };
 
-// Only what is too large to be made on the host gets here.
-const constantOfShape: Lower = (l) => {
-  const value = l.node.attributes['value'];
-  const number = typeof value === 'object' && 'data' in value ? Number(value.data[0]) : 0;
-  const uniforms = { value: ['f32', number] } as const;
-  pointwise(l, [], { expression: 'params.value', uniforms }, target(l));
+// Reached only where the output is too large to be computed on the host.
+const constantOfShape: LowerOf<'ConstantOfShape'> = (ctx) => {
+  const uniforms = { value: ['f32', ctx.params.value] } as const;
+  pointwise(ctx, [], { expression: 'params.value', uniforms }, target(ctx));
 };
 
-const range: Lower = (l) => {
-  const type = scalarOf(l.outputs[0]!.type);
-  const uniforms = {
-    first: [type, hostOf(l, 0)![0]!],
-    each: [type, hostOf(l, 2)![0]!],
-  } as const;
-  pointwise(l, [], { expression: `params.first + ${type}(i) * params.each`, uniforms }, target(l));
+const range: LowerOf<'Range'> = (ctx) => {
+  const { start, delta } = ctx.params;
+  const type = scalarOf(ctx.outputs[0]!.type);
+  const uniforms = { start: [type, start], delta: [type, delta] } as const;
+  pointwise(
+    ctx,
+    [],
+    { expression: `params.start + ${type}(i) * params.delta`, uniforms },
+    target(ctx),
+  );
 };
 
 /** Operators that move elements or only change a shape. */
-export const movers: Readonly<Record<string, Lower>> = {
+export const movers = {
   Reshape: view,
   Flatten: view,
   Squeeze: view,

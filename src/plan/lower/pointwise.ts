@@ -1,13 +1,14 @@
-// Runs of the elementwise kernel: which elements of each operand go together.
+// Dispatches of the elementwise kernel: the strides and the vectorisation of its operands.
 import { OPERANDS, elementwiseKernel } from '../../../shaders/elementwise.ts';
 import { walkRank, walkValues } from '../../../shaders/walk.ts';
-import { stridesOf } from '../../ops/shapes.ts';
+import { broadcastStrides } from '../../ops/indexing.ts';
 import { type DataType, sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
-import { collapse, input, runItems, scalarOf } from './strides.ts';
+import { input, runItems, scalarOf } from './operator.ts';
+import { collapse } from './strides.ts';
 
-/** Elements of a buffer: all of it in order, unless strides say which. */
+/** Elements of a buffer: all of it in order, or a strided view. */
 export interface Operand {
   readonly type: DataType;
   readonly dims: readonly number[];
@@ -20,7 +21,7 @@ export interface Operand {
   readonly source?: object;
 }
 
-/** Where elementwise results go: a dense buffer. */
+/** The dense buffer of a result. */
 export interface Target {
   readonly type: DataType;
   readonly dims: readonly number[];
@@ -29,7 +30,7 @@ export interface Target {
 
 /** WGSL of an elementwise kernel. */
 export interface Code {
-  /** Of the operands `a`, `b` …, `i` and the uniforms. */
+  /** The result, from the operands `a`, `b` …, the flat index `i` and the uniforms. */
   readonly expression: string;
   readonly steps?: string;
   readonly functions?: string;
@@ -39,52 +40,45 @@ export interface Code {
   readonly operations?: number;
 }
 
-/** Strides of an operand at the indices of a shape that it stretches to. */
-export function stridesInto(
-  { dims, strides = stridesOf(dims) }: Operand,
-  into: readonly number[],
-): number[] {
-  return into.map((_, axis) => {
-    const own = axis - into.length + dims.length;
-    return own < 0 || dims[own] === 1 ? 0 : strides[own]!;
-  });
-}
-
-/** Groups of four instead of elements, where the innermost axis allows it. */
-function inQuads(
+/**
+ * The walk over vectors of four elements, where every operand has either four neighbours along the
+ * innermost axis or one element for all of it; undefined elsewhere.
+ */
+function vectorize(
   dims: readonly number[],
   strides: Readonly<Record<string, readonly number[]>>,
   starts: readonly number[],
 ) {
   const last = dims.length - 1;
-  const steps = Object.values(strides);
-  const whole = (n: number): boolean => n % 4 === 0;
-  const fits = steps.every((list, i) => {
+  const lists = Object.values(strides);
+  const isWhole = (n: number): boolean => n % 4 === 0;
+  const fits = lists.every((list, i) => {
     const inner = list[last] ?? 1;
-    return inner === 0 || (inner === 1 && whole(starts[i]!) && list.slice(0, -1).every(whole));
+    const isAligned = isWhole(starts[i]!) && list.slice(0, -1).every(isWhole);
+    return inner === 0 || (inner === 1 && isAligned);
   });
-  if (!fits || (last > 0 && !whole(dims[last]!))) return undefined;
-  const splats = steps.map((list) => list[last] === 0);
-  const quads = Object.entries(strides).map(([name, list], i): [string, readonly number[]] => [
+  if (!fits || (last > 0 && !isWhole(dims[last]!))) return undefined;
+  const isBroadcast = lists.map((list) => list[last] === 0);
+  const inVectors = Object.entries(strides).map(([name, list], i) => [
     name,
-    splats[i] ? list : list.map((stride, axis) => (axis === last ? 1 : stride / 4)),
+    isBroadcast[i] ? list : list.map((stride, axis) => (axis === last ? 1 : stride / 4)),
   ]);
   return {
-    splats: splats.reduce((bits, splat, i) => bits | (Number(splat) << i), 0),
+    broadcastMask: isBroadcast.reduce((bits, bit, i) => bits | (Number(bit) << i), 0),
     dims: dims.map((dim, axis) => (axis === last ? Math.ceil(dim / 4) : dim)),
-    strides: Object.fromEntries(quads),
-    starts: starts.map((start, i) => (splats[i] ? start : start / 4)),
+    strides: Object.fromEntries(inVectors) as typeof strides,
+    starts: starts.map((start, i) => (isBroadcast[i] ? start : start / 4)),
   };
 }
 
-/** Dispatches the expression of the operands, stretched to the shape of `out`, into `out`. */
+/** Dispatches the expression of the operands, broadcast to the shape of `out`, into `out`. */
 export function pointwise(
-  l: Lowering,
+  ctx: Lowering,
   operands: readonly Operand[],
-  { name = l.node.op.toLowerCase(), uniforms: extra = {}, operations = 1, ...code }: Code,
+  { name = ctx.node.op.toLowerCase(), uniforms: extra = {}, operations = 1, ...code }: Code,
   out: Target,
 ): void {
-  // What is decided here must not depend on sizes, or a new one would compile a kernel of its own.
+  // Nothing that selects the kernel may depend on sizes: a new size must not compile a kernel.
   const flat = operands.length === 0 || (operands.length === 1 && !operands[0]!.strides);
   const rank = flat ? 0 : walkRank(out.dims.length);
   const entries = Object.entries(extra);
@@ -98,29 +92,35 @@ export function pointwise(
   });
   const uniforms = Object.fromEntries(entries.map(([key, [, value]]) => [key, value]));
   if (!flat) {
-    const steps = operands.map((o, i) => [`${OPERANDS[i]!}At`, stridesInto(o, out.dims)] as const);
+    const steps = operands.map(
+      ({ dims, strides }, i) =>
+        [`${OPERANDS[i]!}At`, broadcastStrides(dims, out.dims, strides)] as const,
+    );
     const starts = operands.map(({ start = 0 }) => start);
     const simple = collapse(out.dims, Object.fromEntries(steps));
-    const quads = inQuads(simple.dims, simple.strides, starts);
-    const { dims, strides } = quads ?? simple;
-    Object.assign(uniforms, { quads: Number(quads !== undefined), splats: quads?.splats ?? 0 });
-    Object.assign(uniforms, walkValues(rank, dims, strides));
-    (quads?.starts ?? starts).forEach((start, i) => (uniforms[`${OPERANDS[i]!}From`] = start));
+    const vectors = vectorize(simple.dims, simple.strides, starts);
+    const { dims, strides } = vectors ?? simple;
+    Object.assign(uniforms, {
+      vectorized: Number(vectors !== undefined),
+      broadcastMask: vectors?.broadcastMask ?? 0,
+      ...walkValues(rank, dims, strides),
+    });
+    (vectors?.starts ?? starts).forEach((start, i) => (uniforms[`${OPERANDS[i]!}From`] = start));
   }
   const buffers: Record<string, BufferId> = { out: out.buffer };
   operands.forEach(({ buffer }, i) => (buffers[OPERANDS[i]!.toUpperCase()] = buffer));
   const size = sizeOf(out.dims);
-  runItems(l, kernel, Math.ceil(size / 4), buffers, uniforms, size * operations);
+  runItems(ctx, kernel, Math.ceil(size / 4), buffers, uniforms, size * operations);
 }
 
 /** An input as a whole buffer. */
-export function operand(l: Lowering, slot: number): Operand {
-  const value = input(l, slot);
-  return { type: value.type, dims: value.dims, buffer: l.read(slot), source: value };
+export function operand(ctx: Lowering, slot: number): Operand {
+  const value = input(ctx, slot);
+  return { type: value.type, dims: value.dims, buffer: ctx.read(slot), source: value };
 }
 
 /** Output `slot` as a target. */
-export const target = (l: Lowering, slot = 0): Target => ({
-  ...l.outputs[slot]!,
-  buffer: l.write(slot),
+export const target = (ctx: Lowering, slot = 0): Target => ({
+  ...ctx.outputs[slot]!,
+  buffer: ctx.write(slot),
 });

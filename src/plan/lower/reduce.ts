@@ -2,19 +2,21 @@
 import { gridOf } from '../../../shaders/kernel.ts';
 import { type Fold, ROW_LANES, rowsKernel, scanKernel, topKernel } from '../../../shaders/rows.ts';
 import { walkRank, walkValues } from '../../../shaders/walk.ts';
-import { around, stridesOf } from '../../ops/shapes.ts';
+import { splitDims, stridesOf } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
-import { axisOf, collapse, hostOf, input, numberOf, runItems, scalarOf } from './strides.ts';
+import { rowLanes } from './operator-tuning.ts';
+import { input, mapValues, runItems, scalarOf, type LowerOf } from './operator.ts';
+import { collapse } from './strides.ts';
 
-// What every number is above or below. WGSL has no infinity, not even by bitcast of a constant, but
-// bits that only a run knows may be one: a row of that many elements is none.
+// ±∞, the identities of max and min. WGSL rejects constant expressions that are infinite, so OR in
+// size >> 31, which is always 0 and not a constant: https://www.w3.org/TR/WGSL/#floating-point-evaluation
 const bitsAtRun = (bits: string): string => `bitcast<f32>(${bits} | (params.size >> 31u))`;
 const LOWEST = { f32: bitsAtRun('0xff800000u'), i32: '-2147483647 - 1' };
 const HIGHEST = { f32: bitsAtRun('0x7f800000u'), i32: '2147483647' };
 
-/** Folds that need names in more than one place. */
+/** Folds by the name that the result, or a later fold, reads them by. */
 export const FOLDS = {
   sum: (name: string, map: string, type: 'f32' | 'i32' = 'f32'): Fold => ({
     name,
@@ -39,8 +41,8 @@ export const FOLDS = {
   }),
 };
 
-/** What {@link fold} does with rows: folds in order, then one result a row or for `each` element. */
-export interface RowWork {
+/** The work on each row: folds in order, then one result per row, or with `each` per element. */
+interface RowWork {
   readonly folds: readonly Fold[];
   readonly result: string;
   readonly each?: boolean;
@@ -51,13 +53,13 @@ export interface RowWork {
 
 /** Dispatches a fold of input 0, read as `dims`, over `axes` into output `slot`. */
 export function fold(
-  l: Lowering,
+  ctx: Lowering,
   axes: readonly number[],
   work: RowWork,
   slot = 0,
-  dims = input(l, 0).dims,
+  dims = input(ctx, 0).dims,
 ): void {
-  const { type } = input(l, 0);
+  const { type } = input(ctx, 0);
   const strides = stridesOf(dims);
   const rank = walkRank(dims.length);
   const pick = (keep: boolean) => {
@@ -68,7 +70,7 @@ export function fold(
   const rows = collapse(outer, { row });
   const cols = collapse(inner, { col });
   const [count, size] = [sizeOf(outer), sizeOf(inner)];
-  // Axes side by side are one axis at every shape.
+  // Adjacent axes merge into one at every shape.
   const sorted = axes.toSorted((p, q) => p - q);
   const colRank = sorted.every((axis, n) => axis === sorted[0]! + n) ? 1 : rank;
   const columns =
@@ -76,9 +78,9 @@ export function fold(
       ? { col0: cols.strides.col[0] ?? 0 }
       : walkValues(rank, cols.dims, { col: cols.strides.col }, 'c');
   const kernel = rowsKernel({
-    name: l.node.op.toLowerCase(),
+    name: ctx.node.op.toLowerCase(),
     input: scalarOf(type),
-    output: scalarOf(l.outputs[slot]!.type),
+    output: scalarOf(ctx.outputs[slot]!.type),
     rank,
     colRank,
     folds: work.folds,
@@ -89,18 +91,14 @@ export function fold(
     ),
     extraUniforms: Object.fromEntries(Object.keys(work.uniforms ?? {}).map((key) => [key, 'u32'])),
   });
-  const out = l.write(slot);
-  // Several lanes to a row where a row is long; one where rows are short, or lie side by side and
-  // are many, so that neighbouring lanes read neighbouring elements.
-  const contiguous = cols.strides.col.at(-1) === 1;
-  const many = count >= 4096 && !contiguous;
-  const most = { gpu: ROW_LANES, llvmpipe: 8, swiftshader: 4 }[l.device.adapter]; // of a CPU, a vector
-  const lanes = size <= 8 || many ? 1 : Math.min(most, 2 ** Math.ceil(Math.log2(size / 4)));
+  const out = ctx.write(slot);
+  const isContiguous = cols.strides.col.at(-1) === 1;
+  const lanes = rowLanes({ rows: count, size, isContiguous }, ctx.device);
   if (count === 0) return;
-  l.dispatch(
+  ctx.dispatch(
     kernel,
     gridOf(count, ROW_LANES / lanes),
-    { data: l.read(0), ...work.buffers, out },
+    { data: ctx.read(0), ...work.buffers, out },
     {
       rows: count,
       size,
@@ -116,13 +114,22 @@ export function fold(
 type Scalar = 'f32' | 'i32';
 type Reduction = (type: Scalar) => { readonly folds: readonly Fold[]; readonly result: string };
 
-/** Sums of exponentials are of what is below the largest; it stays finite, for ∞ - ∞ is no number. */
-const MOST: Fold = { ...FOLDS.max('most'), initial: '-3.4028234e38' };
+/**
+ * The maximum of a row, which is subtracted before exp so that it cannot overflow. Its identity is
+ * finite, because ∞ - ∞ is NaN.
+ */
+const ROW_MAX: Fold = { ...FOLDS.max('rowMax'), initial: '-3.4028234e38' };
+
+/**
+ * WGSL of exp(x - rowMax). Clamped, because x may be -∞, for which WGSL allows any result; exp(-87)
+ * is just above the smallest normal f32.
+ */
+const expBelowMax = (x: string): string => `exp(max(${x} - rowMax, -87.0))`;
 
 const one = (folded: Fold, result = 'm') => ({ folds: [folded], result });
 const { sum, max, min } = FOLDS;
 
-const REDUCTIONS: Readonly<Record<string, Reduction>> = {
+const REDUCTIONS = {
   ReduceSum: (type) => one(sum('m', 'x', type)),
   ReduceMean: (type) => one(sum('m', 'x', type), `m / ${type}(params.size)`),
   ReduceMax: (type) => one(max('m', 'x', type)),
@@ -133,86 +140,79 @@ const REDUCTIONS: Readonly<Record<string, Reduction>> = {
   ReduceL2: (type) => one(sum('m', 'f32(x) * f32(x)'), `${type}(sqrt(m))`),
   ReduceLogSum: (type) => one(sum('m', 'f32(x)'), `${type}(log(m))`),
   ReduceLogSumExp: (type) => ({
-    folds: [
-      { ...MOST, map: 'f32(x)' },
-      { ...max('bound', 'f32(x)') },
-      sum('m', 'exp(max(f32(x) - most, -87.0))'),
-    ],
-    // Of nothing, or of infinities alone, it is what is the largest.
-    result: `${type}(select(most + log(m), bound, (bitcast<u32>(bound) & 0x7fffffffu) == 0x7f800000u))`,
+    folds: [{ ...ROW_MAX, map: 'f32(x)' }, max('bound', 'f32(x)'), sum('m', expBelowMax('f32(x)'))],
+    // An empty row, and one of infinities only, gives its maximum.
+    result: `${type}(select(rowMax + log(m), bound, (bitcast<u32>(bound) & 0x7fffffffu) == 0x7f800000u))`,
   }),
-};
+} satisfies Record<string, Reduction>;
 
 const reduction =
-  (choose: Reduction): Lower =>
-  (l) => {
-    const { type, dims } = input(l, 0);
-    const given = hostOf(l, 1) ?? [];
-    const all = given.length === 0 && numberOf(l, 'noop_with_empty_axes', 0) === 0;
-    const axes = given.map((axis) => (axis < 0 ? axis + dims.length : axis));
-    fold(l, all ? [...dims.keys()] : axes, choose(scalarOf(type)));
-  };
+  (choose: Reduction): LowerOf<keyof typeof REDUCTIONS> =>
+  (ctx) =>
+    fold(ctx, ctx.params.axes, choose(scalarOf(input(ctx, 0).type)));
 
 const spatial =
   (choose: Reduction): Lower =>
-  (l) => {
-    const { type, dims } = input(l, 0);
-    fold(l, [...dims.keys()].slice(2), choose(scalarOf(type)));
+  (ctx) => {
+    const { type, dims } = input(ctx, 0);
+    fold(ctx, [...dims.keys()].slice(2), choose(scalarOf(type)));
   };
 
 const softmax =
-  (result: string): Lower =>
-  (l) => {
-    const { dims } = input(l, 0);
-    const exponential = 'exp(max(x - most, -87.0))'; // beyond that exp may be NaN on some drivers
-    const folds = [MOST, sum('total', exponential)];
-    fold(l, [axisOf(l, -1, dims.length)], {
-      folds,
-      each: true,
-      result: result.replace('EXP', exponential),
-    });
+  (result: string): LowerOf<'Softmax' | 'LogSoftmax'> =>
+  (ctx) => {
+    const folds = [ROW_MAX, sum('total', expBelowMax('x'))];
+    fold(ctx, [ctx.params.axis], { folds, each: true, result });
   };
 
 const argument =
-  (largest: boolean): Lower =>
-  (l) => {
-    const { type, dims } = input(l, 0);
-    const last = numberOf(l, 'select_last_index', 0) !== 0;
+  (largest: boolean): LowerOf<'ArgMax' | 'ArgMin'> =>
+  (ctx) => {
+    const { axis, selectLast } = ctx.params;
+    const { type } = input(ctx, 0);
     const best = (largest ? max : min)('best', 'x', scalarOf(type));
-    const place = last
+    const place = selectLast
       ? max('place', 'select(0, i32(r), x == best)', 'i32')
       : min('place', `select(${HIGHEST.i32}, i32(r), x == best)`, 'i32');
-    fold(l, [axisOf(l, 0, dims.length)], { folds: [best, place], result: 'place' });
+    fold(ctx, [axis], { folds: [best, place], result: 'place' });
   };
 
-const cumSum: Lower = (l) => {
-  const { type, dims } = input(l, 0);
-  const axis = hostOf(l, 1)![0]!;
-  const [outer, n, inner] = around(dims, axis < 0 ? axis + dims.length : axis);
-  const [exclusive, reverse] = [numberOf(l, 'exclusive', 0) !== 0, numberOf(l, 'reverse', 0) !== 0];
-  const buffers = { data: l.read(0), out: l.write(0) };
-  runItems(l, scanKernel(scalarOf(type), exclusive, reverse), outer * inner, buffers, { n, inner });
+const cumSum: LowerOf<'CumSum'> = (ctx) => {
+  const { axis, exclusive, reverse } = ctx.params;
+  const { type, dims } = input(ctx, 0);
+  const [outer, n, inner] = splitDims(dims, axis);
+  const buffers = { data: ctx.read(0), out: ctx.write(0) };
+  runItems(ctx, scanKernel(scalarOf(type), exclusive, reverse), outer * inner, buffers, {
+    n,
+    inner,
+  });
 };
 
-const topK: Lower = (l) => {
-  const { type, dims } = input(l, 0);
-  const [outer, size, inner] = around(dims, axisOf(l, -1, dims.length));
-  const k = hostOf(l, 1)![0]!;
+const topK: LowerOf<'TopK'> = (ctx) => {
+  const { axis, k, largest } = ctx.params;
+  const { type, dims } = input(ctx, 0);
+  const [outer, size, inner] = splitDims(dims, axis);
   const count = outer * inner;
-  const places = l.outputs.length > 1 ? l.write(1) : l.scratch(count * k, 'places');
-  const buffers = { data: l.read(0), values: l.write(0), places };
+  const places = ctx.outputs.length > 1 ? ctx.write(1) : ctx.scratch(count * k, 'places');
+  const buffers = { data: ctx.read(0), values: ctx.write(0), places };
   if (count === 0 || k === 0) return;
-  const kernel = topKernel(scalarOf(type), numberOf(l, 'largest', 1) !== 0);
-  l.dispatch(kernel, gridOf(count, 1), buffers, { rows: count, k, size, inner }, count * size * k);
+  const kernel = topKernel(scalarOf(type), largest);
+  ctx.dispatch(
+    kernel,
+    gridOf(count, 1),
+    buffers,
+    { rows: count, k, size, inner },
+    count * size * k,
+  );
 };
 
 /** Operators that fold or look along axes. */
-export const reducers: Readonly<Record<string, Lower>> = {
-  ...Object.fromEntries(Object.entries(REDUCTIONS).map(([name, r]) => [name, reduction(r)])),
-  GlobalAveragePool: spatial(REDUCTIONS['ReduceMean']!),
-  GlobalMaxPool: spatial(REDUCTIONS['ReduceMax']!),
-  Softmax: softmax('EXP / total'),
-  LogSoftmax: softmax('x - most - log(total)'),
+export const reducers = {
+  ...mapValues(REDUCTIONS, reduction),
+  GlobalAveragePool: spatial(REDUCTIONS.ReduceMean),
+  GlobalMaxPool: spatial(REDUCTIONS.ReduceMax),
+  Softmax: softmax(`${expBelowMax('x')} / total`),
+  LogSoftmax: softmax('x - rowMax - log(total)'),
   ArgMax: argument(true),
   ArgMin: argument(false),
   CumSum: cumSum,

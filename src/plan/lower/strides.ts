@@ -1,17 +1,6 @@
-// Shapes and strides on the host: what the lowerings share before any kernel is chosen.
-import type { Kernel } from '../../../shaders/kernel.ts';
-import { gridOf } from '../../../shaders/kernel.ts';
-import { ITEMS } from '../../../shaders/walk.ts';
-import type { Attribute } from '../../graph.ts';
-import { RnnError } from '../../errors.ts';
-import { type DataType, isFloat } from '../../tensor.ts';
-import type { Lowering, PlanValue } from '../lowering.ts';
-import type { BufferId } from '../types.ts';
+// Strides on the host: fewer axes mean fewer divisions in a kernel.
 
-/** WGSL type that carries an element type on the device. */
-export const scalarOf = (type: DataType): 'f32' | 'i32' => (isFloat(type) ? 'f32' : 'i32');
-
-/** Fewest axes that visit the same elements in the same order: axes of 1 go, others merge. */
+/** Merges the axes that every operand walks as one, and drops those of size 1. */
 export function collapse<K extends string>(
   dims: readonly number[],
   strides: Readonly<Record<K, readonly number[]>>,
@@ -30,62 +19,3 @@ export function collapse<K extends string>(
   }
   return result;
 }
-
-/** An axis attribute, counted from the front. */
-export function axisOf(l: Lowering, fallback: number, rank: number): number {
-  const axis = numberOf(l, 'axis', fallback);
-  return axis < 0 ? axis + rank : axis;
-}
-
-/** A numeric attribute, or its default. */
-export function numberOf(l: Lowering, name: string, fallback: number): number {
-  const value = l.node.attributes[name];
-  return typeof value === 'number' ? value : typeof value === 'boolean' ? Number(value) : fallback;
-}
-
-/** A text attribute, or its default. */
-export function textOf(l: Lowering, name: string, fallback: string): string {
-  const value = l.node.attributes[name];
-  return typeof value === 'string' ? value : fallback;
-}
-
-/** A list-of-numbers attribute; undefined where it is missing. */
-export function listOf(l: Lowering, name: string): readonly number[] | undefined {
-  const value: Attribute | undefined = l.node.attributes[name];
-  return Array.isArray(value) ? (value as readonly number[]) : undefined;
-}
-
-/** The integers of an input that the planner knows; undefined where the input is left out. */
-export function hostOf(l: Lowering, slot: number): number[] | undefined {
-  const value = l.inputs[slot];
-  if (value === undefined) return undefined;
-  if (value.host === undefined) throw unsupported(l, `input ${slot} is not known when planning`);
-  return [...value.host.data];
-}
-
-/** An input that must be there; `infer` has checked that it is. */
-export function input(l: Lowering, slot: number): PlanValue {
-  const value = l.inputs[slot];
-  if (value === undefined) throw new RnnError('INVALID_MODEL', l.path, `input ${slot} is missing`);
-  return value;
-}
-
-/** The error for a use of an operator that has no kernel. */
-export function unsupported(l: Lowering, what: string): RnnError {
-  return new RnnError('UNSUPPORTED_OPERATOR', l.path, `${l.node.op} on WebGPU: ${what}`);
-}
-
-/** Dispatches a kernel that does one item an invocation; nothing where there are no items. */
-export function runItems<B extends string>(
-  l: Lowering,
-  kernel: Kernel<B>,
-  count: number,
-  buffers: Readonly<Record<B, BufferId>>,
-  uniforms: Readonly<Record<string, number>>,
-  flops = count,
-): void {
-  if (count > 0) l.dispatch(kernel, gridOf(count, ITEMS), buffers, { count, ...uniforms }, flops);
-}
-
-/** True where a CPU stands in for a GPU: its lanes are few, and barriers cost more than work. */
-export const isSoftware = (l: Lowering): boolean => l.device.adapter !== 'gpu';

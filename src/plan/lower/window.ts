@@ -1,73 +1,45 @@
 // Convolution and pooling over one or two spatial axes.
 import { type ConvOptions, convKernel, convWidth } from '../../../shaders/conv.ts';
 import { type PoolOptions, poolKernel } from '../../../shaders/pool.ts';
+import { unsupported } from '../../ops/define.ts';
+import { forEachIndex, offsetOf } from '../../ops/indexing.ts';
+import type { Sliding } from '../../ops/window.ts';
 import { sizeOf } from '../../tensor.ts';
-import type { Lower, Lowering } from '../lowering.ts';
+import type { Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
 import { copy } from './move.ts';
-import {
-  input,
-  isSoftware,
-  listOf,
-  numberOf,
-  runItems,
-  scalarOf,
-  textOf,
-  unsupported,
-} from './strides.ts';
+import { convPlaces } from './operator-tuning.ts';
+import { input, runItems, scalarOf, type LowerOf } from './operator.ts';
 
 type Pair = readonly [number, number];
 
-/** Height and width, where one axis is a width. */
-function pair(l: Lowering, list: readonly number[], missing: number): Pair {
-  if (list.length > 2) throw unsupported(l, `${list.length} spatial axes, at most 2`);
-  return list.length === 2 ? [list[0]!, list[1]!] : [missing, list[0]!];
-}
-
-/** Kernel, strides and dilations from the attributes, and the sizes of the axes. */
-function windowOf(l: Lowering, kernel: readonly number[]) {
-  const ones = kernel.map(() => 1);
+/** A window that slides over height and width; a single axis is a width, at a height of 1. */
+function windowOf(ctx: Lowering<Sliding>) {
+  const { kernel, strides, dilations, before, after } = ctx.params;
+  if (kernel.length > 2) {
+    throw unsupported(ctx.path, 'spatial axes on WebGPU', kernel.length, 'at most 2');
+  }
+  const pair = (list: readonly number[], height: number): Pair =>
+    list.length === 2 ? [list[0]!, list[1]!] : [height, list[0]!];
   return {
-    kernel: pair(l, kernel, 1),
-    strides: pair(l, listOf(l, 'strides') ?? ones, 1),
-    dilations: pair(l, listOf(l, 'dilations') ?? ones, 1),
-    from: pair(l, input(l, 0).dims.slice(2), 1),
-    to: pair(l, l.outputs[0]!.dims.slice(2), 1),
+    kernel: pair(kernel, 1),
+    strides: pair(strides, 1),
+    dilations: pair(dilations, 1),
+    before: pair(before, 0),
+    after: pair(after, 0),
+    from: pair(input(ctx, 0).dims.slice(2), 1),
+    to: pair(ctx.outputs[0]!.dims.slice(2), 1),
   };
 }
 
-type Window = ReturnType<typeof windowOf>;
-
-/** Padding before the first element of each axis; that after the last follows from the sizes. */
-function padsBefore(
-  l: Lowering,
-  { kernel, strides, dilations, from, to }: Window,
-  transposed = false,
-): Pair {
-  const auto = textOf(l, 'auto_pad', 'NOTSET');
-  const counted = transposed && listOf(l, 'output_shape') !== undefined;
-  if (auto === 'VALID' && !counted) return [0, 0];
-  const pads = listOf(l, 'pads') ?? [0, 0, 0, 0];
-  if (!auto.startsWith('SAME') && !counted) return pair(l, pads.slice(0, pads.length / 2), 0);
-  const extra = pair(l, listOf(l, 'output_padding') ?? [0, 0], 0);
-  const before = (axis: 0 | 1): number => {
-    const reach = (kernel[axis] - 1) * dilations[axis] + 1;
-    const total = transposed
-      ? strides[axis] * (from[axis] - 1) + extra[axis] + reach - to[axis]
-      : (to[axis] - 1) * strides[axis] + reach - from[axis];
-    return Math.floor((Math.max(total, 0) + Number(auto !== 'SAME_UPPER')) / 2);
-  };
-  return [before(0), before(1)];
-}
-
-/** Weights in the order of {@link convKernel}, packed once where they are constant. */
-function convWeights(l: Lowering, options: ConvOptions): BufferId {
+/** Weights in the layout of {@link convKernel}, packed once where they are constant. */
+function convWeights(ctx: Lowering, options: ConvOptions): BufferId {
   const { transposed, channels, filters, groups } = options;
-  const w = input(l, 1);
+  const w = input(ctx, 1);
   const area = options.kernel[0] * options.kernel[1];
   const width = convWidth(filters);
   const blocks = Math.ceil(filters / width);
-  // Steps in W: [M, channels, kernel], or [C, filters, kernel] where transposed.
+  // Strides of W: [M, channels, kernel], or [C, filters, kernel] where transposed.
   const [perFilter, perChannel] = transposed ? [area, filters * area] : [channels * area, area];
   const perGroup = filters * channels * area;
   const size = groups * blocks * width * area * channels;
@@ -85,107 +57,82 @@ function convWeights(l: Lowering, options: ConvOptions): BufferId {
   });
   const parts = Array.from({ length: width }, (_, j) => part(j)).filter(({ dims }) => dims[1]! > 0);
   if (!w.constant) {
-    const packed = l.scratch(size, 'packed weights');
+    const packed = ctx.scratch(size, 'packed weights');
     for (const { dims, from, to } of parts) {
-      copy(l, dims, { buffer: l.read(1), ...from }, { buffer: packed, ...to });
+      copy(ctx, dims, { buffer: ctx.read(1), ...from }, { buffer: packed, ...to });
     }
     return packed;
   }
-  return l.weight(`${w.name}#conv${transposed ? 'T' : ''}${groups}`, size, () => {
+  return ctx.weight(`${w.name}#conv${transposed ? 'T' : ''}${groups}`, size, () => {
     const data = (w.tensor?.data ?? w.host!.data) as ArrayLike<number>;
     const packed = new Float32Array(size);
     for (const { dims, from, to } of parts) {
-      const at = (side: typeof from, ...index: number[]): number =>
-        index.reduce((sum, k, axis) => sum + k * side.strides[axis]!, side.start);
-      for (let g = 0; g < groups; g++) {
-        for (let b = 0; b < dims[1]!; b++) {
-          for (let k = 0; k < area; k++) {
-            for (let c = 0; c < channels; c++)
-              packed[at(to, g, b, k, c)] = data[at(from, g, b, k, c)]!;
-          }
-        }
-      }
+      forEachIndex(dims, (index) => {
+        const at = to.start + offsetOf(index, to.strides);
+        packed[at] = data[from.start + offsetOf(index, from.strides)]!;
+      });
     }
     return packed;
   });
 }
 
 const conv =
-  (transposed: boolean): Lower =>
-  (l) => {
-    const [x, w] = [input(l, 0).dims, input(l, 1).dims];
-    const window = windowOf(l, w.slice(2));
-    const [padH, padW] = padsBefore(l, window, transposed);
-    const [[inH, inW], [outH, outW]] = [window.from, window.to];
-    const groups = numberOf(l, 'group', 1);
-    const channels = x[1]! / groups;
-    const filters = l.outputs[0]!.dims[1]! / groups;
+  (transposed: boolean): LowerOf<'Conv' | 'ConvTranspose'> =>
+  (ctx) => {
+    const { groups } = ctx.params;
+    const { kernel, strides, dilations, before, from, to } = windowOf(ctx);
+    const x = input(ctx, 0).dims;
+    const out = ctx.outputs[0]!.dims;
+    const [[padH, padW], [inH, inW], [outH, outW]] = [before, from, to];
+    const [channels, filters] = [x[1]! / groups, out[1]! / groups];
     const rows = x[0]! * groups * Math.ceil(filters / convWidth(filters)) * outH;
-    // Four places an invocation where that leaves enough of them to keep a GPU busy.
-    const places = outW >= 4 && (isSoftware(l) || rows * outW >= 1 << 16) ? 4 : 1;
-    const { kernel, strides, dilations } = window;
-    const bias = l.inputs[2] !== undefined;
-    const options: ConvOptions = {
-      transposed,
-      channels,
-      filters,
-      groups,
-      kernel,
-      strides,
-      dilations,
-      bias,
-      places,
-    };
+    const places = convPlaces(rows * outW, outW, ctx.device);
+    const bias = ctx.inputs[2] !== undefined;
+    const shape = { kernel, strides, dilations };
+    const options = { transposed, channels, filters, groups, ...shape, bias, places } as const;
     const buffers = {
-      x: l.read(0),
-      w: convWeights(l, options),
-      ...(bias && { b: l.read(2) }),
-      out: l.write(0),
+      x: ctx.read(0),
+      w: convWeights(ctx, options),
+      ...(bias && { b: ctx.read(2) }),
+      out: ctx.write(0),
     };
     const chunk = Math.ceil(outW / places);
-    const flops = 2 * sizeOf(l.outputs[0]!.dims) * channels * sizeOf(kernel);
-    const uniforms = { chunk, inH, inW, outH, outW, padH: padH >>> 0, padW: padW >>> 0 };
-    runItems(l, convKernel(options), rows * chunk, buffers, uniforms, flops);
+    const flops = 2 * sizeOf(out) * channels * sizeOf(kernel);
+    const uniforms = { chunk, inH, inW, outH, outW, padH, padW };
+    runItems(ctx, convKernel(options), rows * chunk, buffers, uniforms, flops);
   };
 
-const pool =
-  (kind: 'max' | 'average'): Lower =>
-  (l) => {
-    const { type } = input(l, 0);
-    const window = windowOf(l, listOf(l, 'kernel_shape')!);
-    const [padH, padW] = padsBefore(l, window);
-    const [[inH, inW], [outH, outW]] = [window.from, window.to];
-    // Padding after the input counts in an average only as far as the attributes say.
-    const end = pair(l, (listOf(l, 'pads') ?? [0, 0, 0, 0]).slice(-input(l, 0).dims.length + 2), 0);
-    const auto = textOf(l, 'auto_pad', 'NOTSET');
-    const reaches = ([0, 1] as const).map((axis) => {
-      const reach = (window.kernel[axis] - 1) * window.dilations[axis] + 1;
-      const total = (window.to[axis] - 1) * window.strides[axis] + reach;
-      if (auto === 'NOTSET') return window.from[axis] + end[axis];
-      return auto === 'VALID' ? window.from[axis] : total - [padH, padW][axis]!;
-    });
-    const uniforms = { inH, inW, outH, outW, padH, padW, endH: reaches[0]!, endW: reaches[1]! };
-    const count = sizeOf(l.outputs[0]!.dims);
-    const run = (slot: number, what: PoolOptions['kind']): void => {
-      const countPad = kind === 'average' && numberOf(l, 'count_include_pad', 0) !== 0;
-      const kernel = poolKernel({ ...window, kind: what, type: scalarOf(type), countPad });
-      runItems(
-        l,
-        kernel,
-        count,
-        { x: l.read(0), out: l.write(slot) },
-        uniforms,
-        count * sizeOf(window.kernel),
-      );
-    };
-    if (l.wanted(0)) run(0, kind);
-    if (l.wanted(1)) run(1, 'place');
-  };
+/** Dispatches a pooling into the output of a slot; `countPad` averages count the padding as zeros. */
+function pool(
+  ctx: Lowering<Sliding>,
+  kind: PoolOptions['kind'],
+  slot: number,
+  countPad = false,
+): void {
+  const { kernel, strides, dilations, before, after, from, to } = windowOf(ctx);
+  const [[padH, padW], [inH, inW], [outH, outW]] = [before, from, to];
+  const [endH, endW] = [inH + after[0], inW + after[1]];
+  const uniforms = { inH, inW, outH, outW, padH, padW, endH, endW };
+  const type = scalarOf(input(ctx, 0).type);
+  const count = sizeOf(ctx.outputs[0]!.dims);
+  const buffers = { x: ctx.read(0), out: ctx.write(slot) };
+  const poolOf = poolKernel({ kind, type, kernel, strides, dilations, countPad });
+  runItems(ctx, poolOf, count, buffers, uniforms, count * sizeOf(kernel));
+}
+
+const maxPool: LowerOf<'MaxPool'> = (ctx) => {
+  if (ctx.wanted(0)) pool(ctx, 'max', 0);
+  if (ctx.wanted(1)) pool(ctx, 'place', 1);
+};
+
+const averagePool: LowerOf<'AveragePool'> = (ctx) => {
+  pool(ctx, 'average', 0, ctx.params.countPad);
+};
 
 /** Convolutions and sliding pools. */
-export const windows: Readonly<Record<string, Lower>> = {
+export const windows = {
   Conv: conv(false),
   ConvTranspose: conv(true),
-  MaxPool: pool('max'),
-  AveragePool: pool('average'),
+  MaxPool: maxPool,
+  AveragePool: averagePool,
 };

@@ -85,7 +85,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       }
     }
   }
-  let most = fold0(own0, t, lane);
+  let rowMax = fold0(own0, t, lane);
   var own1 = f32(0);
   if (live) {
     var r = lane;
@@ -94,22 +94,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       {
         let col = r * params.col0;
         let x = data[row + col];
-        own1 = combine1(own1, exp(max(x - most, -87.0)));
+        own1 = combine1(own1, exp(max(x - rowMax, -87.0)));
         r += params.lanes;
       }{
         let col = r * params.col0;
         let x = data[row + col];
-        own1 = combine1(own1, exp(max(x - most, -87.0)));
+        own1 = combine1(own1, exp(max(x - rowMax, -87.0)));
         r += params.lanes;
       }{
         let col = r * params.col0;
         let x = data[row + col];
-        own1 = combine1(own1, exp(max(x - most, -87.0)));
+        own1 = combine1(own1, exp(max(x - rowMax, -87.0)));
         r += params.lanes;
       }{
         let col = r * params.col0;
         let x = data[row + col];
-        own1 = combine1(own1, exp(max(x - most, -87.0)));
+        own1 = combine1(own1, exp(max(x - rowMax, -87.0)));
         r += params.lanes;
       }
     }
@@ -118,7 +118,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       {
         let col = r * params.col0;
         let x = data[row + col];
-        own1 = combine1(own1, exp(max(x - most, -87.0)));
+        own1 = combine1(own1, exp(max(x - rowMax, -87.0)));
         r += params.lanes;
       }
     }
@@ -131,22 +131,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       {
         let col = r * params.col0;
         let x = data[row + col];
-        out[row + col] = exp(max(x - most, -87.0)) / total;
+        out[row + col] = exp(max(x - rowMax, -87.0)) / total;
         r += params.lanes;
       }{
         let col = r * params.col0;
         let x = data[row + col];
-        out[row + col] = exp(max(x - most, -87.0)) / total;
+        out[row + col] = exp(max(x - rowMax, -87.0)) / total;
         r += params.lanes;
       }{
         let col = r * params.col0;
         let x = data[row + col];
-        out[row + col] = exp(max(x - most, -87.0)) / total;
+        out[row + col] = exp(max(x - rowMax, -87.0)) / total;
         r += params.lanes;
       }{
         let col = r * params.col0;
         let x = data[row + col];
-        out[row + col] = exp(max(x - most, -87.0)) / total;
+        out[row + col] = exp(max(x - rowMax, -87.0)) / total;
         r += params.lanes;
       }
     }
@@ -155,7 +155,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       {
         let col = r * params.col0;
         let x = data[row + col];
-        out[row + col] = exp(max(x - most, -87.0)) / total;
+        out[row + col] = exp(max(x - rowMax, -87.0)) / total;
         r += params.lanes;
       }
     }

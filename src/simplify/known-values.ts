@@ -1,23 +1,22 @@
-// What is known of the values of a graph before anything runs: element types nearly always, shapes
-// and numbers where they depend on no free dimension and on no input.
+// The values of a graph as far as they are known before a run: element types nearly always, shapes and
+// numbers where they depend on no free dimension and on no input.
 import type { Node } from '../graph.ts';
 import type { HostValue, ValueType } from '../ops/operator.ts';
 import { OPERATORS } from '../ops/registry.ts';
-import { castType } from '../ops/unary.ts';
 import { toHost, toTensor } from '../ops/value.ts';
 import { sizeOf, type DataType, type Tensor } from '../tensor.ts';
 
-// Folding must never make a model larger than its file by much, nor take longer than loading it.
-// The reference moves some 10^7 elements a second.
-const MAX_OUTPUT = 2 ** 20;
-const MAX_GROWTH = 4; // outputs over inputs, for anything beyond a few kilobytes
+// Folding must not make a model much larger than its file, nor take longer than loading it. The
+// reference moves some 10^7 elements a second.
+const MAX_OUTPUT = 2 ** 20; // elements
+const MAX_GROWTH = 4; // output elements per input element, for outputs of more than SMALL elements
 const SMALL = 2 ** 12;
 const MAX_WORK = 2 ** 24; // elements read, multiplied or written in one graph
 
-/** Operators that read each input once for each output, more or less. */
+/** Operators that read each input about once for each output. */
 const PRODUCTS: ReadonlySet<string> = new Set(['MatMul', 'Gemm']);
 
-/** Operators whose cost is not told by the sizes of their inputs; models do not fold them. */
+/** Operators whose cost does not follow from the sizes of their inputs. */
 const NEVER_FOLDED: ReadonlySet<string> = new Set([
   'Recurrent',
   'Conv',
@@ -26,27 +25,8 @@ const NEVER_FOLDED: ReadonlySet<string> = new Set([
   'AveragePool',
 ]);
 
-// The element type of the outputs, for nodes whose shapes are not known: only the operators named
-// here are taken to have a type at all, so that a new one cannot be mistaken.
-const INT64 = 'Shape Size ArgMax ArgMin';
-const BOOL = 'Equal Greater GreaterOrEqual Less LessOrEqual And Or Xor Not IsNaN';
-const AS_INPUT =
-  'Recurrent MatMul Gemm Conv ConvTranspose MaxPool AveragePool GlobalAveragePool GlobalMaxPool ' +
-  'LayerNormalization BatchNormalization Add Sub Mul Div Pow Max Min Sum Mean Clip PRelu Sqrt Log ' +
-  'Exp Abs Neg Reciprocal Floor Ceil Round Erf Relu Tanh Sigmoid LeakyRelu HardSigmoid Elu ' +
-  'Softplus Softsign Softmax LogSoftmax ReduceSum ReduceMean ReduceMax ReduceMin Reshape Flatten ' +
-  'Squeeze Unsqueeze Transpose Expand Tile Pad Slice Split Concat Gather GatherElements Dropout';
-
-/** Operators by the element type of their first output: a type, or the slot of an input. */
-const RESULT_TYPES: ReadonlyMap<string, DataType | number> = new Map<string, DataType | number>([
-  ...INT64.split(' ').map((op) => [op, 'int64'] as const),
-  ...BOOL.split(' ').map((op) => [op, 'bool'] as const),
-  ...AS_INPUT.split(' ').map((op) => [op, 0] as const),
-  ['Where', 1],
-]);
-
-/** What is known, by the name of the value. */
-export class Facts {
+/** Types, shapes and numbers of values, by name. */
+export class KnownValues {
   readonly #constants = new Map<string, Tensor>();
   readonly #types = new Map<string, DataType>();
   readonly #dims = new Map<string, readonly number[]>();
@@ -73,26 +53,24 @@ export class Facts {
     if (fixed.length === dims.length) this.#dims.set(name, fixed);
   }
 
-  /** Learns what the operator of a node tells about its outputs. */
-  learn(node: Node): void {
+  /** Adds the outputs of a node, as far as its operator can infer them. */
+  addOutputs(node: Node): void {
     const types = this.#infer(node);
     node.outputs.forEach((output, slot) => {
       if (output === '') return;
       const found = types?.[slot];
-      const type = found?.type ?? this.#typeOf(node, slot);
+      const type = found?.type ?? this.typeOf(node, slot);
       if (type !== undefined) this.setType(output, type, found?.dims ?? ['?']);
     });
   }
 
-  #typeOf(node: Node, slot: number): DataType | undefined {
-    if (node.op === 'Cast') return targetOf(node);
-    const found = RESULT_TYPES.get(node.op);
-    // All outputs of a Recurrent or a Split are alike; second outputs of others hold indices.
-    if (slot > 0 && node.op !== 'Recurrent' && node.op !== 'Split') return undefined;
-    return typeof found === 'number' ? this.#types.get(node.inputs[found] ?? '') : found;
+  /** The element type of an output of a node, where it is known. */
+  typeOf(node: Node, slot: number): DataType | undefined {
+    const rule = attempt(() => OPERATORS.get(node.op)?.resultType(node, slot));
+    return typeof rule === 'number' ? this.#types.get(node.inputs[rule] ?? '') : rule;
   }
 
-  /** The outputs of a node whose inputs are known, unless they are better computed when needed. */
+  /** The outputs of a node whose inputs are known; undefined where that is too much work or memory. */
   fold(node: Node): readonly Tensor[] | undefined {
     const operator = OPERATORS.get(node.op);
     if (operator === undefined || NEVER_FOLDED.has(node.op)) return undefined;
@@ -104,7 +82,7 @@ export class Facts {
       const inputs = node.inputs.map((name) => {
         const value = this.#constants.get(name);
         if (value !== undefined) return toHost(value, name);
-        // An operator that looks at shapes alone needs no numbers.
+        // A shape-only operator reads no numbers.
         return name === '' ? undefined : this.#shapeOf(name);
       });
       return operator.evaluate(node, inputs).map((value) => toTensor(value, node.name));
@@ -122,7 +100,7 @@ export class Facts {
     const written = outputs.reduce((sum, { dims }) => sum + sizeOf(dims), 0);
     const work = PRODUCTS.has(node.op) ? written * Math.max(...sizes) : read + written;
     if (written > MAX_OUTPUT || written > Math.max(SMALL, read * MAX_GROWTH)) return false;
-    // What Shape reads is not its input's numbers.
+    // A shape-only operator reads no numbers.
     const spent = OPERATORS.get(node.op)?.shapeOnly ? written : work;
     if (this.#work + spent > MAX_WORK) return false;
     this.#work += spent;
@@ -140,16 +118,11 @@ export class Facts {
       const value = this.#constants.get(node.inputs[slot] ?? '');
       return value && toHost(value, node.inputs[slot]);
     };
-    return attempt(() => operator.infer(node, inputs, host, node.name));
+    return attempt(() => operator.infer(node, inputs, host, node.name).types);
   }
 }
 
-/** The element type that a Cast makes; undefined where it names none. */
-export function targetOf(node: Node): DataType | undefined {
-  return attempt(() => castType(node.attributes['to'], node.name));
-}
-
-/** What a node says is wrong with it is for whoever runs it, with the path that it has there. */
+/** The result, or undefined for an error: the run reports it, with the path that the node has there. */
 function attempt<T>(compute: () => T): T | undefined {
   try {
     return compute();
