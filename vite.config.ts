@@ -6,6 +6,7 @@ import { playwright } from '@vitest/browser-playwright';
 import { type ViteUserConfig, defineConfig } from 'vitest/config';
 import { minifyWgslTemplates } from './scripts/vite-plugin-wgsl.ts';
 import { chromiumOptions } from './test/setup/chromium.ts';
+import { SkipReporter } from './test/setup/skip-reporter.ts';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const LOOPBACK = '127.0.0.1'; // nothing here is for the network; WebGPU needs https or loopback anyway
@@ -81,6 +82,7 @@ const tests: ViteUserConfig = {
     maxWorkers: 2,
     testTimeout: 30_000, // a CPU stands in for the GPU
     hookTimeout: 60_000,
+    reporters: ['default', new SkipReporter()],
     projects: [
       {
         extends: true,

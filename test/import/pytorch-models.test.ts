@@ -11,7 +11,7 @@ import {
 } from '../../src/index.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { expectClose } from '../support/close.ts';
-import { hasSharedData, sharedBytes, sharedFloats, sharedJson } from '../support/shared-data.ts';
+import { needsSharedData, sharedBytes, sharedFloats, sharedJson } from '../support/shared-data.ts';
 
 const device = await (await getAdapter()).requestDevice();
 afterAll(() => device.destroy());
@@ -58,7 +58,7 @@ const DECODER: PyTorchArchitecture = {
   ],
 };
 
-describe.runIf(hasSharedData).each(BACKENDS)('letters to phonemes on %s', (_, options) => {
+describe.each(BACKENDS)('letters to phonemes on %s', needsSharedData, (_, options) => {
   test('ten words to the phoneme', async () => {
     const file = sharedBytes('models/g2p-en/g2p_en.safetensors');
     const { graphemes, phonemes, words } = sharedJson<Words>('models/g2p-en/reference/words.json');
@@ -144,7 +144,7 @@ const DETECTOR: PyTorchArchitecture = {
   ],
 };
 
-describe.runIf(hasSharedData)('voice detector', () => {
+describe('voice detector', needsSharedData, () => {
   test('300 frames as a stream, its front as a graph in code', async () => {
     const folder = 'models/silero-vad/';
     const file = sharedBytes(`${folder}silero_vad_16k.safetensors`);

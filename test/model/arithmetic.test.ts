@@ -10,6 +10,7 @@ import { expectClose } from '../support/close.ts';
 import { randomRecurrent, type RecurrentCase } from '../support/random-recurrent.ts';
 import { randomStack } from '../support/random-stack.ts';
 import { randomOf, SEED } from '../support/random.ts';
+import { requires } from '../support/requires.ts';
 import { storedWeights } from '../support/stored-weights.ts';
 
 const CASES = 20;
@@ -72,8 +73,9 @@ test.each(KERNELS)('all kernels are valid WGSL in f16 ($recurrentKernel)', async
   device.destroy();
 });
 
-describe.skipIf(!hasF16)(
-  'on this adapter (skipped where it has no shader-f16: use lavapipe or a GPU)',
+describe(
+  'on this adapter',
+  requires(hasF16, 'the adapter has no shader-f16; lavapipe and GPUs have'),
   () => {
     test.each(KERNELS)(
       `${CASES} random layers and stacks are right ($recurrentKernel, SEED=${SEED})`,

@@ -4,6 +4,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { getAdapter, getFullDevice, hasSubgroups } from '../setup/gpu.ts';
 import { asAdapter } from '../support/as-adapter.ts';
 import { SEED } from '../support/random.ts';
+import { requires } from '../support/requires.ts';
 import { expectLikeReference } from '../support/recurrent-equals-reference.ts';
 
 const CASES = 100;
@@ -45,33 +46,30 @@ describe.each([
   );
 });
 
-describe.skipIf(!hasSubgroups)(
-  'sums over subgroups (where the adapter has none: no such kernels)',
-  () => {
-    test.each([
-      ['several steps', {}],
-      ['single steps', { T: 1, hidden: 32 }],
-      ['as many rows as a lane has', { B: 4, T: 3 }],
-    ] as const)(
-      '%s equal the reference',
-      async (_, restrictions) => {
-        const modules: string[] = [];
-        const create = subgroups.createShaderModule.bind(subgroups);
-        subgroups.createShaderModule = (descriptor) => {
-          modules.push(descriptor.code);
-          return create(descriptor);
-        };
-        const options = { device: subgroups, recurrentKernel: 'step' } as const;
-        await expectLikeReference(SEED, 30, options, { maxHidden: 67, ...restrictions });
-        expect(
-          modules.filter((code) => code.includes('subgroupShuffleXor')).length,
-        ).toBeGreaterThan(20);
-        subgroups.createShaderModule = create;
-      },
-      120_000,
-    );
-  },
-);
+describe('sums over subgroups', requires(hasSubgroups, 'the adapter has no subgroups'), () => {
+  test.each([
+    ['several steps', {}],
+    ['single steps', { T: 1, hidden: 32 }],
+    ['as many rows as a lane has', { B: 4, T: 3 }],
+  ] as const)(
+    '%s equal the reference',
+    async (_, restrictions) => {
+      const modules: string[] = [];
+      const create = subgroups.createShaderModule.bind(subgroups);
+      subgroups.createShaderModule = (descriptor) => {
+        modules.push(descriptor.code);
+        return create(descriptor);
+      };
+      const options = { device: subgroups, recurrentKernel: 'step' } as const;
+      await expectLikeReference(SEED, 30, options, { maxHidden: 67, ...restrictions });
+      expect(modules.filter((code) => code.includes('subgroupShuffleXor')).length).toBeGreaterThan(
+        20,
+      );
+      subgroups.createShaderModule = create;
+    },
+    120_000,
+  );
+});
 
 // Blocks of rows whose loads a subgroup shares, where there is one, and which only llvmpipe has in one
 // workgroup for all time steps; of more rows than there are lanes in a subgroup, as many, and fewer.
