@@ -76,19 +76,27 @@ const demo = (command: 'build' | 'serve'): ViteUserConfig => ({
   },
 });
 
-const tests: ViteUserConfig = {
+/** `vitest run` is the fast tier, `vitest run --mode full` all of it. */
+const tests = (mode: string): ViteUserConfig => ({
   resolve: { alias },
   test: {
     maxWorkers: 2,
-    testTimeout: 30_000, // a CPU stands in for the GPU
-    hookTimeout: 60_000,
+    // For what hangs, not for what is slow: a CPU stands in for the GPU, and may be busy.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
     reporters: ['default', new SkipReporter()],
+    tags: [{ name: 'long', description: 'More cases, or a part only, of `npm run test:all`.' }],
+    provide: {
+      seed: Number(process.env['SEED'] ?? 1),
+      casePath: process.env['CASE_PATH'] ?? '',
+      tier: mode === 'full' ? 'full' : 'fast',
+    },
     projects: [
       {
         extends: true,
         test: {
           name: 'node',
-          setupFiles: 'test/setup/operators.ts',
+          setupFiles: ['test/setup/operators.ts', 'test/setup/sleep-while-waiting.ts'],
           include: ['test/**/*.test.ts'],
           exclude: ['test/browser/**', 'test/package/**'],
           globalSetup: 'test/setup/global.ts',
@@ -121,9 +129,9 @@ const tests: ViteUserConfig = {
       },
     ],
   },
-};
+});
 
 export default defineConfig(({ command, mode }) => {
-  if (process.env['VITEST']) return tests;
+  if (process.env['VITEST']) return tests(mode);
   return mode === 'demo' ? demo(command) : library;
 });

@@ -1,7 +1,8 @@
 // Attention in Keras files, against its formulas in float64.
 import { describe, it } from 'vitest';
 import { expectClose } from '../support/close.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { randomOf } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 import { multiply, type Rows } from './keras-formulas.ts';
 import { randomSequences } from './keras-models.ts';
 import type { BothWeights, Format, LayerJson, ModelJson } from './keras-models.ts';

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { importTfjs } from '../../src/import/tfjs/index.ts';
 import type { HostValue } from '../../src/ops/index.ts';
 import { expectClose } from '../support/close.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { randomOf } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 import { hasSharedData, needsSharedData, sharedJson } from '../support/shared-data.ts';
 import { CarriedState } from './tfjs-carried-state.ts';
 import {

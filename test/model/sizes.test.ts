@@ -4,8 +4,8 @@ import { loadModel, tensor, type Tensor } from '../../src/index.ts';
 import { runReference } from '../../src/reference.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { expectClose } from '../support/close.ts';
-import { recurrentCase, randomRecurrentConfig } from '../support/random-recurrent.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { exampleOf } from '../support/property.ts';
+import { recurrentCases } from '../support/random-recurrent.ts';
 
 const device = await (await getAdapter()).requestDevice();
 afterAll(() => device.destroy());
@@ -24,8 +24,7 @@ const PLAIN = {
 };
 
 test('a bidirectional LSTM of 1000 units, 3 rows, 50 steps is right', async () => {
-  const random = randomOf(SEED);
-  const config = randomRecurrentConfig(random, {
+  const layers = recurrentCases({
     ...PLAIN,
     cell: 'lstm',
     direction: 'bidirectional',
@@ -38,7 +37,7 @@ test('a bidirectional LSTM of 1000 units, 3 rows, 50 steps is right', async () =
     B: 3,
     outputs: [true, true, true],
   });
-  const { graph, feeds } = recurrentCase(random, config);
+  const { graph, feeds } = exampleOf(layers);
   const model = await loadModel(graph, { device });
   const actual = await model.run(feeds);
   for (const [name, { data }] of runReference(graph, feeds)) {
@@ -46,13 +45,12 @@ test('a bidirectional LSTM of 1000 units, 3 rows, 50 steps is right', async () =
     expectClose(actual[name]!.data as Float32Array, data, { atol: 2e-5, label: name });
   }
   model.dispose();
-}, 120_000);
+});
 
 test.each(['step', 'persistent'] as const)(
   '4096 steps after 16 are right and compile nothing (%s kernel)',
   async (recurrentKernel) => {
-    const random = randomOf(SEED);
-    const config = randomRecurrentConfig(random, {
+    const layers = recurrentCases({
       ...PLAIN,
       cell: 'gru',
       resetAfter: true,
@@ -66,7 +64,7 @@ test.each(['step', 'persistent'] as const)(
       B: 1,
       outputs: [true, true, false],
     });
-    const { graph, feeds } = recurrentCase(random, config);
+    const { graph, feeds } = exampleOf(layers);
     const free = {
       ...graph,
       inputs: [{ name: 'X', type: 'float32' as const, dims: ['T', 'B', 8] }],
@@ -84,5 +82,4 @@ test.each(['step', 'persistent'] as const)(
     }
     model.dispose();
   },
-  120_000,
 );

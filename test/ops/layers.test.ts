@@ -8,7 +8,8 @@ import {
   inferCase,
   type OperatorCase,
 } from '../support/operator-case.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { randomOf } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 
 const random = randomOf(SEED);
 const CASES = 40;

@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest';
 import { assignSlots } from '../../src/plan/arena.ts';
 import type { Command } from '../../src/plan/types.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { randomOf } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 
 const COUNT = 60;
 
