@@ -36,12 +36,13 @@ function noteOf(test: TestCase): string | undefined {
   return result.state === 'skipped' ? result.note : undefined;
 }
 
-/** The reporter; nothing is printed where only tests of a name were asked for, for the others are skipped. */
+/** Prints nothing where only tests of some name or tag run, for the others are skipped. */
 export class SkipReporter implements Reporter {
   #filtered = false;
 
   onInit(vitest: Vitest): void {
-    this.#filtered = vitest.config.testNamePattern !== undefined;
+    const { testNamePattern, tagsFilter } = vitest.config;
+    this.#filtered = testNamePattern !== undefined || tagsFilter !== undefined;
   }
 
   onTestRunEnd(modules: readonly TestModule[]): void {
