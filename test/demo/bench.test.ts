@@ -1,82 +1,25 @@
 // The benchmark page in a browser, as built: right answers, the export, and use without eyes or mouse.
 import { readFile } from 'node:fs/promises';
-import { AxeBuilder } from '@axe-core/playwright';
-import type { Browser, BrowserContextOptions, Page } from 'playwright';
-import { chromium } from 'playwright';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright';
+import { describe, expect, test } from 'vitest';
 import type { Published, Report } from '../../demo/bench/report.ts';
-import { chromiumOptions } from '../setup/chromium.ts';
-import { openSite } from './site.ts';
-import type { Site } from './site.ts';
+import { violations, visitDemo } from './pages.ts';
 
 // TensorFlow.js is left out: on a CPU its shaders take many seconds.
 const QUICK = 'cell=lstm&hidden=32&steps=8&batch=1&seconds=0.2';
 
-let site: Site;
-let browser: Browser;
-let bare: Browser; // without WebGPU
+const visit = visitDemo();
 
-beforeAll(async () => {
-  const bareArgs = chromiumOptions.args!.filter((arg) => !/webgpu|vulkan/i.test(arg));
-  [site, browser, bare] = await Promise.all([
-    openSite(),
-    chromium.launch(chromiumOptions),
-    chromium.launch({ ...chromiumOptions, args: bareArgs }),
-  ]);
-});
-
-afterAll(async () => {
-  await Promise.all([browser?.close(), bare?.close(), site?.close()]);
-});
-
-// Whatever the console says is a defect: a blocked script, a failed request, an exception.
-let complaints: string[] = [];
-let asked: string[] = [];
-let pages: Page[] = [];
-
-afterEach(async () => {
-  const [made, heard] = [pages, complaints];
-  [pages, complaints, asked] = [[], [], []];
-  await Promise.all(made.map((page) => page.context().close()));
-  expect(heard).toEqual([]);
-});
-
-async function openPage(options: BrowserContextOptions = {}, from = browser): Promise<Page> {
-  const context = await from.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  const page = await context.newPage();
-  page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
-  });
-  page.on('pageerror', ({ message }) => complaints.push(message));
-  context.on('request', (request) => {
-    const { hostname, protocol, pathname } = new URL(request.url());
-    asked.push(pathname);
-    if (hostname !== '127.0.0.1' && !/^(blob|data):/.test(protocol)) {
-      complaints.push(`asked ${hostname}`);
-    }
-  });
-  pages.push(page);
-  return page;
-}
-
-const open = (page: Page, query: string) => page.goto(`${site.url}bench/?${query}`);
+const open = (page: Page, query: string) => page.goto(`${visit.site.url}bench/?${query}`);
 
 async function finished(page: Page): Promise<Published> {
-  await page.waitForFunction(() => window['__bench']?.done, undefined, { timeout: 60_000 });
+  await page.waitForFunction(() => window['__bench']?.done);
   return (await page.evaluate(() => window['__bench']))!;
-}
-
-/** Violations of WCAG 2.2 AA, as text. */
-async function violations(page: Page): Promise<string[]> {
-  const { violations: found } = await new AxeBuilder({ page })
-    .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
-    .analyze();
-  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
 }
 
 describe('a run that starts by itself', () => {
   test('every engine is right, and the export says what the page shows', async () => {
-    const page = await openPage();
+    const page = await visit.open();
     await open(page, `${QUICK}&opponents=ort-webgpu,ort-wasm&run=1`);
     const { rows, adapter, report, failure } = await finished(page);
     expect(failure).toBeUndefined();
@@ -120,21 +63,21 @@ describe('a run that starts by itself', () => {
   });
 
   test('by itself the page fetches no other engine', async () => {
-    const page = await openPage({ viewport: { width: 320, height: 640 }, colorScheme: 'dark' });
+    const page = await visit.open({ viewport: { width: 320, height: 640 }, colorScheme: 'dark' });
     await open(page, `${QUICK}&opponents=&run=1`);
     const { rows } = await finished(page);
     expect(rows.map(({ engine, status }) => [engine, status])).toEqual([['webgpu-rnn', 'right']]);
-    expect(asked.filter((path) => /\/(ort|tfjs)-|\.wasm/.test(path))).toEqual([]);
+    expect(visit.requested.filter((path) => /\/(ort|tfjs)-|\.wasm/.test(path))).toEqual([]);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     expect(wide).toBe(320);
     expect(await violations(page)).toEqual([]);
   });
 
   test('without a GPU the page says so, and measures what computes on the CPU', async () => {
-    const page = await openPage({}, bare);
+    const page = await visit.open({}, visit.bare);
     await open(page, `${QUICK}&opponents=ort-wasm&run=1`);
     const { rows, adapter } = await finished(page);
-    complaints = complaints.filter((words) => words !== 'No available adapters.'); // Chromium's own
+    visit.complaints = visit.complaints.filter((words) => words !== 'No available adapters.'); // Chromium's own
     expect(adapter.absent).toBeDefined();
     expect(rows.map(({ status }) => status)).toEqual(['failed', 'right']);
     expect(await page.locator('#notice[data-tone=error]').innerText()).toMatch(/adapter|WebGPU/);
@@ -143,7 +86,7 @@ describe('a run that starts by itself', () => {
 });
 
 test('a wrong answer shows no time, nor does an engine that lacks the layer', async () => {
-  const page = await openPage();
+  const page = await visit.open();
   await page.context().route('**/worker-*.js', async (route) => {
     const response = await route.fetch();
     const falsify = `const range = GPUBuffer.prototype.getMappedRange;
@@ -170,7 +113,7 @@ test('a wrong answer shows no time, nor does an engine that lacks the layer', as
 });
 
 test('an opponent that throws while it is timed is told of, and the run goes on', async () => {
-  const page = await openPage();
+  const page = await visit.open();
   await page.context().route('**/worker-*.js', async (route) => {
     const response = await route.fetch();
     // The second device is ONNX Runtime's. It runs once for its answer, and then reads nothing back.
@@ -207,7 +150,7 @@ test('an opponent that throws while it is timed is told of, and the run goes on'
 
 describe('by hand', () => {
   test('the keyboard starts and stops a run, and the URL keeps the settings', async () => {
-    const page = await openPage();
+    const page = await visit.open();
     await open(page, 'hidden=32&steps=4&batch=2&opponents=&seconds=30');
     await page.getByLabel('Layers').fill('2');
     await page.getByLabel('Layers').press('Enter');

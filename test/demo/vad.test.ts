@@ -1,71 +1,27 @@
 // The voice page in a browser, as built: verdicts, sources, failures, and use without eyes or mouse.
 import { readFile } from 'node:fs/promises';
-import { AxeBuilder } from '@axe-core/playwright';
-import type { Browser, BrowserContextOptions, Page } from 'playwright';
+import type { Page } from 'playwright';
 import { chromium } from 'playwright';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Published } from '../../demo/vad/result.ts';
 import { chromiumOptions } from '../setup/chromium.ts';
+import { violations, visitDemo } from './pages.ts';
 import { heard, probabilities, recordingPath, recordingSamples } from './silero.ts';
-import { openSite } from './site.ts';
-import type { Site } from './site.ts';
 
 const FRAME = 0.032; // seconds
 const spoken = heard.filter(({ speech }) => speech);
 const INSECURE = 'plain.test'; // any name but localhost makes http insecure
 
-let site: Site;
-let browser: Browser; // with WebGPU and a microphone that hears the recording
-let bare: Browser; // with neither
-let truth: number[]; // ONNX Runtime on the recording
-
-beforeAll(async () => {
-  const args = [
-    ...chromiumOptions.args!,
-    '--use-fake-device-for-media-stream',
+const visit = visitDemo({
+  args: [
+    '--use-fake-device-for-media-stream', // a microphone that hears the recording
     '--use-fake-ui-for-media-stream',
     `--use-file-for-fake-audio-capture=${recordingPath}`,
-  ];
-  const bareArgs = chromiumOptions.args!.filter((arg) => !/webgpu|vulkan/i.test(arg));
-  bareArgs.push(`--host-resolver-rules=MAP ${INSECURE} 127.0.0.1`);
-  [site, browser, bare, truth] = await Promise.all([
-    openSite(),
-    chromium.launch({ ...chromiumOptions, args }),
-    chromium.launch({ ...chromiumOptions, args: bareArgs }),
-    probabilities(recordingSamples()),
-  ]);
+  ],
+  bareArgs: [`--host-resolver-rules=MAP ${INSECURE} 127.0.0.1`],
+  hosts: [INSECURE],
 });
-
-afterAll(async () => {
-  await Promise.all([browser?.close(), bare?.close(), site?.close()]);
-});
-
-// Whatever the console says beyond what a test expects is a defect: a blocked script, a failed request, an exception.
-let complaints: string[] = [];
-let pages: Page[] = [];
-
-afterEach(async () => {
-  const [made, heardOf] = [pages, complaints];
-  [pages, complaints] = [[], []];
-  await Promise.all(made.map((page) => page.context().close()));
-  expect(heardOf).toEqual([]);
-});
-
-async function openPage(options: BrowserContextOptions = {}, from = browser): Promise<Page> {
-  const context = await from.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  const page = await context.newPage();
-  page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
-  });
-  page.on('pageerror', ({ message }) => complaints.push(message));
-  page.on('request', (request) => {
-    const { hostname, protocol } = new URL(request.url());
-    const ours = ['127.0.0.1', INSECURE].includes(hostname) || /^(blob|data):/.test(protocol);
-    if (!ours) complaints.push(`asked ${hostname}`);
-  });
-  pages.push(page);
-  return page;
-}
+const truth = await probabilities(recordingSamples()); // ONNX Runtime on the recording
 
 const published = (page: Page) =>
   page.evaluate(() => (window as { __vad?: Published })['__vad']) as Promise<Published>;
@@ -91,23 +47,14 @@ function worstDifference(got: readonly number[], want: readonly number[]): numbe
   return differences.reduce((most, x) => (x <= most ? most : x), 0); // NaN wins
 }
 
-/** Serious and lesser violations of WCAG 2.2 AA, as text. */
-async function violations(page: Page): Promise<string[]> {
-  const axe = new AxeBuilder({ page });
-  const { violations: found } = await axe
-    .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
-    .analyze();
-  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-}
-
 describe('the recording, judged at once', () => {
   let page: Page; // one for all of these: judging it takes seconds where a CPU stands in for the GPU
   let result: Published;
 
   beforeAll(async () => {
-    page = await openPage();
-    pages = []; // kept open from test to test
-    await page.goto(`${site.url}?run=1`);
+    page = await visit.open();
+    visit.pages = []; // kept open from test to test
+    await page.goto(`${visit.site.url}?run=1`);
     result = await finished(page);
   });
 
@@ -202,8 +149,8 @@ describe('the recording, judged at once', () => {
 });
 
 test('played, the recording is judged as it is heard, and Stop keeps what was found', async () => {
-  const page = await openPage();
-  await page.goto(site.url);
+  const page = await visit.open();
+  await page.goto(visit.site.url);
   await ready(page);
   const start = Date.now();
   await page.locator('#play').click();
@@ -222,8 +169,8 @@ test('played, the recording is judged as it is heard, and Stop keeps what was fo
 
 describe('other sounds', () => {
   test('the microphone is judged while it hears, frame by frame', async () => {
-    const page = await openPage({ permissions: ['microphone'] });
-    await page.goto(site.url);
+    const page = await visit.open({ permissions: ['microphone'] });
+    await page.goto(visit.site.url);
     await ready(page);
     await page.getByLabel('Microphone').check();
     await page.getByRole('button', { name: 'Listen' }).click();
@@ -237,8 +184,8 @@ describe('other sounds', () => {
   });
 
   test('a file in stereo at another rate is judged like the recording', async () => {
-    const page = await openPage();
-    await page.goto(site.url);
+    const page = await visit.open();
+    await page.goto(visit.site.url);
     await ready(page);
     await page.getByLabel('File', { exact: true }).check();
     const buffer = stereo32k(recordingSamples().subarray(0, 5 * 16_000));
@@ -250,8 +197,8 @@ describe('other sounds', () => {
   });
 
   test('a file that is no sound is refused, and the page goes on', async () => {
-    const page = await openPage();
-    await page.goto(site.url);
+    const page = await visit.open();
+    await page.goto(visit.site.url);
     await ready(page);
     await page.getByLabel('File', { exact: true }).check();
     const buffer = Buffer.from('this is text');
@@ -265,8 +212,8 @@ describe('other sounds', () => {
 
 describe('what can go wrong', () => {
   test('without a GPU the page says so, and works on the CPU', async () => {
-    const page = await openPage({}, bare);
-    await page.goto(site.url);
+    const page = await visit.open({}, visit.bare);
+    await page.goto(visit.site.url);
     await ready(page);
     expect(await text(page, 'backend')).toBe('reference');
     expect(await text(page, 'notice')).toMatch(
@@ -281,8 +228,8 @@ describe('what can go wrong', () => {
   });
 
   test('WebGPU insisted on and absent is an error with a way out', async () => {
-    const page = await openPage({}, bare);
-    await page.goto(`${site.url}?device=webgpu`);
+    const page = await visit.open({}, visit.bare);
+    await page.goto(`${visit.site.url}?device=webgpu`);
     await page.locator('#notice[data-tone=error]').waitFor();
     expect(await text(page, 'notice')).toMatch(/NO_ADAPTER[^]*device/);
     expect(await violations(page)).toEqual([]);
@@ -291,8 +238,8 @@ describe('what can go wrong', () => {
   });
 
   test('an insecure page says that it is why, for WebGPU and microphone', async () => {
-    const page = await openPage({}, bare);
-    await page.goto(`http://${INSECURE}:${site.port}/`);
+    const page = await visit.open({}, visit.bare);
+    await page.goto(`http://${INSECURE}:${visit.site.port}/`);
     await ready(page);
     expect(await text(page, 'notice')).toMatch(/no WebGPU here[^]*https/);
     await page.getByLabel('Microphone').check();
@@ -302,14 +249,14 @@ describe('what can go wrong', () => {
   });
 
   test('a microphone that cannot be had is explained', async () => {
-    const page = await openPage();
+    const page = await visit.open();
     await page.addInitScript(() => {
       navigator.mediaDevices.getUserMedia = () => {
         const { refusal } = window as unknown as { refusal: string };
         return Promise.reject(new DOMException('injected', refusal));
       };
     });
-    await page.goto(site.url);
+    await page.goto(visit.site.url);
     await ready(page);
     await page.getByLabel('Microphone').check();
     for (const [name, code, next] of [
@@ -326,22 +273,22 @@ describe('what can go wrong', () => {
   });
 
   test('a model that does not arrive can be loaded again', async () => {
-    const page = await openPage();
+    const page = await visit.open();
     await page.context().route('**/*.onnx', (route) => route.fulfill({ status: 404, body: '' }));
-    await page.goto(site.url);
+    await page.goto(visit.site.url);
     await page.locator('#reload').waitFor();
     expect(await text(page, 'notice')).toMatch(/INVALID_MODEL · source · [^]*404/);
     await page.context().unrouteAll();
     await page.locator('#reload').click();
     await ready(page);
-    complaints = complaints.filter((complaint) => !/404/.test(complaint)); // the one that was made here
+    visit.complaints = visit.complaints.filter((complaint) => !/404/.test(complaint)); // the one that was made here
   });
 
   test('a GPU that goes away is reported, and the model can be loaded again', async () => {
     const own = await chromium.launch(chromiumOptions); // its GPU process crashes
     try {
-      const page = await openPage({}, own);
-      await page.goto(site.url);
+      const page = await visit.open({}, own);
+      await page.goto(visit.site.url);
       await ready(page);
       await page.locator('#play').click();
       await judged(page, 5);
@@ -353,15 +300,17 @@ describe('what can go wrong', () => {
       await ready(page);
       await page.locator('#judge').click();
       await judged(page, 5);
-      complaints = complaints.filter((complaint) => !/GPU|external Instance/.test(complaint)); // Chromium's own words
+      visit.complaints = visit.complaints.filter(
+        (complaint) => !/GPU|external Instance/.test(complaint),
+      ); // Chromium's own words
     } finally {
       await own.close();
-      pages = [];
+      visit.pages = [];
     }
   });
 
   test('verdicts that come late are said to be late, and no frame is left out', async () => {
-    const page = await openPage({ permissions: ['microphone'] });
+    const page = await visit.open({ permissions: ['microphone'] });
     await page.context().route('**/worker-*.js', async (route) => {
       const response = await route.fetch();
       const slow = `const post = globalThis.postMessage.bind(globalThis);
@@ -372,25 +321,28 @@ describe('what can go wrong', () => {
         };`;
       await route.fulfill({ response, body: `${slow}${await response.text()}` });
     });
-    await page.goto(site.url);
+    await page.goto(visit.site.url);
     await ready(page);
     await page.getByLabel('Microphone').check();
     await page.getByRole('button', { name: 'Listen' }).click();
     await judged(page, 1);
-    const start = Date.now();
+    const now = (): Promise<number> => page.evaluate(() => performance.now() / 1000);
+    const start = await now();
     await page.locator('#hint', { hasText: 's late. No frame is left out.' }).waitFor();
+    const heardFor = (await now()) - start;
     await page.locator('#stop').click();
-    const heardFor = (Date.now() - start) / 1000;
     const before = parseInt(await text(page, 'judged'), 10);
     const { probabilities: found } = await finished(page);
     expect(found.length).toBeGreaterThan(before);
-    expect(found.length * FRAME).toBeGreaterThan(heardFor - 0.1);
+    // A frame takes twice as long to judge as to hear, so half of them would be missing if any were left out.
+    // The microphone itself may lose some on a busy machine.
+    expect(found.length * FRAME).toBeGreaterThan(0.75 * heardFor);
   });
 });
 
 describe('for everybody', () => {
   test('nothing moves as the page loads, on a narrow screen either', async () => {
-    const page = await openPage({ viewport: { width: 320, height: 640 } });
+    const page = await visit.open({ viewport: { width: 320, height: 640 } });
     await page.addInitScript(() => {
       const shifts: number[] = [];
       Object.assign(window, { shifts });
@@ -400,7 +352,7 @@ describe('for everybody', () => {
         }
       }).observe({ type: 'layout-shift', buffered: true });
     });
-    await page.goto(site.url);
+    await page.goto(visit.site.url);
     await ready(page);
     const shifts = await page.evaluate(() => (window as unknown as { shifts: number[] }).shifts);
     // 0.1 is what web.dev calls good; a line of text that wraps otherwise is about 0.01.
@@ -408,8 +360,8 @@ describe('for everybody', () => {
   });
 
   test('the theme can be chosen, and stays chosen', async () => {
-    const page = await openPage({ colorScheme: 'light' });
-    await page.goto(site.url);
+    const page = await visit.open({ colorScheme: 'light' });
+    await page.goto(visit.site.url);
     await ready(page);
     const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const light = await ground();
@@ -422,8 +374,8 @@ describe('for everybody', () => {
   });
 
   test('the keyboard alone judges, stops and changes the source', async () => {
-    const page = await openPage();
-    await page.goto(site.url);
+    const page = await visit.open();
+    await page.goto(visit.site.url);
     await ready(page);
     const focused = () =>
       page.evaluate(() => document.activeElement!.id || document.activeElement!.textContent);

@@ -14,8 +14,8 @@ import { compareModel, ModelBuilder } from './model-builder.ts';
 import { chainOf, chainPlans } from './random-chain.ts';
 import { SINGLE_OPERATORS, singleCase, UNKNOWN_TO_ONNX, type SingleCase } from './single-cases.ts';
 
-const ALONE = casesOf(6, 20); // cases of each operator by itself, in one model
-const CHAINS = casesOf(16, 200); // models with recurrent layers
+const ALONE = casesOf(5, 20); // cases of each operator by itself, in one model
+const CHAINS = casesOf(8, 200); // models with recurrent layers
 
 const alone = new Map<string, number>();
 const inChains = new Map<string, number>();

@@ -40,7 +40,6 @@ describe('real models', needsSharedData, () => {
       });
       model.dispose();
     },
-    120_000,
   );
 
   test('DTLN: both stages as streams, 200 blocks', async () => {
@@ -73,7 +72,7 @@ describe('real models', needsSharedData, () => {
     expectClose(floats(s2['input_5']), states.subarray(512), { atol: 1e-4, label: 'state 2' });
     one.dispose();
     two.dispose();
-  }, 120_000);
+  });
 
   test('RNNoise: 600 frames against float64 gains', async () => {
     const folder = 'models/rnnoise/';
@@ -106,7 +105,7 @@ describe('real models', needsSharedData, () => {
     expectClose(gains, exact.gains, { atol: 1e-4, label: 'streamed gains' });
     expectClose(vad, exact.vad, { atol: 1e-4, label: 'streamed vad' });
     model.dispose();
-  }, 120_000);
+  });
 
   test('charRNN: 161 rows of logits, and the greedy text to the letter', async () => {
     const folder = 'models/charrnn-shakespeare/';
@@ -165,5 +164,5 @@ describe('real models', needsSharedData, () => {
     expect(text.slice(0, meta.text.length)).toBe(meta.text);
     expect(meta.text.length).toBeGreaterThan(150);
     model.dispose();
-  }, 120_000);
+  });
 });

@@ -90,7 +90,7 @@ describe.each(BACKENDS)('letters to phonemes on %s', needsSharedData, (_, option
     }
     encoder.dispose();
     decoder.dispose();
-  }, 60_000);
+  });
 });
 
 /** The front of the voice detector, which no nn module is: magnitudes of a convolution with sines. */
@@ -165,5 +165,5 @@ describe('voice detector', needsSharedData, () => {
     expectClose(got, want, { atol: 1e-4, label: 'probability' });
     front.dispose();
     back.dispose();
-  }, 120_000);
+  });
 });

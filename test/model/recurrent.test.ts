@@ -8,10 +8,10 @@ import { requires } from '../support/requires.ts';
 import { casesOf, MORE_IN_FULL, SEED } from '../support/settings.ts';
 
 // A software adapter compiles a kernel in about 0.1 s, and each case has its own.
-const CASES = casesOf(10, 100);
-const SINGLE_CASES = casesOf(3, 15); // of each size
-const SUBGROUP_CASES = casesOf(5, 30); // of each kind
-const BLOCK_CASES = casesOf(2, 8); // of each number of rows
+const CASES = casesOf(6, 100);
+const SINGLE_CASES = casesOf(2, 15); // of each size
+const SUBGROUP_CASES = casesOf(3, 30); // of each kind
+const BLOCK_CASES = casesOf(1, 8); // of each number of rows
 
 const device = await getFullDevice();
 const gpu = asAdapter(await (await getAdapter()).requestDevice(), 'gpu');

@@ -11,8 +11,8 @@ import type { RecurrentRestrictions } from '../support/recurrent-config.ts';
 import { expectAllRight, expectRight } from '../support/recurrent-equals-reference.ts';
 import { casesOf, MORE_IN_FULL, SEED } from '../support/settings.ts';
 
-const CASES = casesOf(3, 24);
-const WEIGHT_CASES = casesOf(2, 4);
+const CASES = casesOf(2, 24);
+const WEIGHT_CASES = casesOf(1, 4);
 
 const device = await getFullDevice();
 const gpu = asAdapter(await (await getAdapter()).requestDevice(), 'gpu');

@@ -236,8 +236,7 @@ describe('where the best kernels compile slowly', needsCpu, () => {
     const warm = model.warmUp(feedsOf());
     model.dispose();
     await expect(warm).rejects.toMatchObject({ code: 'DISPOSED' });
-    await new Promise((resolve) => setTimeout(resolve, 300)); // the compile ends by itself
-    expect(live).toBe(0);
+    await until(() => live === 0); // the compile ends by itself
     expect(unhandled).toEqual([]);
   });
 

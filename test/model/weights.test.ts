@@ -23,7 +23,7 @@ import { randomOf } from '../support/random.ts';
 import { casesOf, MORE_IN_FULL, SEED } from '../support/settings.ts';
 import { expectLikeReference } from '../support/recurrent-equals-reference.ts';
 
-const CASES = casesOf(2, 8);
+const CASES = casesOf(1, 8);
 const FEW_CASES = casesOf(1, 4);
 
 const device = await (await getAdapter()).requestDevice();

@@ -153,7 +153,7 @@ describe('constants', () => {
     expect(opsOf(simplify(graph))).toEqual([op, 'ReduceSum', 'Mul']);
   });
 
-  it('products that would take minutes stay nodes', () => {
+  it('products that would take minutes to compute stay nodes', () => {
     const graph = graphOf({
       nodes: [
         node('MatMul', ['a', 'a'], ['b']),
@@ -162,20 +162,17 @@ describe('constants', () => {
       ],
       constants: { a: tensor(new Float32Array(2 ** 20), [2 ** 10, 2 ** 10]) },
     });
-    const start = performance.now();
     expect(opsOf(simplify(graph))).toEqual(['MatMul', 'ReduceSum', 'Mul']);
-    expect(performance.now() - start).toBeLessThan(1000);
   });
 
-  it('a hundred thousand folds end in time', () => {
+  it('folds of a whole graph end at 2^24 elements read and written', () => {
     const nodes = Array.from({ length: 20_000 }, (_, i) => node('Neg', [`v${i}`], [`v${i + 1}`]));
     const graph = graphOf({
       nodes: [...nodes, node('Mul', ['x', 'v20000'], ['y'])],
       constants: { v0: tensor(new Float32Array(4096), [4096, 1, 1]) },
     });
-    const start = performance.now();
-    expect(simplify(graph).nodes.length).toBeGreaterThan(1);
-    expect(performance.now() - start).toBeLessThan(5000);
+    const folded = graph.nodes.length - simplify(graph).nodes.length;
+    expect(folded).toBe(2 ** 24 / (2 * 4096));
   });
 
   it('what fails when computed is left for the run to say', () => {
