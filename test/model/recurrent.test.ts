@@ -4,14 +4,68 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { getAdapter, getFullDevice, hasSubgroups } from '../setup/gpu.ts';
 import { asAdapter } from '../support/as-adapter.ts';
 import { expectLikeReference } from '../support/recurrent-equals-reference.ts';
+import type { RecurrentRestrictions } from '../support/recurrent-config.ts';
 import { requires } from '../support/requires.ts';
 import { casesOf, MORE_IN_FULL, SEED } from '../support/settings.ts';
 
 // A software adapter compiles a kernel in about 0.1 s, and each case has its own.
-const CASES = casesOf(6, 100);
+const CASES = casesOf(1, 34); // of each cell
+const OPTION_CASES = casesOf(1, 5); // of each combination
 const SINGLE_CASES = casesOf(2, 15); // of each size
 const SUBGROUP_CASES = casesOf(3, 30); // of each kind
 const BLOCK_CASES = casesOf(1, 8); // of each number of rows
+
+// Every option is in one of them, so that few cases cover all.
+const COMBINATIONS: readonly (readonly [string, RecurrentRestrictions])[] = [
+  [
+    'LSTM, bidirectional, packed, peepholes, clip, initial states',
+    {
+      cell: 'lstm',
+      direction: 'bidirectional',
+      packed: true,
+      peepholes: true,
+      clip: 0.5,
+      initialH: true,
+      initialC: true,
+      outputs: [true, true, true],
+      T: 5,
+      B: 3,
+    },
+  ],
+  [
+    'LSTM, reverse, coupled, masked, projected',
+    { cell: 'lstm', direction: 'reverse', coupled: true, masked: true, projected: 2, T: 5, B: 3 },
+  ],
+  [
+    'GRU, bidirectional, reset after, masked and repeated, batch first',
+    {
+      cell: 'gru',
+      direction: 'bidirectional',
+      resetAfter: true,
+      masked: true,
+      maskedOutput: 'repeat',
+      layout: 1,
+      bias: true,
+      initialH: true,
+      T: 5,
+      B: 3,
+    },
+  ],
+  [
+    'GRU, reset before, packed, clip',
+    { cell: 'gru', resetAfter: false, packed: true, clip: 0.5, initialH: true, T: 5, B: 3 },
+  ],
+  [
+    'RNN, bidirectional, other activations, packed',
+    {
+      cell: 'rnn',
+      direction: 'bidirectional',
+      activations: ['Relu', 'Affine'],
+      packed: true,
+      T: 5,
+    },
+  ],
+];
 
 const device = await getFullDevice();
 const gpu = asAdapter(await (await getAdapter()).requestDevice(), 'gpu');
@@ -28,10 +82,16 @@ describe.each([
   ['this adapter', device],
   ['a GPU', gpu],
 ] as const)('shapes for %s', MORE_IN_FULL, (_, target) => {
-  test.each(['step', 'persistent'] as const)(
-    `%s kernel: ${CASES} random layers equal the reference (SEED=${SEED})`,
-    (recurrentKernel) => expectLikeReference(CASES, { device: target, recurrentKernel }),
-  );
+  describe.each(['step', 'persistent'] as const)('%s kernel', (recurrentKernel) => {
+    const options = { device: target, recurrentKernel };
+    test.each(['rnn', 'lstm', 'gru'] as const)(
+      `${CASES} random layers equal the reference (%s, SEED=${SEED})`,
+      (cell) => expectLikeReference(CASES, options, { cell, maxHidden: 130 }),
+    );
+    test.each(COMBINATIONS)('a layer with many options: %s', (_name, combination) =>
+      expectLikeReference(OPTION_CASES, options, { ...combination, maxHidden: 33 }),
+    );
+  });
 
   test.each([4, 8, 32, 64])('single steps of %i units equal the reference', (hidden) =>
     expectLikeReference(SINGLE_CASES, { device: target }, { T: 1, hidden }),

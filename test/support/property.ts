@@ -2,7 +2,7 @@
 // and the message says how to run that one again.
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import { CASE_PATH, SEED } from './settings.ts';
+import { CASE_PATH, SCRIPT, SEED } from './settings.ts';
 
 /** FNV-1a, 32 bits: tests of one seed draw different values. */
 const hashOf = (text: string): number => {
@@ -38,7 +38,8 @@ export async function expectForAll<T>(
     ...(CASE_PATH !== '' && { path: CASE_PATH }),
   });
   if (!result.failed) return;
-  const again = `SEED=${SEED} CASE_PATH=${result.counterexamplePath} npm test -- -t '${test}'`;
+  const name = test.replaceAll(' > ', ' ').replace(/[^\w ,:=-]/g, '.'); // a regular expression
+  const again = `SEED=${SEED} CASE_PATH=${result.counterexamplePath} npm run ${SCRIPT} -- -t '${name}'`;
   throw new Error(`${fc.defaultReportMessage(result)}\nTo run this case again: ${again}`, {
     cause: result.errorInstance,
   });

@@ -21,6 +21,9 @@ export const CASE_PATH = inject('casePath');
 
 const isFull = inject('tier') === 'full';
 
+/** The script of package.json that runs this tier. */
+export const SCRIPT = isFull ? 'test:all' : 'test';
+
 /** The number of random cases of a test: in `npm test`, and in `npm run test:all`. */
 export const casesOf = (fast: number, full: number): number => (isFull ? full : fast);
 
