@@ -3,6 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { loadModel, tensor, type Tensor } from '../../src/index.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { expectClose } from '../support/close.ts';
+import { ONLY_IN_FULL } from '../support/settings.ts';
 import { needsSharedData, sharedBytes, sharedFloats, sharedJson } from '../support/shared-data.ts';
 
 const device = await (await getAdapter()).requestDevice();
@@ -14,7 +15,7 @@ const frame = (data: Float32Array, index: number, dims: readonly number[]): Tens
   return tensor(data.slice(index * size, (index + 1) * size), dims);
 };
 
-describe('real models', needsSharedData, () => {
+describe('real models', { ...needsSharedData, ...ONLY_IN_FULL }, () => {
   // 300 frames of a network with a recurrence: the two files hold the same weights in other shapes.
   test.each(['silero_vad.onnx', 'silero_vad_16k_op15.onnx'])(
     '%s: 300 frames as a stream',

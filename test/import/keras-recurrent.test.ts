@@ -9,10 +9,10 @@ import { expectClose } from '../support/close.ts';
 import { randomOf, type Random } from '../support/random.ts';
 import { SEED } from '../support/settings.ts';
 import { layer, MERGES, type Kind, type Result } from './keras-formulas.ts';
-import { around, namesOf, randomCell, randomSequences, writeModel } from './keras-models.ts';
+import { around, FORMATS, namesOf, randomCell } from './keras-models.ts';
+import { randomSequences, writeModel } from './keras-models.ts';
 import type { BothWeights, Format, ModelJson, RandomCell } from './keras-models.ts';
 
-const FORMATS: readonly Format[] = ['.keras', '.h5'];
 const KINDS: readonly Kind[] = ['SimpleRNN', 'GRU', 'LSTM'];
 const SNAKE = { SimpleRNN: 'simple_rnn', GRU: 'gru', LSTM: 'lstm' } as const;
 

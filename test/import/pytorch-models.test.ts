@@ -11,6 +11,7 @@ import {
 } from '../../src/index.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { expectClose } from '../support/close.ts';
+import { ONLY_IN_FULL } from '../support/settings.ts';
 import { needsSharedData, sharedBytes, sharedFloats, sharedJson } from '../support/shared-data.ts';
 
 const device = await (await getAdapter()).requestDevice();
@@ -144,7 +145,7 @@ const DETECTOR: PyTorchArchitecture = {
   ],
 };
 
-describe('voice detector', needsSharedData, () => {
+describe('voice detector', { ...needsSharedData, ...ONLY_IN_FULL }, () => {
   test('300 frames as a stream, its front as a graph in code', async () => {
     const folder = 'models/silero-vad/';
     const file = sharedBytes(`${folder}silero_vad_16k.safetensors`);

@@ -9,45 +9,16 @@ import {
   type OperatorCase,
 } from '../support/operator-case.ts';
 import { randomOf } from '../support/random.ts';
+import { randomWindow } from '../support/random-window.ts';
 import { SEED } from '../support/settings.ts';
 
 const random = randomOf(SEED);
 const CASES = 40;
 
-interface Window {
-  readonly sizes: number[];
-  readonly kernel: number[];
-  readonly attributes: Record<string, number | string | number[]>;
-}
-
-/** A window over 1 or 2 axes that fits its input. */
-function randomWindow(): Window {
-  const rank = random.int(1, 2);
-  const numbers = (least: number, most: number): number[] =>
-    Array.from({ length: rank }, () => random.int(least, most));
-  const [kernel, steps, dilations] = [numbers(1, 3), numbers(1, 3), numbers(1, 2)];
-  const sizes = kernel.map((size, axis) => (size - 1) * dilations[axis]! + random.int(1, 7));
-  const auto = random.pick(['NOTSET', 'NOTSET', 'VALID', 'SAME_UPPER', 'SAME_LOWER']);
-  // ONNX Runtime has no SAME with dilations, nor with gaps between windows, and pads of pooling
-  // stay below the kernel.
-  const same = auto.startsWith('SAME');
-  const strides = steps.map((step, axis) => (same ? Math.min(step, kernel[axis]!) : step));
-  const pads = [...kernel, ...kernel].map((size) => random.int(0, size - 1));
-  return {
-    sizes,
-    kernel,
-    attributes: {
-      strides,
-      ...(!same && { dilations }),
-      ...(auto === 'NOTSET' ? { pads } : { auto_pad: auto }),
-    },
-  };
-}
-
 describe(`layers agree with ONNX Runtime, seed ${SEED}`, () => {
   it('Conv', () =>
     expectManyLikeOnnxRuntime(CASES, () => {
-      const { sizes, kernel, attributes } = randomWindow();
+      const { sizes, kernel, attributes } = randomWindow(random);
       const group = random.int(1, 3);
       const [depth, share] = [random.int(1, 3), random.int(1, 3)];
       const inputs = [
@@ -61,10 +32,10 @@ describe(`layers agree with ONNX Runtime, seed ${SEED}`, () => {
 
   it('ConvTranspose', () =>
     expectManyLikeOnnxRuntime(CASES, () => {
-      const { sizes, kernel, attributes } = randomWindow();
+      const { sizes, kernel, attributes } = randomWindow(random);
       const group = random.int(1, 3);
       const [depth, share] = [random.int(1, 3), random.int(1, 3)];
-      const strides = attributes['strides'] as number[];
+      const strides = (attributes['strides'] ?? kernel.map(() => 1)) as number[];
       const extra = strides.map((stride) => random.int(0, stride - 1));
       const inputs = [
         floats(random, [random.int(1, 2), group * depth, ...sizes.map((size) => size + 2)]),
@@ -105,7 +76,7 @@ describe(`layers agree with ONNX Runtime, seed ${SEED}`, () => {
     }));
 
   const pooling = (op: string): OperatorCase => {
-    const { sizes, kernel, attributes } = randomWindow();
+    const { sizes, kernel, attributes } = randomWindow(random);
     const input = floats(random, [
       random.int(1, 2),
       random.int(1, 3),
