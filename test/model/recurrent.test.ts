@@ -6,14 +6,16 @@ import { asAdapter } from '../support/as-adapter.ts';
 import { expectLikeReference } from '../support/recurrent-equals-reference.ts';
 import type { RecurrentRestrictions } from '../support/recurrent-config.ts';
 import { requires } from '../support/requires.ts';
-import { casesOf, MORE_IN_FULL, SEED } from '../support/settings.ts';
+import { casesOf, isFull, MORE_IN_FULL, SEED } from '../support/settings.ts';
 
 // A software adapter compiles a kernel in about 0.1 s, and each case has its own.
 const CASES = casesOf(1, 34); // of each cell
 const OPTION_CASES = casesOf(1, 5); // of each combination
 const SINGLE_CASES = casesOf(2, 15); // of each size
+const SINGLE_SIZES = isFull ? [4, 8, 32, 64] : [8, 64];
 const SUBGROUP_CASES = casesOf(3, 30); // of each kind
 const BLOCK_CASES = casesOf(1, 8); // of each number of rows
+const BLOCK_ROWS = isFull ? [2, 5, 9, 16, 17] : [5, 16];
 
 // Every option is in one of them, so that few cases cover all.
 const COMBINATIONS: readonly (readonly [string, RecurrentRestrictions])[] = [
@@ -93,7 +95,7 @@ describe.each([
     );
   });
 
-  test.each([4, 8, 32, 64])('single steps of %i units equal the reference', (hidden) =>
+  test.each(SINGLE_SIZES)('single steps of %i units equal the reference', (hidden) =>
     expectLikeReference(SINGLE_CASES, { device: target }, { T: 1, hidden }),
   );
 });
@@ -127,7 +129,7 @@ describe.each([
   ['llvmpipe', llvmpipe, { recurrentKernel: 'persistent' }],
   ['llvmpipe, without subgroups', llvmpipe, { recurrentKernel: 'persistent', subgroups: false }],
 ] as const)('blocks of rows, in shapes for %s', MORE_IN_FULL, (_, target, options) => {
-  test.each([2, 5, 9, 16, 17])('%i rows equal the reference', (B) =>
+  test.each(BLOCK_ROWS)('%i rows equal the reference', (B) =>
     expectLikeReference(BLOCK_CASES, { device: target, ...options }, { T: 9, B, maxHidden: 130 }),
   );
 });

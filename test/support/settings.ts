@@ -19,7 +19,8 @@ export const SEED = inject('seed');
 /** The path of the one random case to run; '' for all of them. */
 export const CASE_PATH = inject('casePath');
 
-const isFull = inject('tier') === 'full';
+/** Whether all cases and the long tests run. */
+export const isFull = inject('tier') === 'full';
 
 /** The script of package.json that runs this tier. */
 export const SCRIPT = isFull ? 'test:all' : 'test';
