@@ -61,7 +61,7 @@ def write_safetensors(path, tensors):
 
 
 def zero_states(rnn, x):
-    """The states that PyTorch starts from by default. It exports its own for one batch size only where x is packed."""
+    """The default initial states. For packed input torch.onnx.export fixes the batch size of its own zeros."""
     rows = rnn.num_layers * (2 if rnn.bidirectional else 1)
     batch = x.shape[0 if rnn.batch_first else 1]
     zeros = [torch.zeros(rows, batch, rnn.proj_size or rnn.hidden_size)]
@@ -335,7 +335,7 @@ def write_sequence(seed, name, kind, options):
 
 
 def write_trained(seed):
-    """The trained models, each with a seed of its own."""
+    """Trains and writes the trained models; the first has this seed, the others the next ones."""
 
     def begin(model_type, offset):
         torch.manual_seed(seed + offset)

@@ -23,7 +23,7 @@ export interface Thread {
 
 const cell = new Int32Array(new SharedArrayBuffer(4)); // never notified: a wait on it ends by its timeout
 
-/** The main thread of this process. What keeps the process alive is the work that is waited for. */
+/** The main thread of this process. Its callbacks are unreferenced: pending work alone keeps the process alive. */
 export const mainThread: Thread = {
   now: () => performance.now(),
   sleep: (ms) => void Atomics.wait(cell, 0, 0, ms),
@@ -54,7 +54,7 @@ export class Sleeper {
     this.#schedule();
   }
 
-  /** Covers `work` until it is settled. Never throws, and handles no rejection for others. */
+  /** Covers `work` until it is settled. Never throws; it counts as a handler of a rejection. */
   sleepWhilePending(work: Promise<unknown>): void {
     if (this.#pending++ === 0) this.#since = this.#thread.now();
     this.#schedule();

@@ -1,4 +1,4 @@
-// Pages of the demo as a visitor has them: a browser with WebGPU and one without, and what their consoles say.
+// The built demo in two browsers, with and without WebGPU, and the messages of their consoles.
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser, BrowserContextOptions, Page } from 'playwright';
 import { chromium } from 'playwright';
@@ -16,13 +16,13 @@ export interface Visit {
   readonly browser: Browser;
   /** Without WebGPU. */
   readonly bare: Browser;
-  /** What consoles said, and what was asked of other hosts: each is a defect, and fails the test at its end. */
+  /** Errors and warnings of consoles, and requests to other hosts: any of them fails the test at its end. */
   complaints: string[];
-  /** Paths that pages have asked for. */
+  /** Paths that pages have requested. */
   requested: string[];
   /** Pages that are closed at the end of the test. */
   pages: Page[];
-  /** Opens a page in a context of its own. */
+  /** Opens a page in a new browser context. */
   open(options?: BrowserContextOptions, from?: Browser): Promise<Page>;
 }
 
@@ -73,7 +73,7 @@ export function visitDemo({ args = [], bareArgs = [], hosts = [] }: Options = {}
       const { hostname, protocol, pathname } = new URL(request.url());
       visit.requested.push(pathname);
       const isOurs = ['127.0.0.1', ...hosts].includes(hostname) || /^(blob|data):/.test(protocol);
-      if (!isOurs) visit.complaints.push(`asked ${hostname}`);
+      if (!isOurs) visit.complaints.push(`requested ${hostname}`);
     });
     visit.pages.push(page);
     return page;

@@ -34,9 +34,9 @@ export type ModelFormat = 'safetensors' | 'onnx';
 export type ReadFile = (name: string) => Promise<Uint8Array>;
 
 /**
- * Both sides sum in float32 at most K = 40 products of order one for a gate (the widest layer has 24
- * inputs and 16 units), which errs by up to K · 2⁻²⁴ = 2.4e-6. A gate passes on at most that much, and
- * the recurrences damp it. 4 times that for logits and saturating weights, whose terms are up to 8.
+ * For values of order one. Both sides compute in float32. A gate sums at most K = 32 products of order one (16
+ * inputs, 16 units), so its error is below K · 2⁻²⁴ = 2e-6; gates do not amplify it, and these recurrences damp
+ * it. The factor 5 is for layers on top of each other, and for saturating weights, which are up to 8 times as large.
  */
 const ATOL = 1e-5;
 
@@ -48,8 +48,8 @@ export async function loadCase(
   options: LoadOptions,
 ): Promise<Model> {
   const file = `${name}.${format}`;
-  const own = format === 'safetensors' ? { ...options, architecture } : options;
-  return loadModel({ [file]: await readFile(file) }, own);
+  const all = format === 'safetensors' ? { ...options, architecture } : options;
+  return loadModel({ [file]: await readFile(file) }, all);
 }
 
 /** Ids and lengths as the model declares them: int32 for safetensors, int64 for ONNX. */

@@ -1,4 +1,4 @@
-// PyTorch's own numbers for small layers and trained models, from the state_dict and from the ONNX export.
+// Small layers and trained models give PyTorch's numbers, from the state_dict and from the ONNX export.
 import { readFile } from 'node:fs/promises';
 import { afterAll, describe, expect, test } from 'vitest';
 import { tensor, type LoadOptions } from '../../src/index.ts';
@@ -63,7 +63,7 @@ describe.each(BACKENDS)('on %s', (_, options) => {
   );
 });
 
-test('every module has cases of its own, and all but projections are exported', () => {
+test('there are cases of every module, and all but projections are exported', () => {
   const modules = new Set(cases.map(({ name }) => name.split('_')[0]));
   expect([...modules]).toEqual(['rnn', 'lstm', 'gru', 'trained']);
   const refused = cases.filter(({ onnx }) => onnx !== true);

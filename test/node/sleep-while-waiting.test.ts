@@ -8,7 +8,7 @@ import {
   type Thread,
 } from '../../src/node/sleep-while-waiting.ts';
 
-/** A thread whose time passes only where a test or a sleep says so; `log` has what it did. */
+/** A thread whose clock advances only by `iterate` and by sleeps; `log` records both. */
 class FakeThread implements Thread {
   readonly log: string[] = [];
   #time = 100;
@@ -122,7 +122,7 @@ describe('Sleeper', () => {
     const [failing, other] = [work(), work()];
     sleeper.sleepWhilePending(failing.promise);
     sleeper.sleepWhilePending(other.promise);
-    failing.reject(new Error('lost')); // a rejection that nobody handles would fail this run
+    failing.reject(new Error('lost')); // an unhandled rejection would fail this run
     await settled();
     await thread.iterate(SPIN_MS);
     expect(thread.sleeps).toBe(1);

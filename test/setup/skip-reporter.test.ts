@@ -42,4 +42,5 @@ test('names what is skipped without a reason', () => {
   expect(skippedLines(modules(group, { state: 'passed' }))).toEqual([
     'skipped without a reason: some.test.ts > a > b',
   ]);
+  expect(skippedLines(modules(group), true)).toEqual([]);
 });

@@ -1,8 +1,12 @@
-// Says at the end of a run what was skipped and why, so that a green run does not pass for a complete one.
+// Prints at the end of a run what was skipped and why, so that a green run is not mistaken for a complete one.
 import type { Reporter, TestCase, TestModule, TestSuite, Vitest } from 'vitest/node';
 
-/** Lines such as `15 groups skipped: ../shared/data is not there`. */
-export function skippedLines(modules: readonly TestModule[]): string[] {
+/**
+ * Lines such as `15 groups skipped: ../shared/data is not there`.
+ *
+ * @param filtered whether a filter skips tests as well, which therefore need no reason
+ */
+export function skippedLines(modules: readonly TestModule[], filtered = false): string[] {
   const reasons = new Map<string, Record<'suite' | 'test', number>>();
   const unexplained: string[] = [];
   const visit = (task: TestSuite | TestCase): void => {
@@ -23,7 +27,7 @@ export function skippedLines(modules: readonly TestModule[]): string[] {
       const parts = [counted(suite, 'group'), counted(test, 'test')].filter((part) => part !== '');
       return `${parts.join(' and ')} skipped: ${reason}`;
     }),
-    ...unexplained.map((name) => `skipped without a reason: ${name}`),
+    ...(filtered ? [] : unexplained).map((name) => `skipped without a reason: ${name}`),
   ];
 }
 
@@ -36,17 +40,17 @@ function noteOf(test: TestCase): string | undefined {
   return result.state === 'skipped' ? result.note : undefined;
 }
 
-/** Prints nothing where only tests of some name or tag run, for the others are skipped. */
+/** Prints the lines, but for runs of tests by name (`-t`). */
 export class SkipReporter implements Reporter {
-  #filtered = false;
+  #vitest: Vitest | undefined;
 
   onInit(vitest: Vitest): void {
-    const { testNamePattern, tagsFilter } = vitest.config;
-    this.#filtered = testNamePattern !== undefined || tagsFilter !== undefined;
+    this.#vitest = vitest;
   }
 
   onTestRunEnd(modules: readonly TestModule[]): void {
-    if (this.#filtered) return;
-    for (const line of skippedLines(modules)) console.log(line);
+    const { testNamePattern, tagsFilter } = this.#vitest!.config;
+    if (testNamePattern !== undefined) return;
+    for (const line of skippedLines(modules, tagsFilter !== undefined)) console.log(line);
   }
 }

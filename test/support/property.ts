@@ -1,5 +1,5 @@
-// Properties of random values, through fast-check: a value that fails is shrunk to the simplest one that fails,
-// and the message says how to run that one again.
+// Properties of random values, checked by fast-check: a failing value is shrunk to the simplest one that still
+// fails, and the message has the command that runs it again.
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { CASE_PATH, SCRIPT, SEED } from './settings.ts';
@@ -73,7 +73,7 @@ export const optional = <T>(
     ? arbitrary
     : chance(probability).chain((isThere) => (isThere ? arbitrary : fc.constant(undefined)));
 
-/** So many values, each shrunk on its own. */
+/** `count` values; each shrinks independently. */
 export const times = <T>(count: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
   fc.tuple(...Array.from({ length: count }, () => arbitrary));
 

@@ -10,8 +10,8 @@ export interface Window {
 
 /** A window over 1 or 2 axes that fits its input. */
 export function randomWindow(random: Random, rank = random.int(1, 2)): Window {
-  const numbers = (least: number, most: number): number[] =>
-    Array.from({ length: rank }, () => random.int(least, most));
+  const numbers = (min: number, max: number): number[] =>
+    Array.from({ length: rank }, () => random.int(min, max));
   const [kernel, steps, dilations] = [numbers(1, 4), numbers(1, 3), numbers(1, 3)];
   const sizes = kernel.map((size, axis) => (size - 1) * dilations[axis]! + random.int(1, 12));
   const auto = random.pick(['NOTSET', 'NOTSET', 'VALID', 'SAME_UPPER', 'SAME_LOWER']);

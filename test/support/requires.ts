@@ -1,4 +1,4 @@
-// Tests that need something the machine may lack: they are skipped, and the end of the run says why.
+// Tests that need something the machine may lack: they are skipped, and the end of the run prints why.
 import type { SuiteOptions } from 'vitest';
 
 declare module 'vitest' {
