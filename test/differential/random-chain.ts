@@ -125,12 +125,12 @@ const steps = (maxLength: number): fc.Arbitrary<ChainStep[]> =>
     },
   );
 
-/** Random models; they shrink to few steps around one layer. */
+/** Random models. They shrink in this order: first to few steps, then to a small layer. */
 export const chainPlans: fc.Arbitrary<ChainPlan> = fc.record({
-  sizes: fc.array(oneOf([1, 2, 3, 4, 5, 8]), { minLength: 2, maxLength: 4 }),
-  before: steps(8),
-  layer: layerSteps,
   after: steps(8),
+  before: steps(8),
+  sizes: fc.array(oneOf([1, 2, 3, 4, 5, 8]), { minLength: 2, maxLength: 4 }),
+  layer: layerSteps,
   seed: seeds,
 });
 

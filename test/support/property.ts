@@ -12,7 +12,7 @@ const hashOf = (text: string): number => {
 };
 
 /** Runs after the first failure: a software adapter needs about 0.2 s for each. */
-const MAX_SHRINKS = 300;
+const MAX_SHRINKS = 500;
 
 /** Fails unless `check` accepts `cases` random values. */
 export async function expectForAll<T>(
