@@ -1,11 +1,13 @@
 // Three jobs: build the library (`vite build`), serve or build the demos (`--mode demo`), run the tests (vitest).
-import { chmodSync, readdirSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
+import type { ProvidedContext } from 'vitest';
 import { type ViteUserConfig, defineConfig } from 'vitest/config';
 import { minifyWgslFiles, minifyWgslTemplates } from './scripts/vite-plugin-wgsl.ts';
 import { chromiumOptions } from './test/setup/chromium.ts';
+import { SkipReporter } from './test/setup/skip-reporter.ts';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const LOOPBACK = '127.0.0.1'; // nothing here is for the network; WebGPU needs https or loopback anyway
@@ -75,19 +77,41 @@ const demo = (command: 'build' | 'serve'): ViteUserConfig => ({
   },
 });
 
-const tests: ViteUserConfig = {
+/** The test files in a folder with tests of which `npm test` runs a part only. */
+function longTests(folder: string): string[] {
+  const files = readdirSync(path(folder), { recursive: true, encoding: 'utf8' });
+  return files
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => join(folder, file))
+    .filter((file) => /\b(MORE|ONLY)_IN_FULL\b/.test(readFileSync(path(file), 'utf8')));
+}
+
+/** What test/support/settings.ts reads. A project does not inherit it: for `extends` the mode is always 'test'. */
+const settings = (mode: string): ProvidedContext => ({
+  seed: Number(process.env['SEED'] ?? 1),
+  casePath: process.env['CASE_PATH'] ?? '',
+  tier: mode === 'full' || mode === 'long' ? 'full' : 'fast',
+});
+
+/** `vitest run` is the fast tier, `--mode full` all tests, `--mode long` what the fast tier runs a part of. */
+const tests = (mode: string): ViteUserConfig => ({
   resolve: { alias },
   test: {
     maxWorkers: 2,
-    testTimeout: 30_000, // a CPU stands in for the GPU
-    hookTimeout: 60_000,
+    // For what hangs, not for what is slow: a CPU stands in for the GPU, and may be busy.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+    reporters: ['default', new SkipReporter()],
+    tags: [{ name: 'long', description: 'More cases, or a part only, of `npm run test:all`.' }],
+    ...(mode === 'long' && { tagsFilter: ['long'] }),
     projects: [
       {
         extends: true,
         test: {
           name: 'node',
-          setupFiles: 'test/setup/operators.ts',
-          include: ['test/**/*.test.ts'],
+          provide: settings(mode),
+          setupFiles: ['test/setup/operators.ts', 'test/setup/sleep-while-waiting.ts'],
+          include: mode === 'long' ? longTests('test') : ['test/**/*.test.ts'],
           exclude: ['test/browser/**', 'test/package/**'],
           globalSetup: 'test/setup/global.ts',
           pool: 'forks', // Dawn is native code: a crash must not take the runner with it
@@ -97,6 +121,7 @@ const tests: ViteUserConfig = {
         extends: true,
         test: {
           name: 'package', // reads dist/
+          provide: settings(mode),
           include: ['test/package/**/*.test.ts'],
         },
       },
@@ -104,8 +129,9 @@ const tests: ViteUserConfig = {
         extends: true,
         test: {
           name: 'browser',
+          provide: settings(mode),
           setupFiles: 'test/setup/operators.ts',
-          include: ['test/browser/**/*.test.ts'],
+          include: mode === 'long' ? longTests('test/browser') : ['test/browser/**/*.test.ts'],
           globalSetup: 'test/setup/global.ts',
           browser: {
             enabled: true,
@@ -119,9 +145,9 @@ const tests: ViteUserConfig = {
       },
     ],
   },
-};
+});
 
 export default defineConfig(({ command, mode }) => {
-  if (process.env['VITEST']) return tests;
+  if (process.env['VITEST']) return tests(mode);
   return mode === 'demo' ? demo(command) : library;
 });

@@ -44,7 +44,6 @@ const WALLS = {
   operators: { may: ['ops', 'simplify'] },
   kernels: { may: ['plan'] },
   environment: {},
-  rest: {},
   model: { may: ['*'] },
   session: { may: ['*'] },
   stream: { may: ['*'] },
@@ -54,13 +53,20 @@ const WALLS = {
   auto: { may: ['*'] },
   index: { may: ['*'] },
   node: { may: ['*'], packages: ['webgpu', 'node:*'] },
+  'node/sleep-while-waiting': {},
   // As users do: by the public name only.
   demo: { may: ['bench'], packages: ['*'] },
   bench: { may: ['test', 'scripts'], packages: ['*'] },
   test: { may: ['*'], packages: ['*'] },
 };
 
-const ANCHORS = new Set(['shaders/kernel', 'shaders/wgsl', 'plan/types']); // files with a row of their own
+// Files with a row of their own.
+const ANCHORS = new Set([
+  'shaders/kernel',
+  'shaders/wgsl',
+  'plan/types',
+  'node/sleep-while-waiting',
+]);
 
 /** `src/plan/memory.ts` → `plan`, `src/model.ts` → `model`, `shaders/kernel.ts` → `shaders/kernel`. */
 function moduleOf(path) {

@@ -10,7 +10,7 @@ export type ReadFile = (path: string, signal?: AbortSignal) => Promise<Uint8Arra
 interface Environment {
   gpu: GpuSource;
   readFile: ReadFile | undefined;
-  /** Told of each wait for a device, where the thread should rest meanwhile. */
+  /** Called with each wait for a device, where the thread should sleep meanwhile. */
   restWhile: ((work: Promise<unknown>) => void) | undefined;
 }
 

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type * as Dawn from 'webgpu';
 import { environment } from './environment.ts';
-import { restWhile } from './rest.ts';
+import { mainThread, Sleeper } from './node/sleep-while-waiting.ts';
 
 export * from './index.ts';
 
@@ -13,7 +13,25 @@ environment.readFile = async (path, signal) => {
   return readFile(file, signal ? { signal } : {});
 };
 
-environment.restWhile = restWhile;
+const sleeper = new Sleeper(mainThread);
+environment.restWhile = (work) => sleeper.sleepWhilePending(work);
+
+/**
+ * Whether the main thread may sleep while a device works for longer than 1 ms; true by default.
+ *
+ * Dawn for Node polls without a pause, which takes a core from an adapter that computes on the CPU. So the
+ * thread sleeps for 0.05 ms (0.1 ms on Linux) in each iteration of the event loop meanwhile. A server that
+ * must answer other requests during that time, and has a core to give, turns it off.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, setSleepWhileWaiting } from 'webgpu-rnn/node';
+ * setSleepWhileWaiting(false);
+ * ```
+ */
+export function setSleepWhileWaiting(enabled: boolean): void {
+  sleeper.enabled = enabled;
+}
 
 // Dawn crashes when the object that `create` returns is collected, so it stays for good.
 const shared = globalThis as { webgpuRnnDawn?: GPU };

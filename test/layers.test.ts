@@ -17,7 +17,8 @@ import {
 import { runReference } from '../src/reference.ts';
 import { tensor, type Tensor } from '../src/tensor.ts';
 import { expectClose } from './support/close.ts';
-import { randomOf, SEED } from './support/random.ts';
+import { randomOf } from './support/random.ts';
+import { SEED } from './support/settings.ts';
 
 const random = randomOf(SEED);
 const weights = (...dims: number[]): Tensor<'float32'> =>

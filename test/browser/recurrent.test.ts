@@ -1,23 +1,25 @@
 // What Node tests show over Dawn, shown in a browser: kernels, streams, files, and a lost device.
 import { describe, expect, test } from 'vitest';
 import { isWebGPUAvailable, loadModel, tensor } from '../../src/index.ts';
-import { recurrentCase, randomRecurrentConfig } from '../support/random-recurrent.ts';
+import { exampleOf } from '../support/property.ts';
+import { recurrentCases } from '../support/random-recurrent.ts';
 import { expectLikeReference } from '../support/recurrent-equals-reference.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { randomOf } from '../support/random.ts';
+import { casesOf, MORE_IN_FULL, SEED } from '../support/settings.ts';
 import { writeOnnx } from '../support/onnx-writer.ts';
 import { expectClose } from '../support/close.ts';
 
+const CASES = casesOf(5, 24);
+
 describe.each(['step', 'persistent'] as const)('%s kernel', (recurrentKernel) => {
-  test(
-    `24 random layers equal the reference (SEED=${SEED})`,
-    () => expectLikeReference(SEED + 1, 24, { device: 'webgpu', recurrentKernel }),
-    300_000,
+  test(`${CASES} random layers equal the reference (SEED=${SEED})`, MORE_IN_FULL, () =>
+    expectLikeReference(CASES, { device: 'webgpu', recurrentKernel }),
   );
 });
 
 test('this browser has WebGPU, and auto takes it', async () => {
   expect(await isWebGPUAvailable()).toBe(true);
-  const { graph, feeds } = recurrentCase(randomOf(3), randomRecurrentConfig(randomOf(3)));
+  const { graph, feeds } = exampleOf(recurrentCases());
   const model = await loadModel(graph);
   expect(model.backend).toBe('webgpu');
   await model.run(feeds);
@@ -69,7 +71,7 @@ test('a page instead of a model is refused as such', async () => {
 test('a destroyed device rejects what is pending', async () => {
   const adapter = await navigator.gpu.requestAdapter();
   const device = await adapter!.requestDevice();
-  const { graph, feeds } = recurrentCase(randomOf(3), randomRecurrentConfig(randomOf(3)));
+  const { graph, feeds } = exampleOf(recurrentCases());
   const model = await loadModel(graph, { device });
   await model.run(feeds);
   const pending = model.run(feeds);

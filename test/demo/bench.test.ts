@@ -1,180 +1,125 @@
 // The benchmark page in a browser, as built: right answers, the export, and use without eyes or mouse.
 import { readFile } from 'node:fs/promises';
-import { AxeBuilder } from '@axe-core/playwright';
-import type { Browser, BrowserContextOptions, Page } from 'playwright';
-import { chromium } from 'playwright';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright';
+import { describe, expect, test } from 'vitest';
 import type { Published, Report } from '../../demo/bench/report.ts';
-import { chromiumOptions } from '../setup/chromium.ts';
-import { openSite } from './site.ts';
-import type { Site } from './site.ts';
+import { ONLY_IN_FULL } from '../support/settings.ts';
+import { violations, visitDemo } from './pages.ts';
 
 // TensorFlow.js is left out: on a CPU its shaders take many seconds.
 const QUICK = 'cell=lstm&hidden=32&steps=8&batch=1&seconds=0.2';
 
-let site: Site;
-let browser: Browser;
-let bare: Browser; // without WebGPU
+describe('the benchmark page', ONLY_IN_FULL, () => {
+  const visit = visitDemo();
 
-beforeAll(async () => {
-  const bareArgs = chromiumOptions.args!.filter((arg) => !/webgpu|vulkan/i.test(arg));
-  [site, browser, bare] = await Promise.all([
-    openSite(),
-    chromium.launch(chromiumOptions),
-    chromium.launch({ ...chromiumOptions, args: bareArgs }),
-  ]);
-});
+  const open = (page: Page, query: string) => page.goto(`${visit.site.url}bench/?${query}`);
 
-afterAll(async () => {
-  await Promise.all([browser?.close(), bare?.close(), site?.close()]);
-});
+  async function finished(page: Page): Promise<Published> {
+    await page.waitForFunction(() => window['__bench']?.done);
+    return (await page.evaluate(() => window['__bench']))!;
+  }
 
-// Whatever the console says is a defect: a blocked script, a failed request, an exception.
-let complaints: string[] = [];
-let asked: string[] = [];
-let pages: Page[] = [];
+  describe('a run that starts by itself', () => {
+    test('every engine is right, and the export says what the page shows', async () => {
+      const page = await visit.open();
+      await open(page, `${QUICK}&opponents=ort-webgpu,ort-wasm&run=1`);
+      const { rows, adapter, report, failure } = await finished(page);
+      expect(failure).toBeUndefined();
+      expect(rows.map(({ engine }) => engine)).toEqual(['webgpu-rnn', 'ort-webgpu', 'ort-wasm']);
+      for (const { status, reason, arbiter, error, times, flops, ...row } of rows) {
+        expect([status, reason, arbiter]).toEqual(['right', undefined, 'float64']);
+        expect(error).toBeLessThanOrEqual(1e-4);
+        expect(times!.p10).toBeLessThanOrEqual(times!.median);
+        expect(times!.median).toBeLessThanOrEqual(times!.p95);
+        expect(times!.rounds).toBeGreaterThanOrEqual(5);
+        expect(times!.median * times!.repeats).toBeGreaterThan(5 * adapter.clock);
+        expect(flops).toBe(2 * 8 * 4 * 32 * 64);
+        expect(row.gflops).toBeCloseTo(flops / times!.median / 1e6, 9);
+        expect(row.stepsPerSecond).toBeCloseTo(8000 / times!.median, 6);
+      }
+      if (adapter.software) {
+        expect(await page.locator('#notice[data-tone=warning]').innerText()).toMatch(
+          /not comparable with GPUs/,
+        );
+      }
 
-afterEach(async () => {
-  const [made, heard] = [pages, complaints];
-  [pages, complaints, asked] = [[], [], []];
-  await Promise.all(made.map((page) => page.context().close()));
-  expect(heard).toEqual([]);
-});
+      const download = page.waitForEvent('download');
+      await page.locator('#save').click();
+      const text = await readFile(await (await download).path(), 'utf8');
+      const saved = JSON.parse(text) as Report;
+      expect(saved).toMatchObject({
+        schema: 1,
+        kind: 'webgpu-rnn-bench',
+        complete: true,
+        disturbed: 'no',
+        settings: { cell: 'lstm', hidden: [32], steps: 8, opponents: ['ort-webgpu', 'ort-wasm'] },
+        adapter: { name: adapter.name, limits: adapter.limits, cores: adapter.cores },
+      });
+      expect(saved.rows.length).toBe(report!.rows.length);
+      expect(saved.rows[0]!.times!.median / rows[0]!.times!.median).toBeCloseTo(1, 4);
 
-async function openPage(options: BrowserContextOptions = {}, from = browser): Promise<Page> {
-  const context = await from.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  const page = await context.newPage();
-  page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
-  });
-  page.on('pageerror', ({ message }) => complaints.push(message));
-  context.on('request', (request) => {
-    const { hostname, protocol, pathname } = new URL(request.url());
-    asked.push(pathname);
-    if (hostname !== '127.0.0.1' && !/^(blob|data):/.test(protocol)) {
-      complaints.push(`asked ${hostname}`);
-    }
-  });
-  pages.push(page);
-  return page;
-}
-
-const open = (page: Page, query: string) => page.goto(`${site.url}bench/?${query}`);
-
-async function finished(page: Page): Promise<Published> {
-  await page.waitForFunction(() => window['__bench']?.done, undefined, { timeout: 60_000 });
-  return (await page.evaluate(() => window['__bench']))!;
-}
-
-/** Violations of WCAG 2.2 AA, as text. */
-async function violations(page: Page): Promise<string[]> {
-  const { violations: found } = await new AxeBuilder({ page })
-    .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
-    .analyze();
-  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-}
-
-describe('a run that starts by itself', () => {
-  test('every engine is right, and the export says what the page shows', async () => {
-    const page = await openPage();
-    await open(page, `${QUICK}&opponents=ort-webgpu,ort-wasm&run=1`);
-    const { rows, adapter, report, failure } = await finished(page);
-    expect(failure).toBeUndefined();
-    expect(rows.map(({ engine }) => engine)).toEqual(['webgpu-rnn', 'ort-webgpu', 'ort-wasm']);
-    for (const { status, reason, arbiter, error, times, flops, ...row } of rows) {
-      expect([status, reason, arbiter]).toEqual(['right', undefined, 'float64']);
-      expect(error).toBeLessThanOrEqual(1e-4);
-      expect(times!.p10).toBeLessThanOrEqual(times!.median);
-      expect(times!.median).toBeLessThanOrEqual(times!.p95);
-      expect(times!.rounds).toBeGreaterThanOrEqual(5);
-      expect(times!.median * times!.repeats).toBeGreaterThan(5 * adapter.clock);
-      expect(flops).toBe(2 * 8 * 4 * 32 * 64);
-      expect(row.gflops).toBeCloseTo(flops / times!.median / 1e6, 9);
-      expect(row.stepsPerSecond).toBeCloseTo(8000 / times!.median, 6);
-    }
-    if (adapter.software) {
-      expect(await page.locator('#notice[data-tone=warning]').innerText()).toMatch(
-        /not comparable with GPUs/,
-      );
-    }
-
-    const download = page.waitForEvent('download');
-    await page.locator('#save').click();
-    const text = await readFile(await (await download).path(), 'utf8');
-    const saved = JSON.parse(text) as Report;
-    expect(saved).toMatchObject({
-      schema: 1,
-      kind: 'webgpu-rnn-bench',
-      complete: true,
-      disturbed: 'no',
-      settings: { cell: 'lstm', hidden: [32], steps: 8, opponents: ['ort-webgpu', 'ort-wasm'] },
-      adapter: { name: adapter.name, limits: adapter.limits, cores: adapter.cores },
+      expect(await page.locator('#rows tr').count()).toBe(3);
+      expect(await page.locator('#plot .engine').count()).toBe(3);
+      expect(await page.locator('#announcer').innerText()).toMatch(/^Done\. 3 of 3 measured\.$/);
+      expect(await violations(page)).toEqual([]);
     });
-    expect(saved.rows.length).toBe(report!.rows.length);
-    expect(saved.rows[0]!.times!.median / rows[0]!.times!.median).toBeCloseTo(1, 4);
 
-    expect(await page.locator('#rows tr').count()).toBe(3);
-    expect(await page.locator('#plot .engine').count()).toBe(3);
-    expect(await page.locator('#announcer').innerText()).toMatch(/^Done\. 3 of 3 measured\.$/);
-    expect(await violations(page)).toEqual([]);
+    test('by itself the page fetches no other engine', async () => {
+      const page = await visit.open({ viewport: { width: 320, height: 640 }, colorScheme: 'dark' });
+      await open(page, `${QUICK}&opponents=&run=1`);
+      const { rows } = await finished(page);
+      expect(rows.map(({ engine, status }) => [engine, status])).toEqual([['webgpu-rnn', 'right']]);
+      expect(visit.requested.filter((path) => /\/(ort|tfjs)-|\.wasm/.test(path))).toEqual([]);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+      expect(wide).toBe(320);
+      expect(await violations(page)).toEqual([]);
+    });
+
+    test('without a GPU the page says so, and measures what computes on the CPU', async () => {
+      const page = await visit.open({}, visit.bare);
+      await open(page, `${QUICK}&opponents=ort-wasm&run=1`);
+      const { rows, adapter } = await finished(page);
+      visit.complaints = visit.complaints.filter((words) => words !== 'No available adapters.'); // Chromium's own
+      expect(adapter.absent).toBeDefined();
+      expect(rows.map(({ status }) => status)).toEqual(['failed', 'right']);
+      expect(await page.locator('#notice[data-tone=error]').innerText()).toMatch(/adapter|WebGPU/);
+      expect(await violations(page)).toEqual([]);
+    });
   });
 
-  test('by itself the page fetches no other engine', async () => {
-    const page = await openPage({ viewport: { width: 320, height: 640 }, colorScheme: 'dark' });
-    await open(page, `${QUICK}&opponents=&run=1`);
-    const { rows } = await finished(page);
-    expect(rows.map(({ engine, status }) => [engine, status])).toEqual([['webgpu-rnn', 'right']]);
-    expect(asked.filter((path) => /\/(ort|tfjs)-|\.wasm/.test(path))).toEqual([]);
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-    expect(wide).toBe(320);
-    expect(await violations(page)).toEqual([]);
-  });
-
-  test('without a GPU the page says so, and measures what computes on the CPU', async () => {
-    const page = await openPage({}, bare);
-    await open(page, `${QUICK}&opponents=ort-wasm&run=1`);
-    const { rows, adapter } = await finished(page);
-    complaints = complaints.filter((words) => words !== 'No available adapters.'); // Chromium's own
-    expect(adapter.absent).toBeDefined();
-    expect(rows.map(({ status }) => status)).toEqual(['failed', 'right']);
-    expect(await page.locator('#notice[data-tone=error]').innerText()).toMatch(/adapter|WebGPU/);
-    expect(await violations(page)).toEqual([]);
-  });
-});
-
-test('a wrong answer shows no time, nor does an engine that lacks the layer', async () => {
-  const page = await openPage();
-  await page.context().route('**/worker-*.js', async (route) => {
-    const response = await route.fetch();
-    const falsify = `const range = GPUBuffer.prototype.getMappedRange;
+  test('a wrong answer shows no time, nor does an engine that lacks the layer', async () => {
+    const page = await visit.open();
+    await page.context().route('**/worker-*.js', async (route) => {
+      const response = await route.fetch();
+      const falsify = `const range = GPUBuffer.prototype.getMappedRange;
       GPUBuffer.prototype.getMappedRange = function (...given) {
         const bytes = range.apply(this, given);
         if (this.usage & GPUBufferUsage.MAP_READ) new Float32Array(bytes, 0, 1)[0] += 1;
         return bytes;
       };`;
-    await route.fulfill({ response, body: `${falsify}${await response.text()}` });
+      await route.fulfill({ response, body: `${falsify}${await response.text()}` });
+    });
+    await open(page, `${QUICK.replace('lstm', 'gru')}&opponents=ort-wasm,tfjs&run=1`);
+    const { rows } = await finished(page);
+    expect(rows.map(({ engine, status }) => [engine, status])).toEqual([
+      ['webgpu-rnn', 'wrong'],
+      ['ort-wasm', 'right'],
+      ['tfjs', 'cannot'],
+    ]);
+    expect(rows.map(({ times }) => times !== undefined)).toEqual([false, true, false]);
+    expect(await page.locator('#rows .reason').allInnerTexts()).toEqual([
+      'wrong by 1.0e+0',
+      'cannot: reset after the product',
+    ]);
+    expect(await page.locator('#plot .engine').count()).toBe(1);
   });
-  await open(page, `${QUICK.replace('lstm', 'gru')}&opponents=ort-wasm,tfjs&run=1`);
-  const { rows } = await finished(page);
-  expect(rows.map(({ engine, status }) => [engine, status])).toEqual([
-    ['webgpu-rnn', 'wrong'],
-    ['ort-wasm', 'right'],
-    ['tfjs', 'cannot'],
-  ]);
-  expect(rows.map(({ times }) => times !== undefined)).toEqual([false, true, false]);
-  expect(await page.locator('#rows .reason').allInnerTexts()).toEqual([
-    'wrong by 1.0e+0',
-    'cannot: reset after the product',
-  ]);
-  expect(await page.locator('#plot .engine').count()).toBe(1);
-});
 
-test('an opponent that throws while it is timed is told of, and the run goes on', async () => {
-  const page = await openPage();
-  await page.context().route('**/worker-*.js', async (route) => {
-    const response = await route.fetch();
-    // The second device is ONNX Runtime's. It runs once for its answer, and then reads nothing back.
-    const fail = `const devices = [];
+  test('an opponent that throws while it is timed is told of, and the run goes on', async () => {
+    const page = await visit.open();
+    await page.context().route('**/worker-*.js', async (route) => {
+      const response = await route.fetch();
+      // The second device is ONNX Runtime's. It runs once for its answer, and then reads nothing back.
+      const fail = `const devices = [];
       let reads = 0;
       const { createBuffer } = GPUDevice.prototype;
       GPUDevice.prototype.createBuffer = function (...given) {
@@ -187,48 +132,49 @@ test('an opponent that throws while it is timed is told of, and the run goes on'
         }
         return buffer;
       };`;
-    await route.fulfill({ response, body: `${fail}${await response.text()}` });
-  });
-  await open(page, `${QUICK.replace('32', '32,64')}&opponents=ort-webgpu,ort-wasm&run=1`);
-  const { rows, failure, report } = await finished(page);
-  expect(failure).toBeUndefined();
-  expect(report!.complete).toBe(true);
-  expect(rows.map(({ hidden, engine, status }) => [hidden, engine, status])).toEqual([
-    [32, 'webgpu-rnn', 'right'],
-    [32, 'ort-webgpu', 'failed'],
-    [32, 'ort-wasm', 'right'],
-    [64, 'webgpu-rnn', 'right'],
-    [64, 'ort-webgpu', 'right'], // on a device of its own
-    [64, 'ort-wasm', 'right'],
-  ]);
-  const failed = rows.filter(({ times }) => !times);
-  expect(failed.map(({ reason }) => reason)).toEqual([expect.stringContaining('planted')]);
-});
-
-describe('by hand', () => {
-  test('the keyboard starts and stops a run, and the URL keeps the settings', async () => {
-    const page = await openPage();
-    await open(page, 'hidden=32&steps=4&batch=2&opponents=&seconds=30');
-    await page.getByLabel('Layers').fill('2');
-    await page.getByLabel('Layers').press('Enter');
-    await page.locator('#stop:enabled').waitFor();
-    await page.locator('#doing', { hasText: 'engines run in turn' }).waitFor();
-    await page.locator('#stop').focus();
-    await page.keyboard.press('Enter');
-    const { report, rows } = await finished(page);
-    expect([report, rows]).toEqual([undefined, []]);
-    expect(await page.locator('#doing').innerText()).toMatch(/^Stopped\./);
-    const query = new URL(page.url()).searchParams;
-    expect(Object.fromEntries(query)).toEqual({
-      cell: 'lstm',
-      hidden: '32',
-      batch: '2',
-      steps: '4',
-      layers: '2',
-      bidirectional: '0',
-      opponents: '',
-      seconds: '30',
+      await route.fulfill({ response, body: `${fail}${await response.text()}` });
     });
-    expect(await page.evaluate(() => document.activeElement!.id)).toBe('start');
+    await open(page, `${QUICK.replace('32', '32,64')}&opponents=ort-webgpu,ort-wasm&run=1`);
+    const { rows, failure, report } = await finished(page);
+    expect(failure).toBeUndefined();
+    expect(report!.complete).toBe(true);
+    expect(rows.map(({ hidden, engine, status }) => [hidden, engine, status])).toEqual([
+      [32, 'webgpu-rnn', 'right'],
+      [32, 'ort-webgpu', 'failed'],
+      [32, 'ort-wasm', 'right'],
+      [64, 'webgpu-rnn', 'right'],
+      [64, 'ort-webgpu', 'right'], // on a device of its own
+      [64, 'ort-wasm', 'right'],
+    ]);
+    const failed = rows.filter(({ times }) => !times);
+    expect(failed.map(({ reason }) => reason)).toEqual([expect.stringContaining('planted')]);
+  });
+
+  describe('by hand', () => {
+    test('the keyboard starts and stops a run, and the URL keeps the settings', async () => {
+      const page = await visit.open();
+      await open(page, 'hidden=32&steps=4&batch=2&opponents=&seconds=30');
+      await page.getByLabel('Layers').fill('2');
+      await page.getByLabel('Layers').press('Enter');
+      await page.locator('#stop:enabled').waitFor();
+      await page.locator('#doing', { hasText: 'engines run in turn' }).waitFor();
+      await page.locator('#stop').focus();
+      await page.keyboard.press('Enter');
+      const { report, rows } = await finished(page);
+      expect([report, rows]).toEqual([undefined, []]);
+      expect(await page.locator('#doing').innerText()).toMatch(/^Stopped\./);
+      const query = new URL(page.url()).searchParams;
+      expect(Object.fromEntries(query)).toEqual({
+        cell: 'lstm',
+        hidden: '32',
+        batch: '2',
+        steps: '4',
+        layers: '2',
+        bidirectional: '0',
+        opponents: '',
+        seconds: '30',
+      });
+      expect(await page.evaluate(() => document.activeElement!.id)).toBe('start');
+    });
   });
 });

@@ -79,8 +79,8 @@ const argument = (op: string): [string, Step] => [
 ];
 
 const oneHot: Step = (chain, x) => {
-  const size = x.dims.at(-1) ?? 0;
-  if (size === 0) return undefined;
+  if (x.dims.length < 2) return undefined; // ONNX Runtime has no OneHot of a scalar
+  const size = x.dims.at(-1)!;
   const at = one(chain, 'ArgMax', [x], { axis: -1, keepdims: 0 });
   const depth = chain.constant(index(size));
   const hot = one(chain, 'OneHot', [at, depth, chain.constant(tensor([0, 1]))]);

@@ -41,7 +41,8 @@ const apart = (a: Float64Array, b: Float64Array): number =>
 /** Nodes, and the values that they make. */
 export class Chain {
   readonly model: ModelBuilder;
-  readonly random: Random;
+  /** Each step has its own. */
+  random: Random;
   /** Every value that a node has made, in order. */
   readonly values: Value[] = [];
 

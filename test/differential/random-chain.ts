@@ -1,11 +1,15 @@
 // Random models as they are in the world: recurrent layers with operators before and after them.
+import fc from 'fast-check';
 import { tensor } from '../../src/tensor.ts';
 import { floats, list } from '../support/operator-case.ts';
-import type { Random } from '../support/random.ts';
-import { randomRecurrentConfig } from '../support/random-recurrent.ts';
-import { Chain, one, type Step, type Value } from './chain.ts';
+import { chance, oneOf, seeds } from '../support/property.ts';
+import { randomOf } from '../support/random.ts';
+import { configOf, recurrentChoices, type RecurrentChoices } from '../support/recurrent-config.ts';
+import { Chain, one, type Value } from './chain.ts';
 import { STEPS } from './chain-steps.ts';
-import { onnxLayer } from './recurrent-layer.ts';
+import { ONNX_RUNTIME, onnxLayer } from './recurrent-layer.ts';
+
+const MAX_ROWS = 12;
 
 /** The value as [steps, rows, features]. */
 function sequence(chain: Chain, x: Value): Value | undefined {
@@ -40,16 +44,13 @@ function zeroState(chain: Chain, x: Value, dims: readonly number[]): Value {
 }
 
 /** A layer, and what models make of its outputs. */
-const recurrent: Step = (chain, given) => {
+const recurrent = (chain: Chain, given: Value, choices: RecurrentChoices): Value | undefined => {
   const { random } = chain;
   const x = sequence(chain, given);
   if (x === undefined) return undefined;
   const [T, B, I] = x.dims as [number, number, number];
-  if (T > 16 || B > 12 || I > 80) return undefined;
-  const layer = onnxLayer(
-    random,
-    randomRecurrentConfig(random, { onnx: true, T, B, I, maxHidden: 17 }),
-  );
+  if (T > 16 || B > MAX_ROWS || I > 80) return undefined;
+  const layer = onnxLayer(random, configOf({ ...choices, T, B }, { ...ONNX_RUNTIME, I }));
   const inputs = layer.inputs.map((value, slot) => {
     if (slot === 0) return x;
     if (value === undefined) return undefined;
@@ -82,41 +83,75 @@ const recurrent: Step = (chain, given) => {
 };
 
 const NAMES = Object.keys(STEPS);
-const TRIES = 12;
 
-/** A model of 3 to 10 operators or a few more, one or two of them recurrent layers. */
-export function randomChain(random: Random, index: number): Chain {
-  const chain = new Chain(random);
-  const rank = random.pick([2, 3, 3, 3, 4]);
-  const sizes = Array.from({ length: rank }, () => random.pick([1, 2, 3, 4, 5, 8]));
-  let x = chain.feed(floats(random, sizes));
-  const wanted = random.int(3, 10);
-  const layers = random.pick([1, 1, 2]);
-  // Layers come anywhere, and every step has its turn.
-  const places = Array.from({ length: layers }, () => random.int(0, wanted - 2));
-  let turn = 0;
-  let added = 0;
-  while (chain.model.nodes.length < wanted || added < layers) {
-    const due = added < layers && chain.model.nodes.length >= places[added]!;
-    let next: Value | undefined;
-    for (let i = 0; i < TRIES && next === undefined; i++) {
-      const step = due
-        ? recurrent
-        : i === 0
-          ? STEPS[NAMES[(index + 37 * turn++) % NAMES.length]!]!
-          : STEPS[random.pick(NAMES)]!;
-      next = chain.attempt((c) => step(c, x));
-    }
-    if (next !== undefined) {
-      if (due) added++;
-      x = next;
-    } else {
-      // Nothing suits: begin again, as the draw of numbers allows.
-      return randomChain(random, index);
-    }
-  }
-  // Some of what is on the way is asked for too.
-  const others = chain.values.filter(({ name }) => name !== x.name && random.chance(0.15));
-  for (const { name, type } of [...others, x]) chain.model.outputs.push({ name, type });
+/** One operator, or a few that belong together. It has its own seed, so that others can be left out without changing it. */
+interface OperatorStep {
+  readonly op: string;
+  readonly seed: number;
+  /** Whether the caller wants its value too. */
+  readonly isOutput: boolean;
+}
+
+/** A recurrent layer. */
+interface LayerStep {
+  readonly choices: RecurrentChoices;
+  readonly seed: number;
+  readonly isOutput: boolean;
+}
+
+type ChainStep = OperatorStep | LayerStep;
+
+/** A model to be: steps that do not suit the numbers at hand are left out. */
+export interface ChainPlan {
+  readonly sizes: readonly number[];
+  readonly before: readonly ChainStep[];
+  readonly layer: LayerStep;
+  readonly after: readonly ChainStep[];
+  readonly seed: number;
+}
+
+const common = { seed: seeds, isOutput: chance(0.15) };
+const operatorSteps = fc.record({ op: oneOf(NAMES), ...common });
+const layerSteps = fc.record({
+  choices: recurrentChoices({ B: [MAX_ROWS], maxHidden: 17 }),
+  ...common,
+});
+const steps = (maxLength: number): fc.Arbitrary<ChainStep[]> =>
+  fc.array(
+    fc.oneof({ weight: 12, arbitrary: operatorSteps }, { weight: 1, arbitrary: layerSteps }),
+    {
+      maxLength,
+      size: 'max',
+    },
+  );
+
+/** Random models. They shrink in this order: first to few steps, then to a small layer. */
+export const chainPlans: fc.Arbitrary<ChainPlan> = fc.record({
+  after: steps(8),
+  before: steps(8),
+  sizes: fc.array(oneOf([1, 2, 3, 4, 5, 8]), { minLength: 2, maxLength: 4 }),
+  layer: layerSteps,
+  seed: seeds,
+});
+
+/** The model of a plan; undefined where its numbers do not suit a recurrent layer. */
+export function chainOf(plan: ChainPlan): Chain | undefined {
+  const chain = new Chain(randomOf(plan.seed));
+  let x = chain.feed(floats(chain.random, plan.sizes));
+  const wanted: Value[] = [];
+  const add = (step: ChainStep): boolean => {
+    chain.random = randomOf(step.seed);
+    const next = chain.attempt((c) =>
+      'op' in step ? STEPS[step.op]!(c, x) : recurrent(c, x, step.choices),
+    );
+    if (next === undefined) return false;
+    if (step.isOutput) wanted.push(next);
+    x = next;
+    return true;
+  };
+  for (const step of plan.before) add(step);
+  if (!add(plan.layer)) return undefined;
+  for (const step of plan.after) add(step);
+  for (const { name, type } of new Set([...wanted, x])) chain.model.outputs.push({ name, type });
   return chain;
 }

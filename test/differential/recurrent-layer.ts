@@ -1,16 +1,19 @@
 // A random LSTM, GRU or RNN node in the form of ONNX Runtime.
-import {
-  ACTIVATIONS,
-  CELLS,
-  type Activation,
-  type ActivationName,
-  type Cell,
-} from '../../src/cells/index.ts';
+import { CELLS, type Cell } from '../../src/cells/index.ts';
 import type { Node } from '../../src/graph.ts';
 import type { Tensor } from '../../src/tensor.ts';
+import { onnxNodeOf } from '../support/onnx-recurrent.ts';
 import type { Random } from '../support/random.ts';
-import { recurrentCase, type RecurrentConfig } from '../support/random-recurrent.ts';
+import { recurrentCase } from '../support/random-recurrent.ts';
+import type { RecurrentConfig, RecurrentRestrictions } from '../support/recurrent-config.ts';
 import type { Attributes } from './model-builder.ts';
+
+/** What ONNX Runtime has of recurrent layers. */
+export const ONNX_RUNTIME = {
+  onnx: true,
+  maskedOutput: 'zero',
+  minLength: 1,
+} as const satisfies RecurrentRestrictions;
 
 /** A layer with its inputs by slot, the sequence first. */
 export interface OnnxLayer {
@@ -22,44 +25,25 @@ export interface OnnxLayer {
   readonly node: Node;
 }
 
-/** Random weights, states and lengths for a layer that ONNX can say. */
-export function onnxLayer(random: Random, drawn: RecurrentConfig): OnnxLayer {
-  const config: RecurrentConfig = {
-    ...drawn,
-    layout: 0, // the only one of ONNX Runtime
-    maskedOutput: 'zero',
-    // For a row of no steps ONNX Runtime gives zero instead of the initial state.
-    lengths: drawn.lengths?.map((length) => Math.max(length, 1)),
-  };
-  const { graph, feeds } = recurrentCase(random, config);
-  const node = graph.nodes[0]!;
+/** Random weights, states and lengths for a layer; attributes that have their default are left out at random. */
+export function onnxLayer(random: Random, config: RecurrentConfig): OnnxLayer {
+  const made = recurrentCase(random, config);
+  const node = made.graph.nodes[0]!;
   const cell: Cell = CELLS[config.cell];
-  // Alphas and betas are listed for those activations only that take one.
-  const parameters = (which: 'alpha' | 'beta'): { readonly floats: number[] } | undefined => {
-    const values = config.activations.flatMap((name, k) => {
-      const activation: Activation = ACTIVATIONS[name as ActivationName];
-      return activation[which] === undefined ? [] : [config[`${which}s`][k]!];
-    });
-    return values.length > 0 ? { floats: values } : undefined;
-  };
+  const { op, attributes } = onnxNodeOf(made);
   const usual = config.activations.every(
     (name, k) => name === cell.activations[k % cell.activations.length],
   );
+  const omitted = (isDefault: boolean): boolean => isDefault && random.chance(0.5);
   return {
-    op: config.cell.toUpperCase(),
+    op,
     inputs: node.inputs
       .slice(0, cell.states.length > 1 ? 8 : 6)
-      .map((name) => feeds[name] ?? graph.constants.get(name)),
+      .map((name) => made.feeds[name] ?? made.graph.constants.get(name)),
     attributes: {
-      hidden_size: config.hidden,
-      direction:
-        config.direction === 'forward' && random.chance(0.5) ? undefined : config.direction,
-      activations: usual && random.chance(0.5) ? undefined : config.activations,
-      activation_alpha: parameters('alpha'),
-      activation_beta: parameters('beta'),
-      clip: config.clip === 0 ? undefined : config.clip,
-      input_forget: config.coupled ? 1 : undefined,
-      linear_before_reset: config.resetAfter ? 1 : undefined,
+      ...attributes,
+      ...(omitted(config.direction === 'forward') && { direction: undefined }),
+      ...(omitted(usual) && { activations: undefined }),
     },
     outputs: [0, 1, 2].slice(0, 1 + cell.states.length).map((slot) => node.outputs[slot] !== ''),
     node,

@@ -23,9 +23,10 @@ import {
   type OperatorCase,
 } from '../support/operator-case.ts';
 import type { Random } from '../support/random.ts';
-import { randomRecurrentConfig } from '../support/random-recurrent.ts';
+import { exampleOf } from '../support/property.ts';
+import { recurrentConfigs } from '../support/recurrent-config.ts';
 import type { Attributes } from './model-builder.ts';
-import { onnxLayer } from './recurrent-layer.ts';
+import { ONNX_RUNTIME, onnxLayer } from './recurrent-layer.ts';
 import { slidingCases } from './sliding-cases.ts';
 
 /** One node with its inputs; an output without a type is left out. */
@@ -287,8 +288,8 @@ const GENERATORS: Readonly<Record<string, MakeCase>> = {
 
 /** Cases of layers: every option that ONNX has. */
 function recurrentCase(random: Random, cell: CellName): SingleCase {
-  const drawn = randomRecurrentConfig(random, { onnx: true, cell, maxHidden: 33 });
-  const layer = onnxLayer(random, drawn);
+  const configs = recurrentConfigs({ ...ONNX_RUNTIME, cell, maxHidden: 33 });
+  const layer = onnxLayer(random, exampleOf(configs, random.int(0, 2 ** 31 - 1)));
   return {
     ...layer,
     outputs: layer.outputs.map((wanted) => (wanted ? 'float32' : undefined)),

@@ -2,7 +2,7 @@
 import { tensor } from '../../src/tensor.ts';
 import { list } from '../support/operator-case.ts';
 import { one, type Chain, type Step, type Value } from './chain.ts';
-import { randomWindow } from './sliding-cases.ts';
+import { randomWindow } from '../support/random-window.ts';
 
 /** The value as [batch, channels, sizes…], by Unsqueeze where it has fewer axes. */
 function image(chain: Chain, x: Value): Value | undefined {

@@ -8,7 +8,13 @@ import { Budget, DEFAULT_IMPORT_LIMITS } from '../../src/import/limits.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { expectClose } from '../support/close.ts';
 import { readSafetensors } from '../support/safetensors.ts';
-import { hasSharedData, sharedBytes, sharedJson, sharedPath } from '../support/shared-data.ts';
+import {
+  hasSharedData,
+  needsSharedData,
+  sharedBytes,
+  sharedJson,
+  sharedPath,
+} from '../support/shared-data.ts';
 
 const device = await (await getAdapter()).requestDevice();
 afterAll(() => device.destroy());
@@ -42,7 +48,7 @@ async function withModel(
   }
 }
 
-describe.runIf(hasSharedData).each(BACKENDS)('on %s', (_, options) => {
+describe.each(BACKENDS)('on %s', needsSharedData, (_, options) => {
   const nodeTests = list('onnx-node').filter((name) => name.startsWith('test_'));
   test.each(nodeTests)('ONNX node test %s', async (name) => {
     const folder = `onnx-node/${name}/`;

@@ -3,7 +3,8 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { loadModel, tensor, type Tensor } from '../../src/index.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { expectClose } from '../support/close.ts';
-import { hasSharedData, sharedBytes, sharedFloats, sharedJson } from '../support/shared-data.ts';
+import { ONLY_IN_FULL } from '../support/settings.ts';
+import { needsSharedData, sharedBytes, sharedFloats, sharedJson } from '../support/shared-data.ts';
 
 const device = await (await getAdapter()).requestDevice();
 afterAll(() => device.destroy());
@@ -14,7 +15,7 @@ const frame = (data: Float32Array, index: number, dims: readonly number[]): Tens
   return tensor(data.slice(index * size, (index + 1) * size), dims);
 };
 
-describe.runIf(hasSharedData)('real models', () => {
+describe('real models', { ...needsSharedData, ...ONLY_IN_FULL }, () => {
   // 300 frames of a network with a recurrence: the two files hold the same weights in other shapes.
   test.each(['silero_vad.onnx', 'silero_vad_16k_op15.onnx'])(
     '%s: 300 frames as a stream',
@@ -40,7 +41,6 @@ describe.runIf(hasSharedData)('real models', () => {
       });
       model.dispose();
     },
-    120_000,
   );
 
   test('DTLN: both stages as streams, 200 blocks', async () => {
@@ -73,7 +73,7 @@ describe.runIf(hasSharedData)('real models', () => {
     expectClose(floats(s2['input_5']), states.subarray(512), { atol: 1e-4, label: 'state 2' });
     one.dispose();
     two.dispose();
-  }, 120_000);
+  });
 
   test('RNNoise: 600 frames against float64 gains', async () => {
     const folder = 'models/rnnoise/';
@@ -106,7 +106,7 @@ describe.runIf(hasSharedData)('real models', () => {
     expectClose(gains, exact.gains, { atol: 1e-4, label: 'streamed gains' });
     expectClose(vad, exact.vad, { atol: 1e-4, label: 'streamed vad' });
     model.dispose();
-  }, 120_000);
+  });
 
   test('charRNN: 161 rows of logits, and the greedy text to the letter', async () => {
     const folder = 'models/charrnn-shakespeare/';
@@ -165,5 +165,5 @@ describe.runIf(hasSharedData)('real models', () => {
     expect(text.slice(0, meta.text.length)).toBe(meta.text);
     expect(meta.text.length).toBeGreaterThan(150);
     model.dispose();
-  }, 120_000);
+  });
 });

@@ -1,23 +1,16 @@
 // Attention in Keras files, against its formulas in float64.
 import { describe, it } from 'vitest';
 import { expectClose } from '../support/close.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { randomOf } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 import { multiply, type Rows } from './keras-formulas.ts';
-import { randomSequences } from './keras-models.ts';
-import type { BothWeights, Format, LayerJson, ModelJson } from './keras-models.ts';
+import { FORMATS, numbersOf, randomSequences } from './keras-models.ts';
+import type { BothWeights, LayerJson, ModelJson } from './keras-models.ts';
 import { runModel } from './keras-run.ts';
 import type { Numbers } from './keras-writer.ts';
 
-const FORMATS: readonly Format[] = ['.keras', '.h5'];
-
 const random = randomOf(SEED);
-const numbers = (...dims: number[]): Numbers => ({
-  dims,
-  data: random.floats(
-    dims.reduce((a, b) => a * b, 1),
-    0.8,
-  ),
-});
+const numbers = numbersOf(random);
 
 const softmax = (row: readonly number[]): number[] => {
   const powers = row.map((x) => Math.exp(x - Math.max(...row)));

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { RnnError } from '../../src/errors.ts';
 import { importKeras } from '../../src/import/keras/index.ts';
 import { loadModel } from '../../src/node.ts';
-import { SEED } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 import { archive, BROKEN, good, legacy, NAMED } from './keras-broken-files.ts';
 import { writeH5 } from './keras-writer.ts';
 

@@ -5,7 +5,7 @@ import type { Graph } from '../../src/graph.ts';
 import { importKeras } from '../../src/import/keras/index.ts';
 import { loadModel, tensor, type Model, type Tensor } from '../../src/node.ts';
 import { expectClose } from '../support/close.ts';
-import { hasSharedData, sharedJson } from '../support/shared-data.ts';
+import { hasSharedData, needsSharedData, sharedJson } from '../support/shared-data.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { legacyTree, writeH5, type NamedWeights } from './keras-writer.ts';
 
@@ -103,7 +103,7 @@ async function compute(
 
 const cases = hasSharedData ? sharedJson<readonly Case[]>('keras2/cases.json') : [];
 
-describe.runIf(hasSharedData)('layers of Keras 2', () => {
+describe('layers of Keras 2', needsSharedData, () => {
   it('come in all 35 cases', () => {
     expect(cases.map(({ name }) => name)).toHaveLength(35);
   });

@@ -5,23 +5,17 @@ import { importKeras } from '../../src/import/keras/index.ts';
 import { runReference } from '../../src/reference.ts';
 import { tensor } from '../../src/tensor.ts';
 import { expectClose } from '../support/close.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { randomOf } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 import { layer as rnn, multiply, type Rows } from './keras-formulas.ts';
-import { functional, namesOf, randomCell, randomSequences, writeModel } from './keras-models.ts';
-import type { BothWeights, Format, ModelJson } from './keras-models.ts';
+import { FORMATS, functional, namesOf, numbersOf } from './keras-models.ts';
+import { randomCell, randomSequences, writeModel } from './keras-models.ts';
+import type { BothWeights, ModelJson } from './keras-models.ts';
 import { runModel } from './keras-run.ts';
 import { writeH5, writeKeras, writeZip, type Numbers } from './keras-writer.ts';
 
-const FORMATS: readonly Format[] = ['.keras', '.h5'];
-
 const random = randomOf(SEED);
-const numbers = (...dims: number[]): Numbers => ({
-  dims,
-  data: random.floats(
-    dims.reduce((a, b) => a * b, 1),
-    0.8,
-  ),
-});
+const numbers = numbersOf(random);
 
 const matrix = ({ dims, data }: Numbers): Rows =>
   Array.from({ length: dims[0]! }, (_, i) =>

@@ -1,5 +1,6 @@
 // Random recurrent models of Keras: the same layer as a .keras file, as an .h5 file, and as cells
 // for the formulas.
+import { sizeOf } from '../../src/tensor.ts';
 import type { Random } from '../support/random.ts';
 import { FUNCTIONS, GATES, type Cell, type Kind } from './keras-formulas.ts';
 import {
@@ -13,6 +14,14 @@ import {
 
 /** Which of the two layouts. */
 export type Format = '.keras' | '.h5';
+
+/** Both of them. */
+export const FORMATS: readonly Format[] = ['.keras', '.h5'];
+
+/** What makes arrays of random numbers in [-0.8, 0.8). */
+export const numbersOf =
+  (random: Random) =>
+  (...dims: number[]): Numbers => ({ dims, data: random.floats(sizeOf(dims), 0.8) });
 
 /** A layer of a functional model. */
 export interface LayerJson {

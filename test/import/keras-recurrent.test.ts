@@ -6,12 +6,13 @@ import { loadModel, tensor } from '../../src/node.ts';
 import { runReference } from '../../src/reference.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { expectClose } from '../support/close.ts';
-import { randomOf, SEED, type Random } from '../support/random.ts';
+import { randomOf, type Random } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 import { layer, MERGES, type Kind, type Result } from './keras-formulas.ts';
-import { around, namesOf, randomCell, randomSequences, writeModel } from './keras-models.ts';
+import { around, FORMATS, namesOf, randomCell } from './keras-models.ts';
+import { randomSequences, writeModel } from './keras-models.ts';
 import type { BothWeights, Format, ModelJson, RandomCell } from './keras-models.ts';
 
-const FORMATS: readonly Format[] = ['.keras', '.h5'];
 const KINDS: readonly Kind[] = ['SimpleRNN', 'GRU', 'LSTM'];
 const SNAKE = { SimpleRNN: 'simple_rnn', GRU: 'gru', LSTM: 'lstm' } as const;
 

@@ -4,7 +4,8 @@ import { inspect, tensor } from '../../src/index.ts';
 import { BACKENDS, expectLikeOnnxRuntime, loadOn, runOn } from '../support/onnx-backends.ts';
 import { bool, COUNTER, float, floatsOf, int, node, scalar } from '../support/onnx-parts.ts';
 import { writeOnnx, type OnnxGraph } from '../support/onnx-writer.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { randomOf } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 
 const floats = floatsOf(randomOf(SEED));
 

@@ -19,7 +19,8 @@ import {
   type OnnxNode,
   type OnnxValue,
 } from '../support/onnx-writer.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { randomOf } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 
 const floats = floatsOf(randomOf(SEED));
 

@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { importModel, readSource } from '../../src/import/index.ts';
 import { importOnnx } from '../../src/import/onnx/index.ts';
 import { type Tensor, tensor } from '../../src/tensor.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { randomOf } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 import { writeOnnx } from '../support/onnx-writer.ts';
 
 const NAMES = ['a', 'bb', 'ccc', 'dddd', 'eeeee', 'ffffff', 'ggggggg', 'hhhhhhhh'];

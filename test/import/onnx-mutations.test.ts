@@ -8,7 +8,7 @@ import { importOnnx } from '../../src/import/onnx/index.ts';
 import { simplify } from '../../src/simplify/index.ts';
 import { tensor } from '../../src/tensor.ts';
 import { writeOnnx, type OnnxGraph } from '../support/onnx-writer.ts';
-import { SEED } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 
 /** Imports and simplifies; true when that worked, false for an RnnError, anything else escapes. */
 function survives(file: Uint8Array): boolean {

@@ -1,4 +1,5 @@
 // LSTM, GRU and RNN nodes become Recurrent nodes that compute what ONNX Runtime computes.
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CELLS, type CellName } from '../../src/cells/index.ts';
 import { recurrentAttributes } from '../../src/graph.ts';
@@ -6,14 +7,11 @@ import { importOnnx } from '../../src/import/onnx/index.ts';
 import { runReference } from '../../src/reference.ts';
 import { tensor, type Tensor } from '../../src/tensor.ts';
 import { expectClose } from '../support/close.ts';
+import { onnxOfRecurrent } from '../support/onnx-recurrent.ts';
 import { writeOnnx, type OnnxAttribute } from '../support/onnx-writer.ts';
 import { runOnnxRuntime } from '../support/onnxruntime.ts';
-import {
-  describeConfig,
-  randomRecurrentConfig,
-  recurrentCase,
-} from '../support/random-recurrent.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { expectForAll } from '../support/property.ts';
+import { recurrentCases } from '../support/random-recurrent.ts';
 
 type Attributes = Readonly<Record<string, OnnxAttribute | undefined>>;
 
@@ -252,61 +250,24 @@ describe('weights that do not fit', () => {
 });
 
 describe('random layers, written to a file and read again', () => {
-  // One test, many layers: a failure names the seed and the layer.
-  it('give what ONNX Runtime gives', async () => {
-    const random = randomOf(SEED);
-    for (let i = 0; i < 60; i++) {
-      const drawn = randomRecurrentConfig(random, {
-        onnx: true,
-        maxHidden: 9,
-        maskedOutput: 'zero',
-      });
-      // For a row of no steps ONNX Runtime gives zero instead of the initial state.
-      const lengths = drawn.lengths?.map((length) => Math.max(length, 1));
-      const config = { ...drawn, lengths };
-      const label = `SEED=${SEED} layer ${i}: ${describeConfig(config)}`;
-      const { graph, feeds } = recurrentCase(random, config);
-      const [layer] = graph.nodes;
-      const { lengths: rows, ...floats } = feeds;
-      const all = rows ? { ...floats, lengths: rows } : floats;
-      const given = (list: readonly number[]): readonly number[] | undefined => {
-        const present = list.filter((value) => !Number.isNaN(value));
-        return present.length > 0 ? present : undefined;
-      };
-      const [alphas, betas] = [given(config.alphas), given(config.betas)];
-      const file = writeOnnx(
-        {
-          nodes: [
-            {
-              op: OP[config.cell],
-              inputs: layer!.inputs.slice(0, config.cell === 'lstm' ? 8 : 6),
-              outputs: layer!.outputs.slice(0, config.cell === 'lstm' ? 3 : 2),
-              attributes: {
-                hidden_size: config.hidden,
-                direction: config.direction,
-                activations: config.activations,
-                activation_alpha: alphas && { floats: alphas },
-                activation_beta: betas && { floats: betas },
-                clip: config.clip > 0 ? config.clip : undefined,
-                linear_before_reset: config.cell === 'gru' ? config.resetAfter : undefined,
-                input_forget: config.cell === 'lstm' ? config.coupled : undefined,
-              },
-            },
-          ],
-          inputs: Object.entries(all).map(([name, { type, dims }]) => ({ name, type, dims })),
-          outputs: graph.outputs,
-          initializers: Object.fromEntries(graph.constants),
-        },
-        { opset: 14, irVersion: 8, rawData: random.chance(0.5) },
-      );
-      const imported = importOnnx(file);
-      expect(imported.nodes[0]!.attributes, label).toEqual(layer!.attributes);
-      const expected = await runOnnxRuntime(file, all);
-      for (const [name, { dims, data }] of runReference(imported, all)) {
-        expect(dims, label).toEqual(expected[name]!.dims);
-        const want = expected[name]!.data as Float32Array;
-        expectClose(data, want, { atol: 1e-5, rtol: 1e-5, label: `${label}: ${name}`, dims });
-      }
-    }
-  });
+  it('give what ONNX Runtime gives', () =>
+    expectForAll(
+      fc.tuple(
+        recurrentCases({ onnx: true, maxHidden: 9, maskedOutput: 'zero', minLength: 1 }),
+        fc.boolean(),
+      ),
+      60,
+      async ([layer, rawData]) => {
+        const { graph, feeds, label } = layer;
+        const file = onnxOfRecurrent(layer, { opset: 14, irVersion: 8, rawData });
+        const imported = importOnnx(file);
+        expect(imported.nodes[0]!.attributes, label).toEqual(graph.nodes[0]!.attributes);
+        const expected = await runOnnxRuntime(file, feeds);
+        for (const [name, { dims, data }] of runReference(imported, feeds)) {
+          expect(dims, label).toEqual(expected[name]!.dims);
+          const want = expected[name]!.data as Float32Array;
+          expectClose(data, want, { atol: 1e-5, rtol: 1e-5, label: `${label}: ${name}`, dims });
+        }
+      },
+    ));
 });

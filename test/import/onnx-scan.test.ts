@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { BACKENDS, expectLikeOnnxRuntime, runOn } from '../support/onnx-backends.ts';
 import { float, floatsOf, long, node } from '../support/onnx-parts.ts';
 import { writeOnnx, type OnnxGraph, type OnnxNode } from '../support/onnx-writer.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { randomOf } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 
 const floats = floatsOf(randomOf(SEED));
 

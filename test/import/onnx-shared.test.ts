@@ -13,6 +13,7 @@ import { expectClose } from '../support/close.ts';
 import { readSafetensors } from '../support/safetensors.ts';
 import {
   hasSharedData,
+  needsSharedData,
   sharedBytes,
   sharedFloats,
   sharedJson,
@@ -32,7 +33,7 @@ function readPb(path: string): Tensor {
   return toTensor(readTensor(sharedBytes(path), path, budget), new Map(), budget);
 }
 
-describe.runIf(hasSharedData)('ONNX backend node tests', () => {
+describe('ONNX backend node tests', needsSharedData, () => {
   it.each(list('onnx-node').filter((name) => name.startsWith('test_')))('%s', (name) => {
     const folder = `onnx-node/${name}/`;
     const files = list(`${folder}test_data_set_0`);
@@ -55,7 +56,7 @@ describe.runIf(hasSharedData)('ONNX backend node tests', () => {
   });
 });
 
-describe.runIf(hasSharedData)('PyTorch exports', () => {
+describe('PyTorch exports', needsSharedData, () => {
   const names = list('pytorch-golden').filter((file) => file.endsWith('.onnx'));
   it.each(names)('%s gives what PyTorch gave', (file) => {
     const golden = readSafetensors(
@@ -76,7 +77,7 @@ describe.runIf(hasSharedData)('PyTorch exports', () => {
   });
 });
 
-describe.runIf(hasSharedData)('Silero voice activity detector', () => {
+describe('Silero voice activity detector', needsSharedData, () => {
   const FRAMES = 8; // a frame takes about 50 ms on the reference
   it.each(['silero_vad.onnx', 'silero_vad_16k_op15.onnx'])('%s', (file) => {
     const folder = 'models/silero-vad/';
@@ -100,7 +101,7 @@ describe.runIf(hasSharedData)('Silero voice activity detector', () => {
   });
 });
 
-describe.runIf(hasSharedData)('DTLN speech denoiser', () => {
+describe('DTLN speech denoiser', needsSharedData, () => {
   interface Meta {
     readonly model1: Readonly<Record<'input' | 'output', [string, number[]]>>;
     readonly model2: Readonly<Record<'input' | 'output', [string, number[]]>>;

@@ -9,7 +9,7 @@ import {
 } from '../../src/index.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { expectClose } from '../support/close.ts';
-import { hasSharedData, sharedBytes, sharedJson } from '../support/shared-data.ts';
+import { hasSharedData, needsSharedData, sharedBytes, sharedJson } from '../support/shared-data.ts';
 
 interface Case {
   readonly name: string;
@@ -31,7 +31,7 @@ const BACKENDS: readonly [string, LoadOptions][] = [
   ['reference', { device: 'reference' }],
 ];
 
-describe.runIf(hasSharedData).each(BACKENDS)('PyTorch on %s', (_, options) => {
+describe.each(BACKENDS)('PyTorch on %s', needsSharedData, (_, options) => {
   test.each(cases)('$name', async (golden) => {
     const bytes = sharedBytes(`pytorch-golden/${golden.name}.safetensors`);
     const given = readSafetensors(bytes);
@@ -66,6 +66,6 @@ describe.runIf(hasSharedData).each(BACKENDS)('PyTorch on %s', (_, options) => {
   });
 });
 
-test.runIf(hasSharedData)('all 33 cases are there', () => {
+test('all 33 cases are there', needsSharedData, () => {
   expect(cases).toHaveLength(33);
 });

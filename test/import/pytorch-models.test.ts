@@ -11,7 +11,8 @@ import {
 } from '../../src/index.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { expectClose } from '../support/close.ts';
-import { hasSharedData, sharedBytes, sharedFloats, sharedJson } from '../support/shared-data.ts';
+import { ONLY_IN_FULL } from '../support/settings.ts';
+import { needsSharedData, sharedBytes, sharedFloats, sharedJson } from '../support/shared-data.ts';
 
 const device = await (await getAdapter()).requestDevice();
 afterAll(() => device.destroy());
@@ -58,7 +59,7 @@ const DECODER: PyTorchArchitecture = {
   ],
 };
 
-describe.runIf(hasSharedData).each(BACKENDS)('letters to phonemes on %s', (_, options) => {
+describe.each(BACKENDS)('letters to phonemes on %s', needsSharedData, (_, options) => {
   test('ten words to the phoneme', async () => {
     const file = sharedBytes('models/g2p-en/g2p_en.safetensors');
     const { graphemes, phonemes, words } = sharedJson<Words>('models/g2p-en/reference/words.json');
@@ -90,7 +91,7 @@ describe.runIf(hasSharedData).each(BACKENDS)('letters to phonemes on %s', (_, op
     }
     encoder.dispose();
     decoder.dispose();
-  }, 60_000);
+  });
 });
 
 /** The front of the voice detector, which no nn module is: magnitudes of a convolution with sines. */
@@ -144,7 +145,7 @@ const DETECTOR: PyTorchArchitecture = {
   ],
 };
 
-describe.runIf(hasSharedData)('voice detector', () => {
+describe('voice detector', { ...needsSharedData, ...ONLY_IN_FULL }, () => {
   test('300 frames as a stream, its front as a graph in code', async () => {
     const folder = 'models/silero-vad/';
     const file = sharedBytes(`${folder}silero_vad_16k.safetensors`);
@@ -165,5 +166,5 @@ describe.runIf(hasSharedData)('voice detector', () => {
     expectClose(got, want, { atol: 1e-4, label: 'probability' });
     front.dispose();
     back.dispose();
-  }, 120_000);
+  });
 });

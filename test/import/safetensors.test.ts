@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readSafetensors, RnnError } from '../../src/index.ts';
-import { SEED } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 import { rawSafetensors, writeSafetensors } from './safetensors-files.ts';
 
 const entry = (begin: number, end: number, shape: readonly number[] = [(end - begin) / 4]) =>

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { RnnError, type RnnErrorCode } from '../../src/errors.ts';
 import type { ImportLimits } from '../../src/import/limits.ts';
 import { importTfjs } from '../../src/import/tfjs/index.ts';
-import { randomOf, SEED, type Random } from '../support/random.ts';
+import { randomOf, type Random } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 import { filesOf, layer, writeModel, type LayerJson, type ModelJson } from './tfjs-files.ts';
 
 type Files = Map<string, Uint8Array>;

@@ -6,7 +6,13 @@ import { runReference } from '../../src/reference.ts';
 import { tensor, type Tensor } from '../../src/tensor.ts';
 import { expectClose } from '../support/close.ts';
 import { CarriedState } from './tfjs-carried-state.ts';
-import { hasSharedData, sharedBytes, sharedFloats, sharedJson } from '../support/shared-data.ts';
+import {
+  hasSharedData,
+  needsSharedData,
+  sharedBytes,
+  sharedFloats,
+  sharedJson,
+} from '../support/shared-data.ts';
 
 interface Golden {
   readonly input: { readonly shape: number[]; readonly data: number[] };
@@ -35,7 +41,7 @@ function feed(
 
 const ops = (graph: Graph): string[] => graph.nodes.map((node) => node.op);
 
-describe.runIf(hasSharedData)('models saved by TF.js', () => {
+describe('models saved by TF.js', needsSharedData, () => {
   const names = hasSharedData
     ? sharedJson<{ models: { name: string }[] }>('tfjs-golden/index.json').models.map(
         ({ name }) => name,
@@ -80,7 +86,7 @@ describe.runIf(hasSharedData)('models saved by TF.js', () => {
   });
 });
 
-describe.runIf(hasSharedData)('RNNoise', () => {
+describe('RNNoise', needsSharedData, () => {
   it('computes the gains and the voice activity of 600 frames', () => {
     const graph = load('models/rnnoise/tfjs');
     expect(graph.inputs).toEqual([
@@ -97,7 +103,7 @@ describe.runIf(hasSharedData)('RNNoise', () => {
   });
 });
 
-describe.runIf(hasSharedData)('a character model', () => {
+describe('a character model', needsSharedData, () => {
   it('computes the logits of every prefix', () => {
     const graph = load('models/charrnn-shakespeare/tfjs');
     expect(graph.inputs).toEqual([

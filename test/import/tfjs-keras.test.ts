@@ -4,8 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { importTfjs } from '../../src/import/tfjs/index.ts';
 import type { HostValue } from '../../src/ops/index.ts';
 import { expectClose } from '../support/close.ts';
-import { randomOf, SEED } from '../support/random.ts';
-import { hasSharedData, sharedJson } from '../support/shared-data.ts';
+import { randomOf } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
+import { hasSharedData, needsSharedData, sharedJson } from '../support/shared-data.ts';
 import { CarriedState } from './tfjs-carried-state.ts';
 import {
   filesOf,
@@ -54,7 +55,7 @@ interface Case {
   expected: { data: number[]; shape: number[] };
 }
 
-describe.runIf(hasSharedData)('layers of Keras 2', () => {
+describe('layers of Keras 2', needsSharedData, () => {
   const cases = hasSharedData ? sharedJson<Case[]>('keras2/cases.json') : [];
   it.for(cases.map((one) => [one.name, one] as const))(
     '%s',

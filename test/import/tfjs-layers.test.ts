@@ -2,7 +2,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { importTfjs } from '../../src/import/tfjs/index.ts';
 import { streamGraph } from '../../src/session/streaming.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { randomOf } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 import { expectClose } from '../support/close.ts';
 import {
   edited,

@@ -1,6 +1,7 @@
 // Recurrent layers with every option, as TF.js computes them.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { randomOf, SEED, type Random } from '../support/random.ts';
+import { randomOf, type Random } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 import { expectSame, randomize, tf, useTfjs, type Fed } from './tfjs-oracle.ts';
 
 beforeAll(useTfjs);

@@ -1,5 +1,6 @@
 // The option `arithmetic`: refused where it cannot be, valid WGSL everywhere, and right to what half
 // precision allows on adapters that have it.
+import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { create } from 'webgpu';
 import { loadModel, type LoadOptions } from '../../src/index.ts';
@@ -7,25 +8,25 @@ import { runReference } from '../../src/reference.ts';
 import { getAdapter, hasF16 } from '../setup/gpu.ts';
 import { asAdapter } from '../support/as-adapter.ts';
 import { expectClose } from '../support/close.ts';
-import { randomRecurrent, type RecurrentCase } from '../support/random-recurrent.ts';
-import { randomStack } from '../support/random-stack.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { exampleOf, expectForAll } from '../support/property.ts';
+import { recurrentCases } from '../support/random-recurrent.ts';
+import { recurrentStacks } from '../support/random-stack.ts';
+import { requires } from '../support/requires.ts';
+import { casesOf, MORE_IN_FULL, SEED } from '../support/settings.ts';
 import { storedWeights } from '../support/stored-weights.ts';
 
-const CASES = 20;
+const CASES = casesOf(6, 20);
 const F16 = { arithmetic: 'f16' } as const;
 
 const plain = await (await getAdapter()).requestDevice(); // without the feature
 afterAll(() => plain.destroy());
 
+const SIZES = { T: [1, 3, 12], maxHidden: 67 };
 /** Layers and stacks of all cells, of few and of many steps. */
-function* cases(seed: number): Generator<RecurrentCase> {
-  const random = randomOf(seed);
-  for (let i = 0; i < CASES; i++) {
-    const sizes = { T: random.pick([1, 3, 12]), maxHidden: 67 };
-    yield i % 4 === 0 ? randomStack(random, 3, sizes) : randomRecurrent(random, sizes);
-  }
-}
+const models = fc.oneof(
+  { weight: 3, arbitrary: recurrentCases(SIZES) },
+  { weight: 1, arbitrary: recurrentStacks(SIZES, 3) },
+);
 
 const KERNELS: readonly LoadOptions[] = [
   { recurrentKernel: 'step', wavefront: true },
@@ -33,7 +34,7 @@ const KERNELS: readonly LoadOptions[] = [
 ];
 
 test('what cannot be is refused before anything runs', async () => {
-  const { graph } = randomRecurrent(randomOf(SEED));
+  const { graph } = exampleOf(recurrentCases());
   const load = (options: object): Promise<unknown> => loadModel(graph, options);
   for (const options of [
     { arithmetic: 'f64' },
@@ -52,28 +53,34 @@ test('what cannot be is refused before anything runs', async () => {
 });
 
 // A device that only checks what it is given: its numbers mean nothing.
-test.each(KERNELS)('all kernels are valid WGSL in f16 ($recurrentKernel)', async (kernel) => {
-  const shared = globalThis as { nullDawn?: GPU };
-  shared.nullDawn = create(['backend=null']); // held for good: Dawn crashes when it is collected
-  const adapter = await shared.nullDawn.requestAdapter();
-  const device = await adapter!.requestDevice({ requiredFeatures: ['shader-f16'] });
-  const codes: string[] = [];
-  const make = device.createShaderModule.bind(device);
-  device.createShaderModule = (descriptor) => {
-    codes.push(descriptor.code);
-    return make(descriptor);
-  };
-  for (const { graph, feeds } of cases(SEED)) {
-    const model = await loadModel(graph, { device, ...F16, ...kernel });
-    await model.warmUp(feeds); // throws where a kernel does not compile
-    model.dispose();
-  }
-  expect(codes.filter((code) => code.includes('enable f16;')).length).toBeGreaterThan(CASES);
-  device.destroy();
-});
+test.each(KERNELS)(
+  'all kernels are valid WGSL in f16 ($recurrentKernel)',
+  MORE_IN_FULL,
+  async (kernel) => {
+    const shared = globalThis as { nullDawn?: GPU };
+    shared.nullDawn = create(['backend=null']); // held for good: Dawn crashes when it is collected
+    const adapter = await shared.nullDawn.requestAdapter();
+    const device = await adapter!.requestDevice({ requiredFeatures: ['shader-f16'] });
+    const codes: string[] = [];
+    const make = device.createShaderModule.bind(device);
+    device.createShaderModule = (descriptor) => {
+      codes.push(descriptor.code);
+      return make(descriptor);
+    };
+    await expectForAll(models, CASES, async ({ graph, feeds }) => {
+      const model = await loadModel(graph, { device, ...F16, ...kernel });
+      codes.length = 0;
+      await model.warmUp(feeds); // throws where a kernel does not compile
+      expect(codes.some((code) => code.includes('enable f16;'))).toBe(true);
+      model.dispose();
+    });
+    device.destroy();
+  },
+);
 
-describe.skipIf(!hasF16)(
-  'on this adapter (skipped where it has no shader-f16: use lavapipe or a GPU)',
+describe(
+  'on this adapter',
+  requires(hasF16, 'the adapter has no shader-f16; lavapipe and GPUs have'),
   () => {
     test.each(KERNELS)(
       `${CASES} random layers and stacks are right ($recurrentKernel, SEED=${SEED})`,
@@ -84,7 +91,7 @@ describe.skipIf(!hasF16)(
           'gpu',
         );
         let worst = 0;
-        for (const { graph, feeds, label } of cases(SEED)) {
+        await expectForAll(models, CASES, async ({ graph, feeds, label }) => {
           const model = await loadModel(graph, { device, ...F16, ...kernel });
           const actual = await model.run(feeds);
           for (const [name, { data }] of runReference(storedWeights(graph, 'f16'), feeds)) {
@@ -95,11 +102,10 @@ describe.skipIf(!hasF16)(
             worst = Math.max(worst, ...got.map((y, i) => Math.abs(y - data[i]!)));
           }
           model.dispose();
-        }
+        });
         expect(worst).toBeGreaterThan(1e-5); // it was half precision
         device.destroy();
       },
-      300_000,
     );
   },
 );

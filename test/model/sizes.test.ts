@@ -4,8 +4,9 @@ import { loadModel, tensor, type Tensor } from '../../src/index.ts';
 import { runReference } from '../../src/reference.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { expectClose } from '../support/close.ts';
-import { recurrentCase, randomRecurrentConfig } from '../support/random-recurrent.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { exampleOf } from '../support/property.ts';
+import { recurrentCases } from '../support/random-recurrent.ts';
+import { casesOf, MORE_IN_FULL } from '../support/settings.ts';
 
 const device = await (await getAdapter()).requestDevice();
 afterAll(() => device.destroy());
@@ -23,36 +24,40 @@ const PLAIN = {
   bias: true,
 };
 
-test('a bidirectional LSTM of 1000 units, 3 rows, 50 steps is right', async () => {
-  const random = randomOf(SEED);
-  const config = randomRecurrentConfig(random, {
-    ...PLAIN,
-    cell: 'lstm',
-    direction: 'bidirectional',
-    activations: ['Sigmoid', 'Tanh', 'Tanh', 'Sigmoid', 'Tanh', 'Tanh'],
-    alphas: Array.from({ length: 6 }, () => Number.NaN),
-    betas: Array.from({ length: 6 }, () => Number.NaN),
-    hidden: 1000,
-    I: 20,
-    T: 50,
-    B: 3,
-    outputs: [true, true, true],
-  });
-  const { graph, feeds } = recurrentCase(random, config);
-  const model = await loadModel(graph, { device });
-  const actual = await model.run(feeds);
-  for (const [name, { data }] of runReference(graph, feeds)) {
-    // Sums of 1000 terms: the rounding of f32 is about 1000·2⁻²⁴·(terms of 0.05) = 3e-6 a step.
-    expectClose(actual[name]!.data as Float32Array, data, { atol: 2e-5, label: name });
-  }
-  model.dispose();
-}, 120_000);
+const STEPS = casesOf(8, 50);
+
+test(
+  `a bidirectional LSTM of 1000 units, 3 rows, ${STEPS} steps is right`,
+  MORE_IN_FULL,
+  async () => {
+    const layers = recurrentCases({
+      ...PLAIN,
+      cell: 'lstm',
+      direction: 'bidirectional',
+      activations: ['Sigmoid', 'Tanh', 'Tanh', 'Sigmoid', 'Tanh', 'Tanh'],
+      alphas: Array.from({ length: 6 }, () => Number.NaN),
+      betas: Array.from({ length: 6 }, () => Number.NaN),
+      hidden: 1000,
+      I: 20,
+      T: STEPS,
+      B: 3,
+      outputs: [true, true, true],
+    });
+    const { graph, feeds } = exampleOf(layers);
+    const model = await loadModel(graph, { device });
+    const actual = await model.run(feeds);
+    for (const [name, { data }] of runReference(graph, feeds)) {
+      // Sums of 1000 terms: the rounding of f32 is about 1000·2⁻²⁴·(terms of 0.05) = 3e-6 a step.
+      expectClose(actual[name]!.data as Float32Array, data, { atol: 2e-5, label: name });
+    }
+    model.dispose();
+  },
+);
 
 test.each(['step', 'persistent'] as const)(
   '4096 steps after 16 are right and compile nothing (%s kernel)',
   async (recurrentKernel) => {
-    const random = randomOf(SEED);
-    const config = randomRecurrentConfig(random, {
+    const layers = recurrentCases({
       ...PLAIN,
       cell: 'gru',
       resetAfter: true,
@@ -66,7 +71,7 @@ test.each(['step', 'persistent'] as const)(
       B: 1,
       outputs: [true, true, false],
     });
-    const { graph, feeds } = recurrentCase(random, config);
+    const { graph, feeds } = exampleOf(layers);
     const free = {
       ...graph,
       inputs: [{ name: 'X', type: 'float32' as const, dims: ['T', 'B', 8] }],
@@ -84,5 +89,4 @@ test.each(['step', 'persistent'] as const)(
     }
     model.dispose();
   },
-  120_000,
 );

@@ -1,17 +1,18 @@
 // Layers on top of each other that compute side by side, against the float64 reference.
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Node, ValueInfo } from '../../src/graph.ts';
-import { inspect, loadModel, type LoadOptions } from '../../src/index.ts';
-import { runReference } from '../../src/reference.ts';
+import { inspect, type LoadOptions } from '../../src/index.ts';
 import { getAdapter, getFullDevice, hasSubgroups } from '../setup/gpu.ts';
 import { asAdapter } from '../support/as-adapter.ts';
-import { expectClose } from '../support/close.ts';
-import type { RecurrentCase, RecurrentRestrictions } from '../support/random-recurrent.ts';
-import { randomStack } from '../support/random-stack.ts';
-import { randomOf, SEED } from '../support/random.ts';
-import { storedWeights } from '../support/stored-weights.ts';
+import { exampleOf } from '../support/property.ts';
+import type { RecurrentCase } from '../support/random-recurrent.ts';
+import { recurrentStacks } from '../support/random-stack.ts';
+import type { RecurrentRestrictions } from '../support/recurrent-config.ts';
+import { expectAllRight, expectRight } from '../support/recurrent-equals-reference.ts';
+import { casesOf, MORE_IN_FULL, SEED } from '../support/settings.ts';
 
-const CASES = 24;
+const CASES = casesOf(2, 24);
+const WEIGHT_CASES = casesOf(1, 4);
 
 const device = await getFullDevice();
 const gpu = asAdapter(await (await getAdapter()).requestDevice(), 'gpu');
@@ -20,29 +21,6 @@ const llvmpipe = asAdapter(await getFullDevice(), 'llvmpipe', true);
 afterAll(() => {
   for (const each of [device, gpu, subgroups, llvmpipe]) each.destroy();
 });
-
-/** Runs a stack on a backend and on the reference; a difference is named with all there is to know. */
-async function expectRight(
-  { graph, feeds, label }: RecurrentCase,
-  options: LoadOptions,
-): Promise<void> {
-  const model = await loadModel(graph, options);
-  try {
-    const actual = await model.run(feeds);
-    for (const [name, { data, dims }] of runReference(
-      storedWeights(graph, options.weights),
-      feeds,
-    )) {
-      expect(actual[name]!.dims, `${label} ${name}`).toEqual(dims);
-      expectClose(actual[name]!.data as Float32Array, data, {
-        atol: 1e-5,
-        label: `${label} ${name}`,
-      });
-    }
-  } finally {
-    model.dispose();
-  }
-}
 
 /** The kernels of a plan for a stack, with how often they run. */
 async function kernelsOf(
@@ -67,46 +45,38 @@ describe.each([
   ['a GPU', gpu],
   ['a GPU with subgroups', subgroups],
   ['llvmpipe', llvmpipe],
-] as const)('shapes for %s', (_, target) => {
+] as const)('shapes for %s', MORE_IN_FULL, (_, target) => {
   test.each(['step', 'persistent'] as const)(
     `%s kernel: ${CASES} random stacks side by side equal the reference (SEED=${SEED})`,
-    async (recurrentKernel) => {
-      const random = randomOf(SEED);
-      for (let i = 0; i < CASES; i++) {
-        const T = random.pick([5, 9, 12, 20, 33]);
-        const B = random.pick([1, 2, 3, 5, 9]);
-        const stack = randomStack(random, random.int(2, 4), { T, B, maxHidden: 67 });
-        await expectRight(stack, { device: target, recurrentKernel, wavefront: true });
-      }
+    (recurrentKernel) => {
+      const stacks = recurrentStacks({
+        T: [5, 9, 12, 20, 33],
+        B: [1, 2, 3, 5, 9],
+        maxHidden: 67,
+      });
+      const options = { device: target, recurrentKernel, wavefront: true };
+      return expectAllRight(stacks, CASES, options);
     },
-    120_000,
   );
 });
 
-test.each(['f16', 'int8'] as const)(
-  'weights as %s, side by side',
-  async (weights) => {
-    const random = randomOf(SEED);
-    for (const recurrentKernel of ['step', 'persistent'] as const) {
-      for (let i = 0; i < 4; i++) {
-        const stack = randomStack(random, 3, { T: 20, maxHidden: 33 });
-        await expectRight(stack, { device, recurrentKernel, weights, wavefront: true });
-      }
-    }
-  },
-  120_000,
-);
+describe.each(['step', 'persistent'] as const)('%s kernel', MORE_IN_FULL, (recurrentKernel) => {
+  test.each(['f16', 'int8'] as const)('weights as %s, side by side', (weights) => {
+    const stacks = recurrentStacks({ T: 20, maxHidden: 33 }, 3);
+    const options = { device, recurrentKernel, weights, wavefront: true };
+    return expectAllRight(stacks, WEIGHT_CASES, options);
+  });
+});
 
 test('one dispatch has a step of all layers that are at work', async () => {
-  const random = randomOf(SEED);
-  const stack = randomStack(random, 3, {
-    ...PLAIN,
+  const fixed = {
     cell: 'lstm',
     projected: 0,
     hidden: 16,
     initialH: false,
     initialC: false,
-  });
+  } as const;
+  const stack = exampleOf(recurrentStacks({ ...PLAIN, ...fixed }, 3));
   const options = { recurrentKernel: 'step' } as const;
   const [apart, together] = [
     await kernelsOf(stack, { ...options, wavefront: false }),
@@ -125,7 +95,7 @@ describe('what is no stack is computed layer by layer, and right', () => {
   const stepsOf = async (stack: RecurrentCase): Promise<number> =>
     (await kernelsOf(stack, options))['recurrent-step-0']!;
   const changed = (change: (nodes: Node[], outputs: ValueInfo[]) => void): RecurrentCase => {
-    const stack = randomStack(randomOf(SEED), 2, { ...plain, resetAfter: true, initialH: false });
+    const stack = exampleOf(recurrentStacks({ ...plain, resetAfter: true, initialH: false }, 2));
     const { graph } = stack;
     const nodes = graph.nodes.map((node) => ({ ...node, inputs: [...node.inputs] }));
     const outputs = [...graph.outputs];

@@ -2,11 +2,13 @@
 // mix, rows of a batch never mix. On the GPU and on the reference.
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
+import type { Graph } from '../../src/graph.ts';
 import { loadModel, tensor, type LoadOptions, type Model, type Tensor } from '../../src/index.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { expectClose } from '../support/close.ts';
-import { recurrentCase, randomRecurrentConfig } from '../support/random-recurrent.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { expectForAll, printedAs, times } from '../support/property.ts';
+import { recurrentCases, type RecurrentCase } from '../support/random-recurrent.ts';
+import { casesOf, MORE_IN_FULL } from '../support/settings.ts';
 
 const device = await (await getAdapter()).requestDevice();
 afterAll(() => device.destroy());
@@ -19,12 +21,15 @@ const BACKENDS: readonly [string, LoadOptions][] = [
 ];
 // The same numbers go through the same operations in both ways, but for the order of a sum.
 const ATOL = 2e-6;
-const TIMEOUT = 180_000; // a software adapter compiles a kernel in 0.1 s, and each layer has its own
+const CASES = casesOf(1, 6); // a software adapter compiles a kernel in 0.1 s, and each layer has its own
+/** How many steps the parts of a sequence have. */
+const cuts = times(9, fc.integer({ min: 1, max: 3 }));
 
-/** A random forward layer, time first, whose time and batch are free, and a sequence for it. */
-function layer(seed: number, cell: (typeof CELLS)[number]) {
-  const random = randomOf(seed);
-  const config = randomRecurrentConfig(random, {
+type Case = RecurrentCase & { readonly X: Tensor<'float32'> };
+
+/** Random forward layers, time first, whose time and batch are free, and a sequence for each. */
+const layers = (cell: (typeof CELLS)[number]): fc.Arbitrary<Case> =>
+  recurrentCases({
     cell,
     direction: 'forward',
     layout: 0,
@@ -34,17 +39,17 @@ function layer(seed: number, cell: (typeof CELLS)[number]) {
     initialC: false,
     outputs: [true, true, cell === 'lstm'],
     maxHidden: 20,
-    T: 1 + Math.floor(random.next() * 9),
-    B: 1 + Math.floor(random.next() * 4),
+    T: [1, 2, 3, 4, 5, 6, 7, 8, 9],
+    B: [1, 2, 3, 4],
+  }).map((made) => {
+    const { graph, feeds, config, label } = made;
+    const free: Graph = {
+      ...graph,
+      inputs: [{ name: 'X', type: 'float32', dims: ['T', 'B', config.I] }],
+      outputs: graph.outputs.map(({ name, type }) => ({ name, type, dims: [] })),
+    };
+    return printedAs({ ...made, graph: free, X: feeds['X']! as Tensor<'float32'> }, label);
   });
-  const made = recurrentCase(random, config);
-  const graph = {
-    ...made.graph,
-    inputs: [{ name: 'X', type: 'float32' as const, dims: ['T', 'B', config.I] }],
-    outputs: made.graph.outputs.map(({ name, type }) => ({ name, type, dims: [] })),
-  };
-  return { ...made, graph, X: made.feeds['X']! as Tensor<'float32'>, random };
-}
 
 /** Time steps `from` to `to` of X [T, B, I]. */
 function slice(X: Tensor<'float32'>, from: number, to: number): Tensor {
@@ -62,112 +67,92 @@ async function using<T>(model: Model, work: (model: Model) => Promise<T>): Promi
   }
 }
 
-describe.each(BACKENDS)('on the %s', (_name, options) => {
+describe.each(BACKENDS)('on the %s', MORE_IN_FULL, (_name, options) => {
   describe.each(CELLS)('%s', (cell) => {
-    const property = (check: (seed: number) => Promise<void>): Promise<void> =>
-      fc.assert(fc.asyncProperty(fc.integer({ min: 0, max: 2 ** 30 }), check), {
-        numRuns: 6,
-        seed: SEED,
-      });
+    test('T steps equal one run, however the sequence is cut', () =>
+      expectForAll(fc.tuple(layers(cell), cuts), CASES, async ([layer, lengths]) => {
+        const { graph, X, config, label } = layer;
+        await using(await loadModel(graph, options), async (model) => {
+          const whole = await model.run({ X });
+          const stream = model.stream();
+          const parts: number[] = [];
+          let last: Record<string, Tensor> = {};
+          for (let t = 0, part = 0; t < config.T; part++) {
+            const next = Math.min(config.T, t + lengths[part]!);
+            last = await stream.step({ X: slice(X, t, next) });
+            parts.push(...floats(last['Y']));
+            t = next;
+          }
+          expectClose(parts, floats(whole['Y']), { atol: ATOL, label });
+          for (const name of ['Y_h', 'Y_c']) {
+            if (whole[name])
+              expectClose(floats(last[name]), floats(whole[name]), { atol: ATOL, label });
+          }
+        });
+      }));
 
-    test(
-      'T steps equal one run, however the sequence is cut',
-      () =>
-        property(async (seed) => {
-          const { graph, X, config, random, label } = layer(seed, cell);
-          await using(await loadModel(graph, options), async (model) => {
-            const whole = await model.run({ X });
-            const stream = model.stream();
-            const parts: number[] = [];
-            let last: Record<string, Tensor> = {};
-            for (let t = 0; t < config.T;) {
-              const next = Math.min(config.T, t + 1 + Math.floor(random.next() * 3));
-              last = await stream.step({ X: slice(X, t, next) });
-              parts.push(...floats(last['Y']));
-              t = next;
+    test('two streams in turns equal two separate ones; fork and restore go on alike', () =>
+      expectForAll(layers(cell), CASES, async ({ graph, X, config, label }) => {
+        const other = tensor(
+          X.data.map((x) => -0.5 * x),
+          X.dims,
+        ) as Tensor<'float32'>;
+        await using(await loadModel(graph, options), async (model) => {
+          const [wholeA, wholeB] = await Promise.all([model.run({ X }), model.run({ X: other })]);
+          const [a, b] = [model.stream(), model.stream()];
+          const calls = Array.from({ length: config.T }, (_, t) => [
+            a.step({ X: slice(X, t, t + 1) }),
+            b.step({ X: slice(other, t, t + 1) }),
+          ]);
+          const results = await Promise.all(calls.map((pair) => Promise.all(pair)));
+          expectClose(
+            results.flatMap(([y]) => [...floats(y!['Y'])]),
+            floats(wholeA['Y']),
+            { atol: ATOL, label },
+          );
+          expectClose(
+            results.flatMap(([, y]) => [...floats(y!['Y'])]),
+            floats(wholeB['Y']),
+            { atol: ATOL, label },
+          );
+
+          const snapshot = await a.snapshot();
+          const fork = a.fork();
+          const restored = model.stream();
+          restored.restore(snapshot);
+          const [x, y, z] = await Promise.all(
+            [a, fork, restored].map((stream) => stream.step({ X: slice(X, 0, 1) })),
+          );
+          expect(floats(y!['Y'])).toEqual(floats(x!['Y']));
+          expect(floats(z!['Y'])).toEqual(floats(x!['Y']));
+          a.reset();
+          const again = await a.step({ X: slice(X, 0, 1) });
+          expectClose(
+            floats(again['Y']),
+            floats(wholeA['Y']).subarray(0, again['Y']!.data.length),
+            { atol: ATOL, label },
+          );
+        });
+      }));
+
+    test('a row of a batch equals that row alone', () =>
+      expectForAll(layers(cell), CASES, async ({ graph, X, config, label }) => {
+        const { T, B, I } = config;
+        await using(await loadModel(graph, options), async (model) => {
+          const whole = await model.run({ X });
+          const O = whole['Y']!.dims[3]!;
+          for (let row = 0; row < B; row++) {
+            const one = new Float32Array(T * I);
+            for (let t = 0; t < T; t++) {
+              one.set(X.data.subarray((t * B + row) * I, (t * B + row + 1) * I), t * I);
             }
-            expectClose(parts, floats(whole['Y']), { atol: ATOL, label });
-            for (const name of ['Y_h', 'Y_c']) {
-              if (whole[name])
-                expectClose(floats(last[name]), floats(whole[name]), { atol: ATOL, label });
-            }
-          });
-        }),
-      TIMEOUT,
-    );
-
-    test(
-      'two streams in turns equal two separate ones; fork and restore go on alike',
-      () =>
-        property(async (seed) => {
-          const { graph, X, config, label } = layer(seed, cell);
-          const other = tensor(
-            X.data.map((x) => -0.5 * x),
-            X.dims,
-          ) as Tensor<'float32'>;
-          await using(await loadModel(graph, options), async (model) => {
-            const [wholeA, wholeB] = await Promise.all([model.run({ X }), model.run({ X: other })]);
-            const [a, b] = [model.stream(), model.stream()];
-            const calls = Array.from({ length: config.T }, (_, t) => [
-              a.step({ X: slice(X, t, t + 1) }),
-              b.step({ X: slice(other, t, t + 1) }),
-            ]);
-            const results = await Promise.all(calls.map((pair) => Promise.all(pair)));
-            expectClose(
-              results.flatMap(([y]) => [...floats(y!['Y'])]),
-              floats(wholeA['Y']),
-              { atol: ATOL, label },
-            );
-            expectClose(
-              results.flatMap(([, y]) => [...floats(y!['Y'])]),
-              floats(wholeB['Y']),
-              { atol: ATOL, label },
-            );
-
-            const snapshot = await a.snapshot();
-            const fork = a.fork();
-            const restored = model.stream();
-            restored.restore(snapshot);
-            const [x, y, z] = await Promise.all(
-              [a, fork, restored].map((stream) => stream.step({ X: slice(X, 0, 1) })),
-            );
-            expect(floats(y!['Y'])).toEqual(floats(x!['Y']));
-            expect(floats(z!['Y'])).toEqual(floats(x!['Y']));
-            a.reset();
-            const again = await a.step({ X: slice(X, 0, 1) });
-            expectClose(
-              floats(again['Y']),
-              floats(wholeA['Y']).subarray(0, again['Y']!.data.length),
-              { atol: ATOL, label },
-            );
-          });
-        }),
-      TIMEOUT,
-    );
-
-    test(
-      'a row of a batch equals that row alone',
-      () =>
-        property(async (seed) => {
-          const { graph, X, config, label } = layer(seed, cell);
-          const { T, B, I } = config;
-          await using(await loadModel(graph, options), async (model) => {
-            const whole = await model.run({ X });
-            const O = whole['Y']!.dims[3]!;
-            for (let row = 0; row < B; row++) {
-              const one = new Float32Array(T * I);
-              for (let t = 0; t < T; t++) {
-                one.set(X.data.subarray((t * B + row) * I, (t * B + row + 1) * I), t * I);
-              }
-              const alone = await model.run({ X: tensor(one, [T, 1, I]) });
-              const expected = Array.from({ length: T }, (_, t) => [
-                ...floats(whole['Y']).subarray((t * B + row) * O, (t * B + row + 1) * O),
-              ]).flat();
-              expectClose(floats(alone['Y']), expected, { atol: ATOL, label });
-            }
-          });
-        }),
-      TIMEOUT,
-    );
+            const alone = await model.run({ X: tensor(one, [T, 1, I]) });
+            const expected = Array.from({ length: T }, (_, t) => [
+              ...floats(whole['Y']).subarray((t * B + row) * O, (t * B + row + 1) * O),
+            ]).flat();
+            expectClose(floats(alone['Y']), expected, { atol: ATOL, label });
+          }
+        });
+      }));
   });
 });

@@ -17,15 +17,14 @@ import { runReference } from '../../src/reference.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { asAdapter } from '../support/as-adapter.ts';
 import { expectClose } from '../support/close.ts';
-import {
-  recurrentCase,
-  randomRecurrent,
-  randomRecurrentConfig,
-} from '../support/random-recurrent.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { exampleOf } from '../support/property.ts';
+import { recurrentCases } from '../support/random-recurrent.ts';
+import { randomOf } from '../support/random.ts';
+import { casesOf, MORE_IN_FULL, SEED } from '../support/settings.ts';
 import { expectLikeReference } from '../support/recurrent-equals-reference.ts';
 
-const CASES = 8;
+const CASES = casesOf(1, 8);
+const FEW_CASES = casesOf(1, 4);
 
 const device = await (await getAdapter()).requestDevice();
 const gpu = asAdapter(await (await getAdapter()).requestDevice(), 'gpu');
@@ -38,21 +37,19 @@ describe.each(['f16', 'int8'] as const)('%s', (weights) => {
   describe.each([
     ['this adapter', device],
     ['a GPU', gpu],
-  ] as const)('shapes for %s', (name, target) => {
-    const seed = SEED + (name === 'a GPU' ? 3000 : 2000);
+  ] as const)('shapes for %s', MORE_IN_FULL, (_, target) => {
+    const options: LoadOptions = { device: target, weights };
+    const lstmOf = { cell: 'lstm', maxHidden: 67 } as const;
     test.each(['step', 'persistent'] as const)(
       `${CASES} random layers on the %s kernel equal the reference of rounded weights (SEED=${SEED})`,
-      (recurrentKernel) =>
-        expectLikeReference(seed, CASES, { device: target, recurrentKernel, weights }),
-      300_000,
+      (recurrentKernel) => expectLikeReference(CASES, { ...options, recurrentKernel }),
     );
-    test('so do single steps, and layers with peepholes or a projection', async () => {
-      const options: LoadOptions = { device: target, weights };
-      const lstmOf = { cell: 'lstm', maxHidden: 67 } as const;
-      await expectLikeReference(seed + 1, 8, options, { T: 1, B: 1, maxHidden: 130 });
-      await expectLikeReference(seed + 2, 4, options, { ...lstmOf, peepholes: true, B: 1, T: 1 });
-      await expectLikeReference(seed + 3, 4, options, { ...lstmOf, hidden: 33, projected: 9 });
-    }, 300_000);
+    test('so do single steps', () =>
+      expectLikeReference(CASES, options, { T: 1, B: 1, maxHidden: 130 }));
+    test('so do layers with peepholes', () =>
+      expectLikeReference(FEW_CASES, options, { ...lstmOf, peepholes: true, B: 1, T: 1 }));
+    test('so do layers with a projection', () =>
+      expectLikeReference(FEW_CASES, options, { ...lstmOf, hidden: 33, projected: 9 }));
   });
 });
 
@@ -79,29 +76,25 @@ describe('what rounding costs', () => {
   // Weights reach 0.09, inputs 1. A byte is off by 2e-4 on average, half precision by 1.2e-5; a sum of
   // 128 of them by 1.3e-3 and 8e-5. The worst of 12,800 outputs lies at four to five times that.
   const BOUNDS = { f16: 8e-4, int8: 1.2e-2 } as const;
-  test.each(['lstm', 'gru', 'rnn'] as const)(
-    '%s of 128 units, 100 steps',
-    async (cell) => {
-      const { layer, X } = fresh(cell, 128, 100);
-      const graph = sequential([layer]);
-      const feeds = { [graph.inputs[0]!.name]: X };
-      const name = graph.outputs[0]!.name;
-      const exact = runReference(graph, feeds).get(name)!.data;
-      const errors: Record<string, number> = {};
-      for (const weights of ['f32', 'f16', 'int8'] as const) {
-        const model = await loadModel(graph, { device, weights });
-        const data = (await model.run(feeds))[name]!.data as Float32Array;
-        errors[weights] = Math.max(...data.map((y, i) => Math.abs(y - exact[i]!)));
-        model.dispose();
-      }
-      expect(errors['f32']).toBeLessThan(1e-5);
-      expect(errors['f16']).toBeLessThan(BOUNDS.f16);
-      expect(errors['int8']).toBeLessThan(BOUNDS.int8);
-      expect(errors['f16']).toBeGreaterThan(errors['f32']!);
-      expect(errors['int8']).toBeGreaterThan(errors['f16']!);
-    },
-    120_000,
-  );
+  test.each(['lstm', 'gru', 'rnn'] as const)('%s of 128 units, 100 steps', async (cell) => {
+    const { layer, X } = fresh(cell, 128, 100);
+    const graph = sequential([layer]);
+    const feeds = { [graph.inputs[0]!.name]: X };
+    const name = graph.outputs[0]!.name;
+    const exact = runReference(graph, feeds).get(name)!.data;
+    const errors: Record<string, number> = {};
+    for (const weights of ['f32', 'f16', 'int8'] as const) {
+      const model = await loadModel(graph, { device, weights });
+      const data = (await model.run(feeds))[name]!.data as Float32Array;
+      errors[weights] = Math.max(...data.map((y, i) => Math.abs(y - exact[i]!)));
+      model.dispose();
+    }
+    expect(errors['f32']).toBeLessThan(1e-5);
+    expect(errors['f16']).toBeLessThan(BOUNDS.f16);
+    expect(errors['int8']).toBeLessThan(BOUNDS.int8);
+    expect(errors['f16']).toBeGreaterThan(errors['f32']!);
+    expect(errors['int8']).toBeGreaterThan(errors['f16']!);
+  });
 });
 
 describe('memory', () => {
@@ -148,12 +141,9 @@ test('a stream is a run, with weights in bytes', async () => {
 });
 
 test('weights that are inputs of the graph are computed with as they are', async () => {
-  const { graph, feeds } = randomRecurrent(randomOf(SEED), {
-    cell: 'gru',
-    hidden: 13,
-    I: 7,
-    projected: 0,
-  });
+  const { graph, feeds } = exampleOf(
+    recurrentCases({ cell: 'gru', hidden: 13, I: 7, projected: 0 }),
+  );
   const names = ['W', 'R'];
   const given = names.map((name) => [name, graph.constants.get(name)!] as const);
   const open = {
@@ -193,8 +183,7 @@ describe('the option', () => {
   });
 
   test('refuses weights beyond half precision, and says whose they are', async () => {
-    const config = randomRecurrentConfig(randomOf(SEED), { cell: 'rnn', hidden: 4, I: 3 });
-    const big = recurrentCase(randomOf(SEED), config);
+    const big = exampleOf(recurrentCases({ cell: 'rnn', hidden: 4, I: 3 }));
     (big.graph.constants.get('R')!.data as Float32Array)[5] = 1e5;
     const model = await loadModel(big.graph, { device, weights: 'f16' });
     await expect(model.run(big.feeds)).rejects.toMatchObject({

@@ -12,7 +12,8 @@ import {
   narrower,
   randomDims,
 } from '../support/operator-case.ts';
-import { randomOf, SEED, type Random } from '../support/random.ts';
+import { randomOf, type Random } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 
 const CASES = 12;
 const bools = (random: Random, dims: readonly number[]): Tensor =>

@@ -5,7 +5,8 @@ import { toHalf } from '../../src/ops/unary.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { halfBits, writeOnnx } from '../support/onnx-writer.ts';
 import { runOnnxRuntime } from '../support/onnxruntime.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { randomOf } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 
 const device = await (await getAdapter()).requestDevice();
 afterAll(() => device.destroy());

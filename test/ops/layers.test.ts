@@ -1,7 +1,6 @@
 // Convolution, pooling and normalisation against ONNX Runtime.
 import { describe, expect, it } from 'vitest';
 import { tensor } from '../../src/tensor.ts';
-import { randomWindow } from '../differential/sliding-cases.ts';
 import {
   evaluateCase,
   expectManyLikeOnnxRuntime,
@@ -9,7 +8,9 @@ import {
   inferCase,
   type OperatorCase,
 } from '../support/operator-case.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { randomOf } from '../support/random.ts';
+import { randomWindow } from '../support/random-window.ts';
+import { SEED } from '../support/settings.ts';
 
 const random = randomOf(SEED);
 const CASES = 40;

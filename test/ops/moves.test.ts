@@ -12,7 +12,8 @@ import {
   narrower,
   randomDims,
 } from '../support/operator-case.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { randomOf } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 
 const CASES = 15;
 const scalar = (value: number): Tensor => tensor([value], [], 'int64');

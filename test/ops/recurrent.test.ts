@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { Node } from '../../src/graph.ts';
 import { operatorOf, type HostValue, type Inputs, type ValueType } from '../../src/ops/index.ts';
 import { RnnError } from '../../src/errors.ts';
-import { randomOf } from '../support/random.ts';
-import { randomRecurrent } from '../support/random-recurrent.ts';
+import { expectForAll } from '../support/property.ts';
+import { recurrentCases } from '../support/random-recurrent.ts';
 
 const PATH = 'graph.nodes[3]';
 const f32 = (...dims: number[]): ValueType => ({ type: 'float32', dims });
@@ -94,18 +94,15 @@ describe('Recurrent', () => {
     expect(infer({ layout: 1 }, inputs)).toEqual([f32(3, 5, 2, 7), f32(3, 2, 7), f32(3, 2, 6)]);
   });
 
-  it('agrees with the graphs that tests generate', () => {
-    const random = randomOf(1);
-    for (let i = 0; i < 200; i++) {
-      const { graph, feeds, label } = randomRecurrent(random);
+  it('agrees with the graphs that tests generate', () =>
+    expectForAll(recurrentCases(), 200, ({ graph, feeds, label }) => {
       const [node] = graph.nodes;
       const inputs = node!.inputs.map((name) => feeds[name] ?? graph.constants.get(name));
       const { types } = operatorOf(node!, PATH).infer(node!, inputs, () => undefined, PATH);
       for (const { name, type, dims } of graph.outputs) {
         expect(types[node!.outputs.indexOf(name)], label).toEqual({ type, dims });
       }
-    }
-  });
+    }));
 
   it.each<[string, Readonly<Record<string, unknown>>, Change, string]>([
     // Weights that lie about the hidden size: what a hostile file would use to read out of bounds.

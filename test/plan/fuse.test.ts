@@ -1,18 +1,40 @@
 // Chains of elementwise nodes: one kernel computes what many would, and gives the same numbers.
+import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { Graph } from '../../src/graph.ts';
 import { tensor } from '../../src/tensor.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { floats, list, narrower } from '../support/operator-case.ts';
-import { type Random, randomOf, SEED } from '../support/random.ts';
+import { chance, expectForAll, seeds, type Drawn } from '../support/property.ts';
+import { randomOf } from '../support/random.ts';
+import { casesOf, MORE_IN_FULL, SEED } from '../support/settings.ts';
 import { dispatchesOf, expectSame, Sketch } from '../support/sketch.ts';
+
+const CHAINS = casesOf(5, 12);
 
 const device = await (await getAdapter()).requestDevice();
 afterAll(() => device.destroy());
 
+const STEPS = 14; // kinds of them in `chainOf`
+
+const chains = fc.record({
+  dims: fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 4 }),
+  // A seed for each step: one can be left out without changing the others.
+  steps: fc.array(fc.record({ kind: fc.nat(STEPS - 1), seed: seeds }), {
+    minLength: 1,
+    maxLength: 20,
+    size: 'max',
+  }),
+  twoOutputs: chance(0.3),
+});
+
 /** Nodes that keep numbers below 4, and use what came before, constants and new inputs. */
-function randomChain(random: Random): Sketch & { last: string } {
+function chainOf({ dims, steps: drawn, twoOutputs }: Drawn<typeof chains>): {
+  sketch: Sketch;
+  graph: Graph;
+} {
   const sketch = new Sketch();
-  const dims = Array.from({ length: random.int(1, 4) }, () => random.int(1, 6));
+  let random = randomOf(SEED);
   let last = sketch.input(floats(random, dims));
   const made = [last];
   const other = (): string => {
@@ -44,33 +66,30 @@ function randomChain(random: Random): Sketch & { last: string } {
     () => sketch.node('Cast', [sketch.node('Cast', [last], { to: 'int32' })], { to: 'float32' }),
     () => sketch.node('Cast', [last], { to: 'float32' }),
   ];
-  for (let n = random.int(3, 20); n > 0; n--) {
+  for (const { kind, seed } of drawn) {
+    random = randomOf(seed);
     last = sketch.node('Clip', [
-      random.pick(steps)(),
+      steps[kind]!(),
       sketch.constant(tensor([-2], [])),
       sketch.constant(tensor([2], [])),
     ]);
     made.push(last);
   }
-  return Object.assign(sketch, { last });
+  const outputs = twoOutputs ? [last, sketch.nodes[0]!.outputs[0]!] : [last];
+  return { sketch, graph: sketch.graph(...new Set(outputs)) };
 }
 
 describe('elementwise chains', () => {
-  it(`random ones give what separate nodes give, seed ${SEED}`, async () => {
-    const random = randomOf(SEED);
+  it(`random ones give what separate nodes give, seed ${SEED}`, MORE_IN_FULL, async () => {
     let [before, after] = [0, 0];
-    for (let n = 0; n < 12; n++) {
-      const sketch = randomChain(random);
-      const outputs = random.chance(0.3)
-        ? [sketch.last, sketch.nodes[0]!.outputs[0]!]
-        : [sketch.last];
-      const graph = sketch.graph(...new Set(outputs));
-      await expectSame(device, graph, sketch.feeds, `chain ${n}`);
+    await expectForAll(chains, CHAINS, async (plan) => {
+      const { sketch, graph } = chainOf(plan);
+      await expectSame(device, graph, sketch.feeds, 'chain');
       before += dispatchesOf(graph, sketch.feeds, false).length;
       after += dispatchesOf(graph, sketch.feeds).length;
-    }
+    });
     expect(after).toBeLessThan(before / 3);
-  }, 60_000);
+  });
 
   it('with one reader each are one dispatch, whatever the number of constants', async () => {
     const random = randomOf(SEED);

@@ -3,7 +3,8 @@ import { expect, it } from 'vitest';
 import { walkValues } from '../../shaders/walk.ts';
 import { broadcastStrides, forEachIndex, offsetOf, stridesOf } from '../../src/ops/indexing.ts';
 import { collapse } from '../../src/plan/lower/strides.ts';
-import { SEED, type Random, randomOf } from '../support/random.ts';
+import { type Random, randomOf } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 
 /** Offsets in the order of the flat index. */
 function offsets(dims: readonly number[], strides: readonly number[]): number[] {

@@ -4,7 +4,8 @@ import { toHalf } from '../../src/ops/unary.ts';
 import { packProduct, productShape, productSize, type ProductLayout } from '../../src/plan/pack.ts';
 import { storedWords, storeWeights } from '../../src/plan/store.ts';
 import { halfBits } from '../support/onnx-writer.ts';
-import { randomOf, SEED } from '../support/random.ts';
+import { randomOf } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 import { storedNumbers } from '../support/stored-weights.ts';
 
 const random = randomOf(SEED);

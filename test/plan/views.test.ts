@@ -1,8 +1,11 @@
 // Slices, transpositions and the like: readers that take strides read them where they are.
+import fc from 'fast-check';
 import { afterAll, expect, it } from 'vitest';
 import { getAdapter } from '../setup/gpu.ts';
 import { floats, list } from '../support/operator-case.ts';
-import { type Random, randomOf, SEED } from '../support/random.ts';
+import { expectForAll, seeds, type Drawn } from '../support/property.ts';
+import { randomOf } from '../support/random.ts';
+import { casesOf, MORE_IN_FULL, SEED } from '../support/settings.ts';
 import { dispatchesOf, expectSame, planOf, Sketch } from '../support/sketch.ts';
 
 const device = await (await getAdapter()).requestDevice();
@@ -11,15 +14,29 @@ afterAll(() => device.destroy());
 const namesOf = (sketch: Sketch, ...outputs: string[]): string[] =>
   dispatchesOf(sketch.graph(...outputs), sketch.feeds).map(({ kernel }) => kernel.name);
 
-/** Moves the elements of x about, two to six times. */
-function randomMoves(random: Random, sketch: Sketch, x: string, shape: readonly number[]): string {
+const KINDS = 5; // of moves
+
+const movements = fc.record({
+  shape: fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 3 }),
+  // A seed for each move: one can be left out without changing the others.
+  moves: fc.array(fc.record({ kind: fc.nat(KINDS - 1), seed: seeds }), {
+    minLength: 1,
+    maxLength: 6,
+    size: 'max',
+  }),
+  twoOutputs: fc.boolean(),
+});
+
+/** Adds nodes that move the elements of x about; the name of the last value. */
+function addMoves(sketch: Sketch, x: string, { shape, moves }: Drawn<typeof movements>): string {
   let [last, dims] = [x, [...shape]];
-  for (let n = random.int(2, 6); n > 0; n--) {
+  for (const { kind, seed } of moves) {
+    const random = randomOf(seed);
     const axis = random.int(0, dims.length - 1);
     const size = dims[axis]!;
     const [from, to] = [random.int(0, size - 1), size];
     const ints = (...values: number[]): string => sketch.constant(list(values));
-    switch (random.int(0, 4)) {
+    switch (kind) {
       case 0: {
         const perm = random.permutation(dims.length);
         last = sketch.node('Transpose', [last], { perm });
@@ -56,18 +73,16 @@ function randomMoves(random: Random, sketch: Sketch, x: string, shape: readonly 
   return last;
 }
 
-it(`random moves give what copies give, seed ${SEED}`, async () => {
-  const random = randomOf(SEED);
-  for (let n = 0; n < 12; n++) {
+it(`random moves give what copies give, seed ${SEED}`, MORE_IN_FULL, () =>
+  expectForAll(movements, casesOf(5, 12), async (drawn) => {
     const sketch = new Sketch();
-    const dims = Array.from({ length: random.int(1, 3) }, () => random.int(1, 6));
-    const x = sketch.input(floats(random, dims));
-    const moved = randomMoves(random, sketch, x, dims);
-    const sum = sketch.node('Add', [moved, sketch.node('Sigmoid', [moved])]);
-    const outputs = random.chance(0.5) ? [sum, moved] : [sum];
-    await expectSame(device, sketch.graph(...outputs), sketch.feeds, `moves ${n}`);
-  }
-}, 60_000);
+    const x = sketch.input(floats(randomOf(SEED), drawn.shape));
+    const last = addMoves(sketch, x, drawn);
+    const sum = sketch.node('Add', [last, sketch.node('Sigmoid', [last])]);
+    const outputs = drawn.twoOutputs ? [sum, last] : [sum];
+    await expectSame(device, sketch.graph(...outputs), sketch.feeds, 'moves');
+  }),
+);
 
 it('gates are split, computed and joined without a copy', async () => {
   const random = randomOf(SEED);

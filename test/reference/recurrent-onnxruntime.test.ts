@@ -7,10 +7,11 @@ import { runReference } from '../../src/reference.ts';
 import { expectClose } from '../support/close.ts';
 import { onnxOfRecurrent } from '../support/onnx-recurrent.ts';
 import { runOnnxRuntime } from '../support/onnxruntime.ts';
-import { randomOf, SEED } from '../support/random.ts';
-import { randomRecurrent, type RecurrentCase } from '../support/random-recurrent.ts';
+import { exampleOf, expectForAll } from '../support/property.ts';
+import { recurrentCases, type RecurrentCase } from '../support/random-recurrent.ts';
+import { casesOf, MORE_IN_FULL, SEED } from '../support/settings.ts';
 
-const CASES = 200; // of each cell
+const CASES = casesOf(50, 200); // of each cell
 const cells = Object.keys(CELLS) as CellName[];
 
 /** Zeroes the final states of rows without a single step, where ONNX Runtime differs: see below. */
@@ -42,52 +43,47 @@ async function expectLikeOnnxRuntime(recurrent: RecurrentCase): Promise<void> {
 }
 
 describe(`Recurrent agrees with ONNX Runtime, seed ${SEED}`, () => {
-  it.each(cells)('%s, random layers', async (cell) => {
-    const random = randomOf(SEED);
-    for (let i = 0; i < CASES; i++) {
-      await expectLikeOnnxRuntime(randomRecurrent(random, { onnx: true, cell }));
-    }
-  });
+  it.each(cells)('%s, random layers', MORE_IN_FULL, (cell) =>
+    expectForAll(recurrentCases({ onnx: true, cell }), CASES, expectLikeOnnxRuntime),
+  );
 
-  it.each(cells)('%s with every optional part at once', async (cell) => {
-    const random = randomOf(SEED);
+  it.each(cells)('%s with every optional part at once', (cell) => {
     const lstm = cell === 'lstm';
-    for (let i = 0; i < 10; i++) {
-      const everything = {
-        onnx: true,
-        cell,
-        direction: 'bidirectional',
-        bias: true,
-        B: 3,
-        T: 7,
-        lengths: [7, 1, random.int(2, 6)],
-        initialH: true,
-        initialC: lstm,
-        peepholes: lstm,
-        clip: 0.5,
-        outputs: [true, true, lstm],
-      } as const;
-      await expectLikeOnnxRuntime(randomRecurrent(random, everything));
-    }
+    const everything = recurrentCases({
+      onnx: true,
+      cell,
+      direction: 'bidirectional',
+      bias: true,
+      B: 3,
+      T: 7,
+      packed: true,
+      initialH: true,
+      initialC: lstm,
+      peepholes: lstm,
+      clip: 0.5,
+      outputs: [true, true, lstm],
+    });
+    return expectForAll(everything, 10, expectLikeOnnxRuntime);
   });
 
   it.each(cells)('%s: a row without steps keeps its initial state', async (cell) => {
     // ONNX Runtime answers zeros here. The specification has no word on it; PyTorch, Keras and every
     // row that is shorter than its batch keep the state, and so do we.
-    const random = randomOf(SEED);
     const lstm = cell === 'lstm';
-    const recurrent = randomRecurrent(random, {
-      onnx: true,
-      cell,
-      direction: 'forward',
-      hidden: 4,
-      T: 3,
-      B: 2,
-      lengths: [0, 2],
-      initialH: true,
-      initialC: lstm,
-      outputs: [true, true, lstm],
-    });
+    const recurrent = exampleOf(
+      recurrentCases({
+        onnx: true,
+        cell,
+        direction: 'forward',
+        hidden: 4,
+        T: 3,
+        B: 2,
+        lengths: [0, 2],
+        initialH: true,
+        initialC: lstm,
+        outputs: [true, true, lstm],
+      }),
+    );
     const expected = await runOnnxRuntime(onnxOfRecurrent(recurrent), recurrent.feeds);
     const actual = runReference(recurrent.graph, recurrent.feeds);
     for (const [output, input] of [

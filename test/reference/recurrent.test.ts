@@ -1,5 +1,6 @@
 // What ONNX Runtime cannot be asked: layouts, masks, projections, and how the features combine.
 // Each is held against a plainer layer that must give the same numbers.
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CELLS, type CellName } from '../../src/cells/index.ts';
 import type { Graph, RecurrentAttributes } from '../../src/graph.ts';
@@ -8,8 +9,9 @@ import { runReference } from '../../src/reference.ts';
 import { sizeOf, tensor, type Tensor } from '../../src/tensor.ts';
 import { expectClose } from '../support/close.ts';
 import { evaluateCase } from '../support/operator-case.ts';
-import { randomOf, SEED } from '../support/random.ts';
-import { randomRecurrent, type RecurrentCase } from '../support/random-recurrent.ts';
+import { exampleOf, expectForAll, oneOf } from '../support/property.ts';
+import { recurrentCases, type RecurrentCase } from '../support/random-recurrent.ts';
+import { SEED } from '../support/settings.ts';
 
 const cells = Object.keys(CELLS) as CellName[];
 const EXACT = { atol: 1e-12 };
@@ -47,13 +49,11 @@ function altered(
 }
 
 describe.each(cells)(`%s, seed ${SEED}`, (cell) => {
-  const random = randomOf(SEED);
   const lstm = cell === 'lstm';
   const all = [true, true, lstm] as const;
 
-  it('layout 1 is layout 0 with batch and time exchanged', () => {
-    for (let i = 0; i < 30; i++) {
-      const plain = randomRecurrent(random, { cell, layout: 0, outputs: all });
+  it('layout 1 is layout 0 with batch and time exchanged', () =>
+    expectForAll(recurrentCases({ cell, layout: 0, outputs: all }), 30, (plain) => {
       const feeds: Record<string, Tensor> = {};
       for (const [name, value] of Object.entries(plain.feeds)) {
         const { type, dims } = value;
@@ -66,45 +66,34 @@ describe.each(cells)(`%s, seed ${SEED}`, (cell) => {
         expect(got.dims).toEqual(want.dims);
         expectClose(got.data, want.data, { ...EXACT, label: plain.label });
       }
-    }
-  });
+    }));
 
   it('a mask that ends early is a length', () => {
-    for (let i = 0; i < 30; i++) {
-      const [T, B] = [5, 4];
-      const lengths = Array.from({ length: B }, () => random.int(0, T));
-      const fixed = { cell, T, B, layout: 0, lengths, mask: undefined, outputs: all } as const;
-      const plain = randomRecurrent(random, { ...fixed, maskedOutput: 'zero' });
+    const [T, B] = [5, 4];
+    const fixed = { cell, T, B, layout: 0, mask: undefined, maskedOutput: 'zero' } as const;
+    const layers = recurrentCases({ ...fixed, packed: true, outputs: all });
+    return expectForAll(layers, 30, (plain) => {
+      const { lengths } = plain.config;
       const mask = Array.from({ length: T * B }, (_, k) =>
-        Number(Math.floor(k / B) < lengths[k % B]!),
+        Number(Math.floor(k / B) < lengths![k % B]!),
       );
       const feeds = { mask: tensor(Uint8Array.from(mask), [T, B], 'bool') };
       const masked = run(altered(plain, { inputs: { 4: '', 8: 'mask' }, feeds }));
       for (const [name, want] of run(plain)) {
         expectClose(masked.get(name)!.data, want.data, { ...EXACT, label: plain.label });
       }
-    }
+    });
   });
 
   it.each(['zero', 'repeat'] as const)(
     'steps under a mask might as well not be there: %s',
     (maskedOutput) => {
-      for (let i = 0; i < 30; i++) {
-        const T = 6;
-        const mask = Array.from({ length: T }, () => random.int(0, 1));
-        const kept = [...mask.keys()].filter((t) => mask[t] === 1);
-        const fixed = {
-          cell,
-          T,
-          B: 1,
-          layout: 0,
-          mask,
-          lengths: undefined,
-          maskedOutput,
-          outputs: all,
-        } as const;
-        const masked = randomRecurrent(random, fixed);
-        const { I, hidden, projected, direction } = masked.config;
+      const T = 6;
+      const fixed = { cell, T, B: 1, layout: 0, lengths: undefined, maskedOutput } as const;
+      const layers = recurrentCases({ ...fixed, masked: true, outputs: all });
+      return expectForAll(layers, 30, (masked) => {
+        const { I, hidden, projected, direction, mask } = masked.config;
+        const kept = [...mask!.keys()].filter((t) => mask![t] === 1);
         const x = masked.feeds['X']!.data as Float32Array;
         const shorter = kept.flatMap((t) => [...x.subarray(t * I, (t + 1) * I)]);
         const dense = run(
@@ -135,97 +124,73 @@ describe.each(cells)(`%s, seed ${SEED}`, (cell) => {
             label: masked.label,
           });
         }
-      }
+      });
     },
   );
 
   it('a step counts when both mask and length say so', () => {
     const [T, B] = [5, 3];
-    for (let i = 0; i < 10; i++) {
-      const lengths = Array.from({ length: B }, () => random.int(0, T));
-      const mask = Array.from({ length: T * B }, () => random.int(0, 1));
-      const both = randomRecurrent(random, {
-        cell,
-        T,
-        B,
-        layout: 0,
-        lengths,
-        mask,
-        maskedOutput: 'zero',
-        outputs: all,
-      });
-      const narrowed = mask.map((value, k) => (Math.floor(k / B) < lengths[k % B]! ? value : 0));
+    const fixed = { cell, T, B, layout: 0, packed: true, masked: true } as const;
+    const layers = recurrentCases({ ...fixed, maskedOutput: 'zero', outputs: all });
+    return expectForAll(layers, 10, (both) => {
+      const { mask, lengths } = both.config;
+      const narrowed = mask!.map((value, k) => (Math.floor(k / B) < lengths![k % B]! ? value : 0));
       const feeds = { mask: tensor(Uint8Array.from(narrowed), [T, B], 'bool') };
       const one = run(altered(both, { inputs: { 4: '' }, feeds }));
       for (const [name, want] of run(both)) expectClose(one.get(name)!.data, want.data, EXACT);
-    }
+    });
   });
 
   it('past its length a row is zero even where masked steps repeat', () => {
-    const fixed = {
-      cell,
-      T: 3,
-      B: 1,
-      layout: 0,
-      direction: 'forward',
-      hidden: 2,
-      projected: 0,
-    } as const;
-    const lengths = [1];
-    const { graph, feeds } = randomRecurrent(random, {
-      ...fixed,
-      lengths,
-      mask: [1, 0, 0],
-      maskedOutput: 'repeat',
-      outputs: all,
-    });
+    const fixed = { cell, T: 3, B: 1, layout: 0, direction: 'forward', hidden: 2 } as const;
+    const { graph, feeds } = exampleOf(
+      recurrentCases({
+        ...fixed,
+        projected: 0,
+        activations: CELLS[cell].activations,
+        lengths: [1],
+        mask: [1, 0, 0],
+        maskedOutput: 'repeat',
+        outputs: all,
+      }),
+    );
     const Y = runReference(graph, feeds).get('Y')!.data;
     expect(Y.slice(0, 2)).not.toEqual(new Float64Array(2));
     expect(Y.slice(2)).toEqual(new Float64Array(4));
   });
 
-  it('rows of a batch do not mix', () => {
-    for (let i = 0; i < 20; i++) {
-      const whole = randomRecurrent(random, { cell, B: 3, layout: 1, outputs: all });
-      const b = random.int(0, 2);
-      const feeds: Record<string, Tensor> = {};
-      for (const [name, { type, dims, data }] of Object.entries(whole.feeds)) {
-        const size = sizeOf(dims) / 3;
-        feeds[name] = tensor(
-          (data as Float32Array).slice(b * size, (b + 1) * size),
-          [1, ...dims.slice(1)],
-          type as 'float32',
-        );
-      }
-      const alone = run(altered(whole, { feeds }));
-      for (const [name, { data }] of run(whole)) {
-        const size = data.length / 3;
-        expectClose(alone.get(name)!.data, data.slice(b * size, (b + 1) * size), EXACT);
-      }
-    }
-  });
+  it('rows of a batch do not mix', () =>
+    expectForAll(
+      fc.tuple(recurrentCases({ cell, B: 3, layout: 1, outputs: all }), fc.nat(2)),
+      20,
+      ([whole, b]) => {
+        const feeds: Record<string, Tensor> = {};
+        for (const [name, { type, dims, data }] of Object.entries(whole.feeds)) {
+          const size = sizeOf(dims) / 3;
+          feeds[name] = tensor(
+            (data as Float32Array).slice(b * size, (b + 1) * size),
+            [1, ...dims.slice(1)],
+            type as 'float32',
+          );
+        }
+        const alone = run(altered(whole, { feeds }));
+        for (const [name, { data }] of run(whole)) {
+          const size = data.length / 3;
+          expectClose(alone.get(name)!.data, data.slice(b * size, (b + 1) * size), EXACT);
+        }
+      },
+    ));
 
   it('T steps equal one run', () => {
-    for (let i = 0; i < 20; i++) {
-      const fixed = {
-        direction: 'forward',
-        layout: 0,
-        lengths: undefined,
-        mask: undefined,
-      } as const;
-      const whole = randomRecurrent(random, {
-        cell,
-        ...fixed,
-        T: 4,
-        initialH: true,
-        initialC: lstm,
-        outputs: all,
-      });
+    const T = 4;
+    const fixed = { direction: 'forward', layout: 0, lengths: undefined, mask: undefined } as const;
+    const states = { initialH: true, initialC: lstm, outputs: all };
+    return expectForAll(recurrentCases({ cell, ...fixed, ...states, T }), 20, (whole) => {
       const { B, I } = whole.config;
       const x = whole.feeds['X']!.data as Float32Array;
       let state = { ...whole.feeds };
       const Y: number[] = [];
-      for (let t = 0; t < 4; t++) {
+      for (let t = 0; t < T; t++) {
         const X = tensor(x.slice(t * B * I, (t + 1) * B * I), [1, B, I]);
         const results = run(altered(whole, { feeds: { ...state, X } }));
         Y.push(...results.get('Y')!.data);
@@ -237,20 +202,22 @@ describe.each(cells)(`%s, seed ${SEED}`, (cell) => {
       }
       // The state passes through float32 between the steps.
       expectClose(Y, run(whole).get('Y')!.data, { atol: 1e-5, label: whole.label });
-    }
+    });
   });
 
   it('no steps: Y is empty and the state is the initial one', () => {
-    const empty = randomRecurrent(random, {
-      cell,
-      T: 0,
-      layout: 0,
-      lengths: undefined,
-      mask: undefined,
-      initialH: true,
-      initialC: lstm,
-      outputs: all,
-    });
+    const empty = exampleOf(
+      recurrentCases({
+        cell,
+        T: 0,
+        layout: 0,
+        lengths: undefined,
+        mask: undefined,
+        initialH: true,
+        initialC: lstm,
+        outputs: all,
+      }),
+    );
     const results = run(empty);
     expect(results.get('Y')!.dims[0]).toBe(0);
     expectClose(results.get('Y_h')!.data, empty.feeds['initialH']!.data as Float32Array, EXACT);
@@ -260,14 +227,16 @@ describe.each(cells)(`%s, seed ${SEED}`, (cell) => {
 
   it('float64 all the way: no rounding between the steps', () => {
     const config = { cell, direction: 'forward', hidden: 1, layout: 0, T: 2, B: 1, I: 1 } as const;
-    const { graph, feeds } = randomRecurrent(random, {
-      ...config,
-      projected: 0,
-      activations: CELLS[cell].activations,
-      outputs: all,
-      mask: undefined,
-      lengths: undefined,
-    });
+    const { graph, feeds } = exampleOf(
+      recurrentCases({
+        ...config,
+        projected: 0,
+        activations: CELLS[cell].activations,
+        outputs: all,
+        mask: undefined,
+        lengths: undefined,
+      }),
+    );
     const { data } = runReference(graph, feeds).get('Y')!;
     expect(data.some((value) => value !== Math.fround(value))).toBe(true);
   });
@@ -275,17 +244,21 @@ describe.each(cells)(`%s, seed ${SEED}`, (cell) => {
 
 describe('projection', () => {
   it('is the plain layer with R · projection for R', () => {
-    const random = randomOf(SEED);
-    for (let i = 0; i < 20; i++) {
-      const projected = random.int(1, 5);
-      const layer = randomRecurrent(random, {
-        cell: 'lstm',
-        hidden: 5,
-        projected,
-        initialH: false,
-        outputs: [true, true, true],
-        direction: random.pick(['forward', 'reverse']),
-      });
+    const H = 5;
+    const layers = oneOf(['forward', 'reverse'] as const).chain((direction) =>
+      fc.integer({ min: 1, max: H }).chain((projected) =>
+        recurrentCases({
+          cell: 'lstm',
+          hidden: H,
+          projected,
+          initialH: false,
+          outputs: [true, true, true],
+          direction,
+        }),
+      ),
+    );
+    return expectForAll(layers, 20, (layer) => {
+      const { projected } = layer.config;
       const [R, P] = [layer.graph.constants.get('R')!, layer.graph.constants.get('projection')!];
       const float64 = (value: Tensor): Tensor =>
         tensor(Float64Array.from(value.data as Float32Array), value.dims);
@@ -297,11 +270,11 @@ describe('projection', () => {
           constants: { R: tensor(Float32Array.from(merged.data), merged.dims) },
         }),
       );
-      const H = plain.get('Y')!.data;
-      const Y = Array.from({ length: H.length / 5 }, (_, row) =>
+      const h = plain.get('Y')!.data;
+      const Y = Array.from({ length: h.length / H }, (_, row) =>
         Array.from({ length: projected }, (__, o) => {
-          const weights = (P.data as Float32Array).subarray(o * 5, (o + 1) * 5);
-          return weights.reduce((sum, w, j) => sum + w * H[row * 5 + j]!, 0);
+          const weights = (P.data as Float32Array).subarray(o * H, (o + 1) * H);
+          return weights.reduce((sum, w, j) => sum + w * h[row * H + j]!, 0);
         }),
       ).flat();
       const results = run(layer);
@@ -310,6 +283,6 @@ describe('projection', () => {
         atol: 1e-5,
         label: layer.label,
       });
-    }
+    });
   });
 });

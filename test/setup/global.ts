@@ -12,7 +12,7 @@ export function setup(project: TestProject) {
   }
   const { stdout, stderr } = spawnSync(process.execPath, [PROBE], {
     encoding: 'utf8',
-    timeout: 30_000,
+    timeout: 120_000, // a cold driver on a busy machine
   });
   const found = JSON.parse(stdout || '{"kind":"none"}');
   if (found.kind === 'none')

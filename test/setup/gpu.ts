@@ -14,6 +14,21 @@ export async function getGPU(): Promise<GPU> {
   return shared.dawn;
 }
 
+/**
+ * Keeps the pipelines of a device for as long as the device. Dawn gives equal descriptors one pipeline while that is
+ * alive, so the models of a test file compile equal kernels once, though each model has a cache of its own.
+ */
+function keepPipelines(device: GPUDevice): GPUDevice {
+  const kept = new Set<GPUComputePipeline>();
+  const create = device.createComputePipelineAsync.bind(device);
+  device.createComputePipelineAsync = async (descriptor) => {
+    const pipeline = await create(descriptor);
+    kept.add(pipeline);
+    return pipeline;
+  };
+  return device;
+}
+
 /** A new adapter, for each adapter gives one device only. */
 export async function getAdapter(): Promise<GPUAdapter> {
   const adapter = await (await getGPU()).requestAdapter();
@@ -21,6 +36,8 @@ export async function getAdapter(): Promise<GPUAdapter> {
     throw new Error('no WebGPU adapter; run the tests with `npm test`, which brings one');
   if (adapter.info.device === 'null-backend')
     throw new Error('the null backend computes nothing, so its numbers prove nothing');
+  const request = adapter.requestDevice.bind(adapter);
+  adapter.requestDevice = async (descriptor) => keepPipelines(await request(descriptor));
   return adapter;
 }
 

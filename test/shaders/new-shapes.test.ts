@@ -5,7 +5,8 @@ import { runReference } from '../../src/reference.ts';
 import { type Tensor, tensor } from '../../src/tensor.ts';
 import { expectClose } from '../support/close.ts';
 import { floats, list } from '../support/operator-case.ts';
-import { SEED, randomOf } from '../support/random.ts';
+import { randomOf } from '../support/random.ts';
+import { SEED } from '../support/settings.ts';
 import { withModel } from './run-cases.ts';
 
 const random = randomOf(SEED);

@@ -1,11 +1,14 @@
 // Random graphs with constants, dead ends, copies and branches compute the same when simplified.
+import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { isGraph, validateGraph, type Graph, type Node } from '../../src/graph.ts';
 import { runReference } from '../../src/reference.ts';
 import { simplify } from '../../src/simplify/index.ts';
 import { tensor, type Tensor } from '../../src/tensor.ts';
 import { expectClose } from '../support/close.ts';
-import { randomOf, SEED, type Random } from '../support/random.ts';
+import { expectForAll, oneOf, seeds, times } from '../support/property.ts';
+import { randomOf } from '../support/random.ts';
+import { casesOf, MORE_IN_FULL, SEED } from '../support/settings.ts';
 
 const UNARY = ['Neg', 'Tanh', 'Identity', 'Relu', 'Dropout', 'Cast', 'Sigmoid', 'Abs'];
 const BINARY = ['Add', 'Sub', 'Mul', 'Max', 'Min'];
@@ -15,9 +18,29 @@ const INNER_NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
 const infos = (names: readonly string[]): Graph['outputs'] =>
   names.map((name) => ({ name, type: 'float32', dims: [3] }));
 
+/** A node to be, with its own seed, so that others can be left out without changing it; branches where it is an If. */
+interface Step {
+  readonly kind: 'unary' | 'binary' | 'if';
+  readonly seed: number;
+  readonly branches: readonly (readonly Step[])[];
+}
+
+/** Steps of a graph: up to 12 in the outer one, up to 4 in branches, which are up to three deep. */
+const stepsOf = (depth: number): fc.Arbitrary<Step[]> => {
+  const kinds = ['unary', 'unary', 'binary', 'binary', ...(depth < 3 ? (['if'] as const) : [])];
+  const step: fc.Arbitrary<Step> = oneOf(kinds as Step['kind'][]).chain((kind) =>
+    fc.record({
+      kind: fc.constant(kind),
+      seed: seeds,
+      branches: kind === 'if' ? times(2, stepsOf(depth + 1)) : fc.constant([]),
+    }),
+  );
+  return fc.array(step, { minLength: 1, maxLength: depth === 0 ? 12 : 4, size: 'max' });
+};
+
 /** Nodes that read from `visible`, and what they make; every value is float32 [3]. */
-function randomGraph(
-  random: Random,
+function graphOf(
+  steps: readonly Step[],
   visible: readonly string[],
   conditions: readonly string[],
   depth: number,
@@ -25,27 +48,27 @@ function randomGraph(
   const constants = new Map<string, Tensor>();
   const nodes: Node[] = [];
   const values = [...visible];
-  const own: string[] = [];
+  const local: string[] = [];
   const names = depth === 0 ? undefined : INNER_NAMES.filter((name) => !visible.includes(name));
   const fresh = (): string => {
     const name =
-      names === undefined ? `v${own.length}` : (names.shift() ?? `${depth}_${own.length}`);
-    own.push(name);
+      names === undefined ? `v${local.length}` : (names.shift() ?? `${depth}_${local.length}`);
+    local.push(name);
     return name;
   };
+  let random = randomOf(steps[0]!.seed);
   for (let i = random.int(0, 2); i > 0; i--) {
     const name = fresh();
     constants.set(name, tensor(random.floats(3)));
     values.push(name);
   }
-  const steps = random.int(1, depth === 0 ? 12 : 4);
-  for (let i = 0; i < steps; i++) {
+  for (const [i, { kind, seed, branches }] of steps.entries()) {
+    random = randomOf(seed);
     const [p, q] = [random.pick(values), random.pick(values)];
-    const kind = random.next();
     const name = `${depth}_n${i}`;
-    if (kind < 0.2 && depth < 3) {
-      const [then_branch, else_branch] = [0, 1].map(() =>
-        randomGraph(random, values, conditions, depth + 1),
+    if (kind === 'if') {
+      const [then_branch, else_branch] = branches.map((branch) =>
+        graphOf(branch, values, conditions, depth + 1),
       );
       const outputs = [fresh(), random.chance(0.5) ? fresh() : ''];
       nodes.push({
@@ -58,10 +81,10 @@ function randomGraph(
       values.push(...outputs.filter((output) => output !== ''));
       continue;
     }
-    const op = kind < 0.6 ? random.pick(UNARY) : random.pick(BINARY);
+    const op = random.pick(kind === 'unary' ? UNARY : BINARY);
     const output = fresh();
     const attributes: Node['attributes'] = op === 'Cast' ? { to: 'float32' } : {};
-    const inputs = BINARY.includes(op) ? [p, q] : [p];
+    const inputs = kind === 'binary' ? [p, q] : [p];
     nodes.push({ op, name, inputs, outputs: [output], attributes });
     values.push(output);
   }
@@ -73,9 +96,9 @@ function randomGraph(
   return { name: 'random', inputs: [], outputs: infos(outputs), constants, nodes };
 }
 
-function randomModel(random: Random): Graph {
+function modelOf(steps: readonly Step[]): Graph {
   const conditions = ['yes', 'no', 'maybe'];
-  const graph = randomGraph(random, ['x', 'y'], conditions, 0);
+  const graph = graphOf(steps, ['x', 'y'], conditions, 0);
   const bool = (value: number): Tensor => tensor(Uint8Array.of(value), [], 'bool');
   return {
     ...graph,
@@ -96,16 +119,15 @@ const countIfs = (graph: Graph): number =>
     0,
   );
 
-it('random graphs give the same outputs', () => {
+it(`random graphs give the same outputs, seed ${SEED}`, MORE_IN_FULL, async () => {
   const random = randomOf(SEED);
   let [before, after] = [0, 0];
-  for (let i = 0; i < 1500; i++) {
-    const graph = randomModel(random);
+  await expectForAll(stepsOf(0), casesOf(300, 1500), (steps) => {
+    const graph = modelOf(steps);
     validateGraph(graph);
     const simple = simplify(graph);
-    const label = `SEED=${SEED} graph ${i}`;
     validateGraph(simple);
-    expect(simple.outputs, label).toEqual(graph.outputs);
+    expect(simple.outputs).toEqual(graph.outputs);
     before += countIfs(graph);
     after += countIfs(simple);
     for (const maybe of [0, 1]) {
@@ -116,14 +138,10 @@ it('random graphs give the same outputs', () => {
       };
       const expected = runReference(graph, feeds);
       for (const [name, { data }] of runReference(simple, feeds)) {
-        expectClose(data, expected.get(name)!.data, {
-          atol: 1e-6,
-          rtol: 1e-6,
-          label: `${label} ${name}`,
-        });
+        expectClose(data, expected.get(name)!.data, { atol: 1e-6, rtol: 1e-6, label: name });
       }
     }
-    expect(simplify(simple), label).toEqual(simple);
-  }
+    expect(simplify(simple)).toEqual(simple);
+  });
   expect(after).toBeLessThan(before / 2);
 });

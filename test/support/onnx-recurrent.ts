@@ -1,4 +1,4 @@
-// A random recurrent layer as an ONNX file with an LSTM, GRU or RNN node.
+// A random recurrent layer as an LSTM, GRU or RNN node of ONNX, and as a file.
 import {
   ACTIVATIONS,
   CELLS,
@@ -6,17 +6,14 @@ import {
   type ActivationName,
   type Cell,
 } from '../../src/cells/index.ts';
-import { writeOnnx, type OnnxOptions } from './onnx-writer.ts';
+import { writeOnnx, type OnnxNode, type OnnxOptions } from './onnx-writer.ts';
 import type { RecurrentCase } from './random-recurrent.ts';
 
 /**
- * The layer as ONNX says it: gates are in the order of ONNX already. Masks and projections have no
+ * The layer as ONNX has it: gates are in the order of ONNX already. Masks and projections have no
  * ONNX form; layout goes in as it is, although ONNX Runtime knows 0 only.
  */
-export function onnxOfRecurrent(
-  { config, graph, feeds }: RecurrentCase,
-  options?: OnnxOptions,
-): Uint8Array {
+export function onnxNodeOf({ config, graph }: Pick<RecurrentCase, 'config' | 'graph'>): OnnxNode {
   if (config.mask !== undefined || config.projected !== 0) {
     throw new Error('ONNX has no masks and no projections');
   }
@@ -31,27 +28,31 @@ export function onnxOfRecurrent(
     );
   const [alphas, betas] = [parameters('alpha'), parameters('beta')];
   const inputs = node.inputs.slice(0, 8);
+  return {
+    op: config.cell.toUpperCase(),
+    name: 'layer',
+    inputs: inputs.slice(0, inputs.findLastIndex((name) => name !== '') + 1),
+    outputs: node.outputs.slice(0, 1 + cell.states.length),
+    attributes: {
+      hidden_size: config.hidden,
+      direction: config.direction,
+      layout: config.layout === 0 ? undefined : 1,
+      activations: config.activations,
+      activation_alpha: alphas.length > 0 ? { floats: alphas } : undefined,
+      activation_beta: betas.length > 0 ? { floats: betas } : undefined,
+      clip: config.clip === 0 ? undefined : config.clip,
+      input_forget: config.coupled ? 1 : undefined,
+      linear_before_reset: config.resetAfter ? 1 : undefined,
+    },
+  };
+}
+
+/** A file with the layer and its weights. */
+export function onnxOfRecurrent(recurrent: RecurrentCase, options?: OnnxOptions): Uint8Array {
+  const { graph, feeds } = recurrent;
   return writeOnnx(
     {
-      nodes: [
-        {
-          op: config.cell.toUpperCase(),
-          name: 'layer',
-          inputs: inputs.slice(0, inputs.findLastIndex((name) => name !== '') + 1),
-          outputs: node.outputs.slice(0, 1 + cell.states.length),
-          attributes: {
-            hidden_size: config.hidden,
-            direction: config.direction,
-            layout: config.layout === 0 ? undefined : 1,
-            activations: config.activations,
-            activation_alpha: alphas.length > 0 ? alphas : undefined,
-            activation_beta: betas.length > 0 ? betas : undefined,
-            clip: config.clip === 0 ? undefined : config.clip,
-            input_forget: config.coupled ? 1 : undefined,
-            linear_before_reset: config.resetAfter ? 1 : undefined,
-          },
-        },
-      ],
+      nodes: [onnxNodeOf(recurrent)],
       inputs: Object.entries(feeds).map(([name, { type, dims }]) => ({ name, type, dims })),
       outputs: graph.outputs,
       initializers: Object.fromEntries(graph.constants),

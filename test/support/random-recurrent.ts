@@ -1,131 +1,16 @@
-// Random recurrent layers over every feature that there is, as graphs with what to feed them.
-import {
-  ACTIVATIONS,
-  CELLS,
-  type Activation,
-  type ActivationName,
-  type CellName,
-} from '../../src/cells/index.ts';
+// Random recurrent layers as graphs with what to feed them.
+import fc from 'fast-check';
+import { CELLS } from '../../src/cells/index.ts';
 import type { Graph, RecurrentAttributes, ValueInfo } from '../../src/graph.ts';
 import { tensor, type Tensor } from '../../src/tensor.ts';
-import type { Random } from './random.ts';
-
-/** One recurrent layer: its attributes, its sizes, and which optional inputs and outputs it has. */
-export interface RecurrentConfig extends RecurrentAttributes {
-  readonly cell: CellName;
-  readonly T: number;
-  readonly B: number;
-  readonly I: number;
-  readonly bias: boolean;
-  readonly lengths: readonly number[] | undefined;
-  readonly initialH: boolean;
-  readonly initialC: boolean;
-  readonly peepholes: boolean;
-  /** One number for each step and row, [T][B] in this order whatever the layout. */
-  readonly mask: readonly number[] | undefined;
-  /** Projected width; 0 for none. */
-  readonly projected: number;
-  /** Which of Y, Y_h, Y_c someone wants. */
-  readonly outputs: readonly [boolean, boolean, boolean];
-}
-
-/** Values to insist on; `onnx` leaves out what the ONNX operators cannot say. */
-export type RecurrentRestrictions = Partial<RecurrentConfig> & {
-  readonly onnx?: boolean;
-  readonly maxHidden?: number;
-};
-
-/** Names that ONNX allows inside a layer. */
-export const ONNX_ACTIVATIONS = [
-  'Relu',
-  'Tanh',
-  'Sigmoid',
-  'Affine',
-  'LeakyRelu',
-  'ThresholdedRelu',
-  'ScaledTanh',
-  'HardSigmoid',
-  'Elu',
-  'Softsign',
-  'Softplus',
-] as const satisfies readonly ActivationName[];
-
-// Gates that stay within ±1, so that the state neither explodes nor magnifies rounding errors.
-const BOUNDED = ['Sigmoid', 'HardSigmoid', 'Tanh', 'Softsign', 'ScaledTanh'] as const;
-// Where f = 1 - i, within 0 and 1 for the same reason.
-const UNIT = ['Sigmoid', 'HardSigmoid'] as const;
-
-// 1, primes, powers of two, and sizes beside the widths of workgroups and vectors.
-const HIDDEN = [1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 32, 33, 64, 65, 67, 128, 129];
-
-/** A random layer; what `fixed` says is taken as it is. */
-export function randomRecurrentConfig(
-  random: Random,
-  fixed: RecurrentRestrictions = {},
-): RecurrentConfig {
-  const { onnx = false, maxHidden = 33, ...insisted } = fixed;
-  const cellName: CellName = fixed.cell ?? random.pick(['lstm', 'gru', 'rnn']);
-  const cell = CELLS[cellName];
-  const lstm = cellName === 'lstm';
-  const direction = fixed.direction ?? random.pick(['forward', 'reverse', 'bidirectional']);
-  const count = cell.activations.length * (direction === 'bidirectional' ? 2 : 1);
-  const B = fixed.B ?? random.pick([1, 2, 3, 5]);
-  const T = fixed.T ?? random.pick([1, 2, 3, 5, 9]);
-  const coupled = fixed.coupled ?? (lstm && random.chance(0.3));
-  const plain = random.chance(0.5);
-  // Unbounded functions everywhere only where there is no time for them to run away.
-  const wild = T <= 2 && random.chance(0.5);
-  const activations =
-    fixed.activations ??
-    Array.from({ length: count }, (_, k) => {
-      const slot = k % cell.activations.length;
-      if (plain) return cell.activations[slot]!;
-      const gate = slot === 0 && cellName !== 'rnn';
-      if (!gate || wild) return random.pick(ONNX_ACTIVATIONS);
-      return random.pick(coupled ? UNIT : BOUNDED);
-    });
-  const parameters = (which: 'alpha' | 'beta'): number[] =>
-    activations.map((name) => {
-      const fallback = (ACTIVATIONS[name as ActivationName] as Activation)[which];
-      if (fallback === undefined) return NaN;
-      // float32 values, so that a file that stores them as such holds the same numbers.
-      return Math.fround(random.chance(0.5) ? fallback : fallback + (random.next() - 0.5) * 0.4);
-    });
-  const hidden = fixed.hidden ?? random.pick(HIDDEN.filter((size) => size <= maxHidden));
-  return {
-    cell: cellName,
-    direction,
-    hidden,
-    layout: onnx ? 0 : random.pick([0, 1]),
-    activations,
-    alphas: parameters('alpha'),
-    betas: parameters('beta'),
-    clip: random.chance(0.3) ? Math.fround(0.2 + random.next()) : 0,
-    coupled,
-    resetAfter: cellName === 'gru' && random.chance(0.5),
-    maskedOutput: random.pick(['zero', 'repeat']),
-    T,
-    B,
-    I: random.pick([1, 2, 3, 4, 7, 8, 19]),
-    bias: random.chance(0.7),
-    lengths: random.chance(0.4) ? Array.from({ length: B }, () => random.int(0, T)) : undefined,
-    initialH: random.chance(0.5),
-    initialC: lstm && random.chance(0.5),
-    peepholes: lstm && random.chance(0.3),
-    mask:
-      !onnx && random.chance(0.3)
-        ? Array.from({ length: T * B }, () => random.int(0, 1))
-        : undefined,
-    projected: lstm && !onnx && random.chance(0.3) ? random.int(1, hidden) : 0,
-    outputs: random.pick([
-      [true, true, lstm],
-      [true, false, false],
-      [false, true, lstm],
-      [true, true, false],
-    ]),
-    ...insisted,
-  };
-}
+import { printedAs, seeds } from './property.ts';
+import { randomOf, type Random } from './random.ts';
+import {
+  describeConfig,
+  recurrentConfigs,
+  type RecurrentConfig,
+  type RecurrentRestrictions,
+} from './recurrent-config.ts';
 
 /** A layer as a graph, its own weights inside, and one set of feeds. */
 export interface RecurrentCase {
@@ -213,17 +98,9 @@ export function recurrentCase(random: Random, config: RecurrentConfig): Recurren
   return { config, graph, feeds, label: describeConfig(config) };
 }
 
-/** A random layer with random numbers. */
-export function randomRecurrent(random: Random, fixed?: RecurrentRestrictions): RecurrentCase {
-  return recurrentCase(random, randomRecurrentConfig(random, fixed));
-}
-
-/** Every value of a configuration that is not off, on one line. */
-export function describeConfig(config: RecurrentConfig): string {
-  return Object.entries(config)
-    .filter(([, value]) => value !== undefined && value !== false && value !== 0)
-    .map(
-      ([key, value]) => `${key}=${Array.isArray(value) ? `[${value.join(',')}]` : String(value)}`,
-    )
-    .join(' ');
-}
+/** Random layers with random numbers. */
+export const recurrentCases = (fixed?: RecurrentRestrictions): fc.Arbitrary<RecurrentCase> =>
+  fc
+    .tuple(recurrentConfigs(fixed), seeds)
+    .map(([config, seed]) => recurrentCase(randomOf(seed), config))
+    .map((made) => printedAs(made, made.label));

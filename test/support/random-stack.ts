@@ -1,26 +1,35 @@
 // Random stacks of equal recurrent layers, each on the output of the one below.
+import fc from 'fast-check';
 import type { Graph, Node } from '../../src/graph.ts';
 import { tensor, type Tensor } from '../../src/tensor.ts';
+import { printedAs, seeds } from './property.ts';
+import { recurrentCase, type RecurrentCase } from './random-recurrent.ts';
+import { randomOf, type Random } from './random.ts';
 import {
   describeConfig,
-  randomRecurrentConfig,
-  recurrentCase,
-  type RecurrentCase,
+  recurrentConfigs,
+  type RecurrentConfig,
   type RecurrentRestrictions,
-} from './random-recurrent.ts';
-import type { Random } from './random.ts';
+} from './recurrent-config.ts';
+
+/** Random stacks of `layers` layers, or of 2 to 4, forward where `fixed` has no direction, and without masks. */
+export const recurrentStacks = (
+  fixed: RecurrentRestrictions = {},
+  layers?: number,
+): fc.Arbitrary<RecurrentCase> =>
+  fc
+    .tuple(
+      recurrentConfigs({ direction: 'forward', ...fixed, mask: undefined }),
+      layers === undefined ? fc.integer({ min: 2, max: 4 }) : fc.constant(layers),
+      seeds,
+    )
+    .map(([config, count, seed]) => stackCase(randomOf(seed), count, config));
 
 /**
  * A graph of `layers` layers with random weights and states, equal in all else; their final states are
  * outputs as well, named `LAYER/Y_h` and so on, from `0`.
  */
-export function randomStack(
-  random: Random,
-  layers: number,
-  restrictions: RecurrentRestrictions = {},
-): RecurrentCase {
-  const direction = restrictions.direction ?? 'forward';
-  const config = randomRecurrentConfig(random, { ...restrictions, direction, mask: undefined });
+function stackCase(random: Random, layers: number, config: RecurrentConfig): RecurrentCase {
   const { layout, projected, hidden } = config;
   const axis = layout === 0 ? 1 : 2;
   const constants = new Map<string, Tensor>([
@@ -66,5 +75,6 @@ export function randomStack(
     nodes.push({ ...squeeze, inputs: [nameOf('Y'), 'axes'], outputs: [below] });
   }
   const graph: Graph = { name: 'stack', inputs, outputs, constants, nodes };
-  return { config, graph, feeds, label: `layers=${layers} ${describeConfig(config)}` };
+  const label = `layers=${layers} ${describeConfig(config)}`;
+  return printedAs({ config, graph, feeds, label }, label);
 }

@@ -1,10 +1,4 @@
-// Random numbers that come again: one seed gives one run. SEED=7 npm test tries another.
-
-const environment = (globalThis as { process?: { env?: Record<string, string | undefined> } })
-  .process?.env;
-
-/** The seed of this run; print it wherever a random test can fail. */
-export const SEED = Number(environment?.['SEED'] ?? 1);
+// Random numbers that are the same for the same seed.
 
 /** A stream of random numbers. */
 export interface Random {

@@ -1,12 +1,16 @@
-// Other engines' models and outputs, in a folder beside the project that need not be there: tests
-// that use it run when it is.
+// Other engines' models and outputs, in an optional folder next to the project's: tests that use it are
+// skipped without it.
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { requires } from './requires.ts';
 
 const ROOT = new URL('../../../shared/data/', import.meta.url);
 
 /** Whether the folder is there. */
 export const hasSharedData = existsSync(ROOT);
+
+/** Options of a test or group that reads the folder. */
+export const needsSharedData = requires(hasSharedData, '../shared/data is not there');
 
 /** Path of a file or folder in it. */
 export function sharedPath(relative: string): string {
