@@ -17,7 +17,7 @@ export type {
 } from './inspect.ts';
 export { Stream } from './stream.ts';
 export type { CallOptions, StreamState } from './stream.ts';
-export type { GpuTensor, Tensors, Usage } from './session/session.ts';
+export type { GpuTensor, Tensors, Usage } from './backends/backend.ts';
 export type { Bytes, ModelSource, Progress } from './import/source.ts';
 export { readSafetensors } from './import/safetensors.ts';
 export type { SafetensorsOptions } from './import/safetensors.ts';
@@ -68,7 +68,7 @@ export type {
 export type { ImportLimits } from './import/limits.ts';
 export type { Attribute, Graph, Node, RecurrentAttributes, ValueInfo } from './graph.ts';
 export { defineCell } from './cells/define-cell.ts';
-export type { CellDefinition, PhaseDefinition } from './cells/define-cell.ts';
+export type { CellDefinition, ParameterDefinition, PhaseDefinition } from './cells/define-cell.ts';
 export type {
   Cell,
   CellName,

@@ -7,14 +7,14 @@ import type { PyTorchArchitecture } from './import/pytorch/architecture.ts';
 import { refuseMissingOperators, usesOnlyRecurrence } from './ops/missing.ts';
 import type { PlanOptions } from './plan/lowering.ts';
 import { planOptionsOf } from './plan/options.ts';
-import type { GpuTensor, Session, Tensors, Usage } from './session/session.ts';
-import { checkSignal } from './session/session.ts';
+import type { GpuTensor, Session, Tensors, Usage } from './backends/backend.ts';
+import { checkSignal } from './backends/backend.ts';
 import type { ModelSource, Progress } from './import/source.ts';
 import { Stream, outputNames } from './stream.ts';
 import type { CallOptions } from './stream.ts';
-import { streamGraph } from './session/streaming.ts';
+import { streamGraph } from './backends/stateful-graph.ts';
 import type { Tensor } from './tensor.ts';
-import type { Lease } from './webgpu/device.ts';
+import type { Lease } from './gpu/device.ts';
 
 /** Options of {@link loadModel}. */
 export interface LoadOptions {
@@ -211,7 +211,7 @@ export class Model {
 
 /** Begins to look for a device, which takes as long as reading a file. Where it fails, makeSession says so. */
 function beginWebGpu(own: GPUDevice | undefined): Promise<Lease> {
-  const lease = import('./session/webgpu.ts').then(({ leaseDevice }) => leaseDevice(own));
+  const lease = import('./backends/webgpu/session.ts').then(({ leaseDevice }) => leaseDevice(own));
   lease.catch(() => undefined);
   return lease;
 }
@@ -221,12 +221,12 @@ async function webgpuSession(
   plan: PlanOptions,
   lease: Promise<Lease>,
 ): Promise<Session> {
-  const { WebGpuSession } = await import('./session/webgpu.ts');
+  const { WebGpuSession } = await import('./backends/webgpu/session.ts');
   return WebGpuSession.create(graph, plan, await lease);
 }
 
 async function referenceSession(graph: Graph, maxUnrolled?: number): Promise<Session> {
-  const { ReferenceSession } = await import('./session/reference.ts');
+  const { ReferenceSession } = await import('./backends/reference/session.ts');
   return new ReferenceSession(graph, maxUnrolled);
 }
 

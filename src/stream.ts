@@ -1,8 +1,8 @@
 // What a user holds to run a model step by step.
 import { RnnError } from './errors.ts';
 import type { ValueInfo } from './graph.ts';
-import type { StreamSession, Tensors } from './session/session.ts';
-import type { StateSlot } from './session/streaming.ts';
+import type { StreamSession, Tensors } from './backends/backend.ts';
+import type { StateSlot } from './backends/stateful-graph.ts';
 import type { Tensor } from './tensor.ts';
 
 /** Options of one `run` or `step`. */

@@ -29,6 +29,7 @@ export interface StepInput {
   readonly act: readonly ((x: number) => number)[];
   /** Limits a gate pre-activation to [-clip, clip]; the identity without `clip`. */
   readonly clip: (x: number) => number;
+  /** Options of the layer that change its arithmetic. */
   readonly variant: CellVariant;
 }
 
@@ -101,6 +102,7 @@ export interface Cell {
   readonly states: readonly string[];
   /** Default activations by ONNX name; the WGSL calls them `act0`, `act1` …. */
   readonly activations: readonly string[];
+  /** Numbers per unit that a variant reads beside its gates, in the order of the input P. */
   readonly parameters: (variant: CellVariant) => readonly CellParameter[];
   /** One step of one row in float64: the states after it. */
   readonly step: (input: StepInput) => Vectors;

@@ -25,6 +25,17 @@ export interface PhaseDefinition<Gate extends string = string> {
   readonly wgsl: string;
 }
 
+/** A number per unit that is the recurrent bias of a gate, so that the layer takes it from B and not from P. */
+export interface ParameterDefinition<
+  Parameter extends string = string,
+  Gate extends string = string,
+> {
+  /** What the step and the WGSL call it. */
+  readonly name: Parameter;
+  /** The gate whose recurrent bias it is. */
+  readonly recurrentBias: Gate;
+}
+
 /** What {@link defineCell} takes. */
 export interface CellDefinition<
   Gate extends string = string,
@@ -40,7 +51,7 @@ export interface CellDefinition<
   /** Default activations by ONNX name, which the WGSL calls as `act0`, `act1` …; none by default. */
   readonly activations?: readonly string[];
   /** Numbers per unit beside the gates, in the order of the input P [D, K·H]; none by default. */
-  readonly parameters?: readonly (Parameter | { name: Parameter; recurrentBias: Gate })[];
+  readonly parameters?: readonly (Parameter | ParameterDefinition<Parameter, Gate>)[];
   /** Parts of a step: one, or more where a product or a reduction needs what all units made before. */
   readonly phases: readonly PhaseDefinition<Gate>[];
   /** The step of one batch row in float64: every state after it, [H] each. */

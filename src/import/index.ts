@@ -4,10 +4,10 @@ import type { Graph } from '../graph.ts';
 import { Budget, importLimits, type ImportLimits } from './limits.ts';
 import type { PyTorchArchitecture } from './pytorch/architecture.ts';
 import { isOwned } from './source.ts';
-import { FORMATS, notAModel, sniff, type ModelFormat } from './sniff.ts';
+import { FORMATS, notAModel, sniff, type ModelFormat } from './detect-format.ts';
 
 export type { ImportLimits } from './limits.ts';
-export type { ModelFormat } from './sniff.ts';
+export type { ModelFormat } from './detect-format.ts';
 
 /** Files of a model by name. */
 export type ModelFiles = ReadonlyMap<string, Uint8Array>;
@@ -112,5 +112,5 @@ function mainFile(files: ModelFiles, format: ModelFormat | undefined): [string, 
 const hexOf = (bytes: Uint8Array): string =>
   Array.from(bytes.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
 
-export { externalFilesOf } from './beside.ts';
+export { externalFilesOf } from './external-files.ts';
 export { readSource } from './source.ts';

@@ -2,7 +2,7 @@
 import { environment } from '../environment.ts';
 import { RnnError } from '../errors.ts';
 import type { Graph } from '../graph.ts';
-import { externalFilesOf } from './beside.ts';
+import { externalFilesOf } from './external-files.ts';
 import { DEFAULT_IMPORT_LIMITS } from './limits.ts';
 import type { ImportLimits } from './limits.ts';
 

@@ -7,16 +7,16 @@ import type { InspectedLayer, InspectedPlan, InspectOptions, Inspection } from '
 import { registerKernels } from '../kernels.ts';
 import { registerOperators, simplify } from '../operators.ts';
 import { missingOperators } from '../ops/missing.ts';
-import { DEFAULT_PROFILE } from '../plan/choose.ts';
+import { DEFAULT_PROFILE } from '../plan/select/select-kernel.ts';
 import { formatPlan } from '../plan/format-plan.ts';
-import { hostInputsOf, refuseFloatDeciders } from '../plan/dependence.ts';
+import { hostInputsOf, refuseFloatShapeInputs } from '../plan/specialize/shape-inputs.ts';
 import { makePlan, type PlanRequest } from '../plan/index.ts';
 import type { PlanOptions } from '../plan/lowering.ts';
 import { planOptionsOf } from '../plan/options.ts';
-import { learnGraph, type PlannedNode } from '../plan/infer.ts';
+import { specializeGraph, type PlannedNode } from '../plan/specialize/infer.ts';
 import { kernelsOf } from '../plan/types.ts';
 import type { Dispatch, Plan } from '../plan/types.ts';
-import { checkSignal } from '../session/session.ts';
+import { checkSignal } from '../backends/backend.ts';
 import type { Tensor } from '../tensor.ts';
 import { sumOf, weightsIn, weightsOf } from './parameters.ts';
 import { shapesOf, valuesOf } from './sizes.ts';
@@ -106,11 +106,11 @@ function planOf(
     options: plan,
   };
   try {
-    refuseFloatDeciders(graph);
+    refuseFloatShapeInputs(graph);
     const open = hostInputs.filter((name) => !values.has(name));
     if (open.length > 0) return `what runs depends on the numbers of ${open.join(', ')}`;
     const made = makePlan(graph, request);
-    const { list } = learnGraph(graph, request, plan.maxUnrolled);
+    const { list } = specializeGraph(graph, request, plan.maxUnrolled);
     return { plan: summary(made, dims), layers: layersOf(made, list) };
   } catch (error) {
     if (error instanceof RnnError) return error.message; // these sizes do not fit; others may

@@ -11,7 +11,7 @@ import {
   type Wiring,
 } from './control.ts';
 import { invalid } from './define.ts';
-import { bodyOf, checkCarried, checkGiven, namesOf, nodesOf, pairs, Scans } from './turns.ts';
+import { bodyOf, checkCarried, checkGiven, namesOf, nodesOf, pairs, Scans } from './loop-body.ts';
 
 /** Inputs: trip count, condition, initial values. The body has a counter in place of the first. */
 export const loop: ControlOperator = {

@@ -4,7 +4,7 @@ import type { Node } from '../graph.ts';
 import { part, tensorOf, type ControlOperator, type Wiring } from './control.ts';
 import { Attributes, invalid, mismatch } from './define.ts';
 import { axisOf } from './shapes.ts';
-import { bodyOf, checkCarried, checkGiven, namesOf, nodesOf, pairs, Scans } from './turns.ts';
+import { bodyOf, checkCarried, checkGiven, namesOf, nodesOf, pairs, Scans } from './loop-body.ts';
 
 /** The body of a node, and how it reads its inputs and lays out its outputs. */
 function layoutOf(node: Node, path: string) {

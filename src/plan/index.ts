@@ -4,19 +4,19 @@ import { RnnError } from '../errors.ts';
 import type { Graph } from '../graph.ts';
 import { sizeOf } from '../tensor.ts';
 import { assignSlots } from './arena.ts';
-import type { DeviceProfile } from './choose.ts';
-import { learnGraph } from './infer.ts';
-import type { InputFacts, PlannedNode, Value } from './infer.ts';
+import type { DeviceProfile } from './select/select-kernel.ts';
+import { specializeGraph } from './specialize/infer.ts';
+import type { CallShapes, PlannedNode, Value } from './specialize/infer.ts';
 import { LowerNode } from './lower-node.ts';
 import { lowerWavefront } from './lower/recurrent/wavefront.ts';
 import { LOWERINGS } from './lower/registry.ts';
 import type { AnyLower, PlanOptions } from './lowering.ts';
 import { PlanBuilder } from './plan-builder.ts';
-import { groupStacks } from './stacks.ts';
+import { findStacks } from './select/find-stacks.ts';
 import type { Plan } from './types.ts';
 
 /** What a plan is made for. */
-export interface PlanRequest extends InputFacts {
+export interface PlanRequest extends CallShapes {
   /** Outputs to make, by name. */
   readonly outputs: readonly string[];
   /** Outputs to copy into an input when all is done, by the name of that input. */
@@ -53,7 +53,7 @@ function lowerOf({ node, path }: PlannedNode): AnyLower {
  */
 export function makePlan(graph: Graph, request: PlanRequest): Plan {
   const builder = new PlanBuilder(request.device);
-  const { list, value: valueOf } = learnGraph(
+  const { list, value: valueOf } = specializeGraph(
     graph,
     request,
     request.options.maxUnrolled,
@@ -64,7 +64,7 @@ export function makePlan(graph: Graph, request: PlanRequest): Plan {
   // Results are read from buffers, by someone who is no node.
   const readers = new Map(results.map(({ value }) => [value, Number.POSITIVE_INFINITY]));
   const lowering = (item: PlannedNode): LowerNode => new LowerNode(builder, item, readers, request);
-  for (const { items, layers } of groupStacks(liveNodes(list, readers), readers)) {
+  for (const { items, layers } of findStacks(liveNodes(list, readers), readers)) {
     if (lowerWavefront(layers.map(lowering))) continue;
     for (const item of items) lowerOf(item)(lowering(item));
   }

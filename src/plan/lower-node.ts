@@ -4,7 +4,7 @@ import { RnnError } from '../errors.ts';
 import type { Node } from '../graph.ts';
 import type { ValueType } from '../ops/operator.ts';
 import { sizeOf } from '../tensor.ts';
-import type { DeviceProfile } from './choose.ts';
+import type { DeviceProfile } from './select/select-kernel.ts';
 import type { Deferred, Lowering, PlanOptions, PlanValue } from './lowering.ts';
 import type { PlanBuilder } from './plan-builder.ts';
 import type { BufferId, Command, MakeWeight } from './types.ts';

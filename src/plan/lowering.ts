@@ -5,7 +5,7 @@ import type { Arithmetic, WeightStorage } from '../../shaders/recurrent/weights.
 import type { Node } from '../graph.ts';
 import type { HostValue, Inputs, ValueType } from '../ops/operator.ts';
 import type { Tensor } from '../tensor.ts';
-import type { DeviceProfile, Effort, Measured, RecurrentKernel } from './choose.ts';
+import type { DeviceProfile, Effort, Measured, RecurrentKernel } from './select/select-kernel.ts';
 import type { Operand } from './lower/pointwise.ts';
 import type { Term } from './lower/fuse.ts';
 import type { BufferId, Command, MakeWeight } from './types.ts';
@@ -103,7 +103,7 @@ export interface Lowering<P = unknown> {
   emit(command: Command): void;
 }
 
-/** Turns a node into commands. Called only where an output is not known on the host. */
+/** CallQueue a node into commands. Called only where an output is not known on the host. */
 export type Lower<P = unknown> = (ctx: Lowering<P>) => void;
 
 /** The lowering of any operator: only the planner, which has the parameters, can call it. */

@@ -4,7 +4,7 @@ import { RnnError } from '../errors.ts';
 import { isFloat, sizeOf } from '../tensor.ts';
 import type { Tensor } from '../tensor.ts';
 import type { assignSlots } from './arena.ts';
-import type { DeviceProfile } from './choose.ts';
+import type { DeviceProfile } from './select/select-kernel.ts';
 import type { PlanValue } from './lowering.ts';
 import type {
   BufferId,

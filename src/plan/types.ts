@@ -53,7 +53,7 @@ export interface Loop {
   readonly odd: readonly Dispatch[];
 }
 
-/** Turns of one loop; the numbers of the turns are one small buffer that all loops share. */
+/** CallQueue of one loop; the numbers of the turns are one small buffer that all loops share. */
 export const MAX_LOOP_STEPS = 256;
 
 /** A copy between buffers, from and to their start. */

@@ -1,7 +1,7 @@
 // Layers around the recurrent ones, and models of every shape, as TF.js computes them.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { importTfjs } from '../../src/import/tfjs/index.ts';
-import { streamGraph } from '../../src/session/streaming.ts';
+import { streamGraph } from '../../src/backends/stateful-graph.ts';
 import { randomOf } from '../support/random.ts';
 import { SEED } from '../support/settings.ts';
 import { expectClose } from '../support/close.ts';

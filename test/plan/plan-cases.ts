@@ -2,8 +2,8 @@
 import type { Graph, RecurrentAttributes, ValueInfo } from '../../src/graph.ts';
 import { dense, gru, lstm, rnn, sequential, bidirectional } from '../../src/layers.ts';
 import type { Layer } from '../../src/layers.ts';
-import { streamGraph } from '../../src/session/streaming.ts';
-import { DEFAULT_PROFILE, type DeviceProfile } from '../../src/plan/choose.ts';
+import { streamGraph } from '../../src/backends/stateful-graph.ts';
+import { DEFAULT_PROFILE, type DeviceProfile } from '../../src/plan/select/select-kernel.ts';
 import { makePlan } from '../../src/plan/index.ts';
 import type { PlanOptions } from '../../src/plan/lowering.ts';
 import type { Plan } from '../../src/plan/types.ts';

@@ -1,11 +1,11 @@
 // Small graphs planned and run with and without fusing.
 import { expect } from 'vitest';
 import type { Attribute, Graph, Node } from '../../src/graph.ts';
-import type { DeviceProfile } from '../../src/plan/choose.ts';
+import type { DeviceProfile } from '../../src/plan/select/select-kernel.ts';
 import { makePlan } from '../../src/plan/index.ts';
 import type { Dispatch, Plan } from '../../src/plan/types.ts';
 import { runReference } from '../../src/reference.ts';
-import { leaseDevice, WebGpuSession } from '../../src/session/webgpu.ts';
+import { leaseDevice, WebGpuSession } from '../../src/backends/webgpu/session.ts';
 import type { DataType, Tensor } from '../../src/tensor.ts';
 import { expectClose } from './close.ts';
 

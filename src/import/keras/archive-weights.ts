@@ -11,7 +11,7 @@ import {
   type Config,
   type LayerConfig,
   type Weights,
-} from '../keras-layers/index.ts';
+} from './layers/index.ts';
 import type { H5Group } from './hdf5.ts';
 import { datasetsWithin, type WeightStore } from './weight-store.ts';
 

@@ -1,5 +1,5 @@
 // Reads models of Keras: .keras archives, and .h5 files of Keras 2 and 3. What the layers mean is in
-// ../keras-layers. https://keras.io/guides/serialization_and_saving/
+// ./layers. https://keras.io/guides/serialization_and_saving/
 import { RnnError } from '../../errors.ts';
 import type { Graph } from '../../graph.ts';
 import {
@@ -9,7 +9,7 @@ import {
   parseJson,
   translateModel,
   type LayerConfig,
-} from '../keras-layers/index.ts';
+} from './layers/index.ts';
 import { Budget, importLimits, type ImportLimits } from '../limits.ts';
 import { archiveWeights } from './archive-weights.ts';
 import { openHdf5, type H5Group } from './hdf5.ts';

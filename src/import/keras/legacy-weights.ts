@@ -6,7 +6,7 @@
 // The layers of a model within are all in the one group of that model.
 // keras/src/legacy/saving/legacy_h5_format.py (save_weights_to_hdf5_group)
 import { RnnError } from '../../errors.ts';
-import type { Part, Weights } from '../keras-layers/index.ts';
+import type { Part, Weights } from './layers/index.ts';
 import type { H5Dataset, H5Group } from './hdf5.ts';
 import type { WeightStore } from './weight-store.ts';
 

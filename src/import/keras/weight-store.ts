@@ -1,5 +1,5 @@
 // What both layouts of Keras weights offer beside the weights themselves.
-import type { Weights } from '../keras-layers/index.ts';
+import type { Weights } from './layers/index.ts';
 import type { H5Dataset, H5Group } from './hdf5.ts';
 
 /** The weights of a model, and which of them nobody has asked for. */

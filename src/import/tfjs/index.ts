@@ -1,5 +1,5 @@
 // Reads layers models of TensorFlow.js: model.json and its weight files. What the layers mean is in
-// ../keras-layers. https://www.tensorflow.org/js/guide/save_load
+// ../keras/layers. https://www.tensorflow.org/js/guide/save_load
 import { RnnError } from '../../errors.ts';
 import type { Graph } from '../../graph.ts';
 import {
@@ -9,8 +9,8 @@ import {
   layerConfig,
   parseJson,
   show,
-} from '../keras-layers/index.ts';
-import { translateModel, type Json } from '../keras-layers/index.ts';
+} from '../keras/layers/index.ts';
+import { translateModel, type Json } from '../keras/layers/index.ts';
 import { Budget, importLimits, type ImportLimits } from '../limits.ts';
 import { readWeights, type Files } from './manifest.ts';
 import { weightStore } from './weights.ts';

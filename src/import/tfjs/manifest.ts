@@ -3,7 +3,7 @@
 import { RnnError } from '../../errors.ts';
 import { tensor, type Tensor } from '../../tensor.ts';
 import { fromFloat16 } from '../float16.ts';
-import { Config, invalid } from '../keras-layers/index.ts';
+import { Config, invalid } from '../keras/layers/index.ts';
 import { elementCount, type Budget } from '../limits.ts';
 
 /** Finds a file by the path that the manifest gives. */

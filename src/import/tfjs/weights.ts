@@ -6,7 +6,7 @@
 // A layer of a model within a model stands under its own name, or under both.
 // tfjs-layers/src/engine/container.ts, loadWeights
 import type { Tensor } from '../../tensor.ts';
-import type { Part, Weights } from '../keras-layers/index.ts';
+import type { Part, Weights } from '../keras/layers/index.ts';
 import type { NamedWeight } from './manifest.ts';
 
 interface Entry {

@@ -6,7 +6,7 @@ import { type DataType, sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
 import { deviceArray } from '../plan-builder.ts';
 import { type Operand, type Target, operand, pointwise, target } from './pointwise.ts';
-import { MAX_FUSED_OPERATORS } from './operator-tuning.ts';
+import { MAX_FUSED_OPERATORS } from '../select/operator-tuning.ts';
 import { input, scalarOf } from './operator.ts';
 
 /** A constant scalar of the model, which a kernel reads as a uniform. */

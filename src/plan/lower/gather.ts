@@ -11,7 +11,7 @@ import { sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
 import { input, runItems, scalarOf, type LowerOf } from './operator.ts';
-import { collapse } from './strides.ts';
+import { collapse } from './collapse-axes.ts';
 
 const gather: LowerOf<'Gather'> = (ctx) => {
   const [, size, inner] = splitDims(input(ctx, 0).dims, ctx.params.axis);

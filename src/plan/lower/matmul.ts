@@ -12,9 +12,9 @@ import { broadcastDims, broadcastStrides } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering, PlanValue } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
-import { matmulTile } from './operator-tuning.ts';
+import { matmulTile } from '../select/operator-tuning.ts';
 import { input, scalarOf, type LowerOf } from './operator.ts';
-import { collapse } from './strides.ts';
+import { collapse } from './collapse-axes.ts';
 
 /** A product A [batch, M, K] · B [batch, K, N], either transposed in its last two axes. */
 interface Product {

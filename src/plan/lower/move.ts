@@ -8,7 +8,7 @@ import type { Lower, Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
 import { type Operand, operand, pointwise, target } from './pointwise.ts';
 import { input, runItems, scalarOf, type LowerOf } from './operator.ts';
-import { collapse } from './strides.ts';
+import { collapse } from './collapse-axes.ts';
 
 /** One side of a copy: offset of the first element, and strides. */
 interface Side {

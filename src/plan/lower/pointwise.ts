@@ -6,7 +6,7 @@ import { type DataType, sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
 import { input, runItems, scalarOf } from './operator.ts';
-import { collapse } from './strides.ts';
+import { collapse } from './collapse-axes.ts';
 
 /** Elements of a buffer: all of it in order, or a strided view. */
 export interface Operand {

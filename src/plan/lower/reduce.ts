@@ -6,9 +6,9 @@ import { splitDims, stridesOf } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
-import { rowLanes } from './operator-tuning.ts';
+import { rowLanes } from '../select/operator-tuning.ts';
 import { input, mapValues, runItems, scalarOf, type LowerOf } from './operator.ts';
-import { collapse } from './strides.ts';
+import { collapse } from './collapse-axes.ts';
 
 // ±∞, the identities of max and min. WGSL rejects constant expressions that are infinite, so OR in
 // size >> 31, which is always 0 and not a constant: https://www.w3.org/TR/WGSL/#floating-point-evaluation

@@ -2,7 +2,7 @@
 // all of them at once, and the recurrence; then states out.
 import { projectKernel, tileColumns } from '../../../../shaders/recurrent/project.ts';
 import { directionsOf, recurrentAttributes } from '../../../graph.ts';
-import { chooseProject, chooseRecurrent } from '../../choose.ts';
+import { chooseProject, chooseRecurrent } from '../../select/select-kernel.ts';
 import type { Lower } from '../../lowering.ts';
 import { MAX_LOOP_STEPS } from '../../types.ts';
 import { maxChunkSteps, recurrentDispatch, timeUniforms } from './dispatch.ts';

@@ -10,7 +10,7 @@ import {
   stepPhases,
 } from '../../../../shaders/recurrent/spec.ts';
 import { stepKernel, tileUnits } from '../../../../shaders/recurrent/step.ts';
-import type { RecurrentChoice } from '../../choose.ts';
+import type { RecurrentChoice } from '../../select/select-kernel.ts';
 import type { Lowering } from '../../lowering.ts';
 import type { BufferId, Dispatch } from '../../types.ts';
 import { recurrentDispatch } from './dispatch.ts';

@@ -5,7 +5,7 @@ import type { RecurrentSpec } from '../../../../shaders/recurrent/spec.ts';
 import { productSizes, stepPhases } from '../../../../shaders/recurrent/spec.ts';
 import { stepKernel, tileUnits } from '../../../../shaders/recurrent/step.ts';
 import { directionsOf, initialStateSlot, recurrentAttributes } from '../../../graph.ts';
-import { chooseSingle } from '../../choose.ts';
+import { chooseSingle } from '../../select/select-kernel.ts';
 import type { Lowering } from '../../lowering.ts';
 import type { BufferId } from '../../types.ts';
 import { recurrentDispatch } from './dispatch.ts';

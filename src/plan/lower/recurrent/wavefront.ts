@@ -12,8 +12,8 @@ import { projectKernel, tileColumns } from '../../../../shaders/recurrent/projec
 import type { ProjectTile } from '../../../../shaders/recurrent/project.ts';
 import type { RecurrentSpec } from '../../../../shaders/recurrent/spec.ts';
 import { recurrentAttributes } from '../../../graph.ts';
-import { chooseProject, chooseStack } from '../../choose.ts';
-import type { StackChoice } from '../../choose.ts';
+import { chooseProject, chooseStack } from '../../select/select-kernel.ts';
+import type { StackChoice } from '../../select/select-kernel.ts';
 import type { Lowering } from '../../lowering.ts';
 import { maxChunkSteps, recurrentDispatch, timeUniforms } from './dispatch.ts';
 import { recurrenceKernels, Recurrence } from './recurrence.ts';

@@ -13,9 +13,9 @@ import {
   packRun,
   productShape,
   productSize,
-} from '../../pack.ts';
-import type { ProductLayout, Source } from '../../pack.ts';
-import { storedWords, storeWeights } from '../../store.ts';
+} from '../../weights/pack.ts';
+import type { ProductLayout, Source } from '../../weights/pack.ts';
+import { storedWords, storeWeights } from '../../weights/quantize.ts';
 import type { BufferId, MakeWeight } from '../../types.ts';
 import { B, cellOfLayer, P, PROJECTION, R, storageOf, W } from './spec.ts';
 

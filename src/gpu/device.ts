@@ -1,0 +1,168 @@
+// Finds and keeps a GPUDevice. Knows no model.
+import { environment } from '../environment.ts';
+import { RnnError } from '../errors.ts';
+
+/** What a device offers beyond the defaults is asked for, up to what the adapter has. */
+const WANTED_LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupSizeY',
+  'maxComputeWorkgroupStorageSize',
+  'maxStorageBuffersPerShaderStage',
+] as const;
+
+const WANTED_FEATURES = ['timestamp-query', 'shader-f16', 'subgroups'] as const;
+
+/** A device with what is known of it. Several models may resources one. */
+export class Gpu {
+  readonly device: GPUDevice;
+  /** False for a device of the app, which is never destroyed here. */
+  readonly owned: boolean;
+  /** Why the device is gone; undefined while it works. */
+  lostReason: string | undefined;
+  /** Resolves when the device is lost. It never rejects. */
+  readonly lost: Promise<void>;
+  /** Rejects the calls under way. A reaction on `lost` itself for each would stay as long as the device. */
+  readonly #pending = new Set<(error: RnnError) => void>();
+
+  constructor(device: GPUDevice, owned: boolean) {
+    this.device = device;
+    this.owned = owned;
+    this.lost = device.lost.then(({ reason, message }) => {
+      this.lostReason = message || reason || 'unknown';
+      for (const reject of this.#pending) reject(this.lostError());
+      this.#pending.clear();
+    });
+  }
+
+  /** What computes: a GPU, or one of the drivers that do with a CPU. */
+  get kind(): 'gpu' | 'swiftshader' | 'llvmpipe' {
+    const { vendor, architecture } = this.device.adapterInfo;
+    if (architecture === 'swiftshader') return 'swiftshader';
+    return vendor === 'mesa' && architecture === 'software' ? 'llvmpipe' : 'gpu';
+  }
+
+  /** @throws RnnError `DEVICE_LOST` once the device is gone */
+  check(): void {
+    if (this.lostReason !== undefined) throw this.lostError();
+  }
+
+  /** The error of every call on a lost device. */
+  lostError(cause?: unknown): RnnError {
+    return new RnnError(
+      'DEVICE_LOST',
+      'device',
+      `the GPU device was lost (${this.lostReason ?? 'no reason given'}); load the model again`,
+      cause === undefined ? undefined : { cause },
+    );
+  }
+
+  /**
+   * `work`, or DEVICE_LOST as soon as the device is lost, whichever comes first. After a loss
+   * WebGPU resolves error scopes with null and queue promises with success, so only the loss counts.
+   * Where waiting would take a core, the thread rests meanwhile.
+   */
+  async guard<T>(work: Promise<T>): Promise<T> {
+    work.catch(() => undefined); // where the check throws, nobody else waits for it
+    this.check();
+    let loss: ((error: RnnError) => void) | undefined;
+    const lost = new Promise<never>((_, reject) => {
+      loss = reject;
+      this.#pending.add(reject);
+    });
+    try {
+      const first = Promise.race([work, lost]);
+      environment.restWhile?.(first);
+      const result = await first;
+      this.check();
+      return result;
+    } catch (error) {
+      // A rejection of the work itself may be how the loss shows first; the reason follows.
+      if (!(error instanceof RnnError) && isAbort(error)) await settle(this.lost);
+      throw this.lostReason === undefined ? error : this.lostError(error);
+    } finally {
+      this.#pending.delete(loss!);
+    }
+  }
+}
+
+const isAbort = (error: unknown): boolean => (error as Error | null)?.name === 'AbortError';
+
+// Dawn rejects a pending mapAsync shortly before it resolves `lost`; a browser in the same task.
+const settle = (lost: Promise<void>): Promise<void> =>
+  Promise.race([lost, new Promise<void>((resolve) => setTimeout(resolve, 100))]);
+
+/** A new device of the best adapter. @throws RnnError `NO_WEBGPU` or `NO_ADAPTER` */
+export async function requestDevice(): Promise<GPUDevice> {
+  const gpu = await environment.gpu();
+  if (!gpu) {
+    const secure = (globalThis as { isSecureContext?: boolean }).isSecureContext;
+    throw new RnnError(
+      'NO_WEBGPU',
+      'device',
+      secure === false
+        ? 'WebGPU needs a secure page: serve it over https or from localhost'
+        : 'this environment has no WebGPU; in Node import webgpu-rnn/node and install webgpu',
+    );
+  }
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) {
+    throw new RnnError('NO_ADAPTER', 'device', 'WebGPU is there but offers no adapter');
+  }
+  const requiredLimits = Object.fromEntries(
+    WANTED_LIMITS.map((limit) => [limit, adapter.limits[limit]]),
+  );
+  const requiredFeatures = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
+  try {
+    return await adapter.requestDevice({ requiredLimits, requiredFeatures, label: 'webgpu-rnn' });
+  } catch (cause) {
+    throw new RnnError('NO_ADAPTER', 'device', 'the adapter refused a device', { cause });
+  }
+}
+
+let shared: { gpu: Promise<Gpu>; users: number } | undefined;
+
+/** A lease of a device: `release` gives it back, and destroys it when it was the last and ours. */
+export interface Lease {
+  readonly gpu: Gpu;
+  release(): void;
+}
+
+/** The device that all models resources unless they bring their own. */
+export async function leaseDevice(borrowed?: GPUDevice): Promise<Lease> {
+  if (borrowed) return { gpu: new Gpu(borrowed, false), release: () => undefined };
+  const mine = (shared ??= {
+    gpu: requestDevice().then((device) => new Gpu(device, true)),
+    users: 0,
+  });
+  mine.users++;
+  const forget = (): void => {
+    if (shared === mine) shared = undefined;
+  };
+  let gpu: Gpu;
+  try {
+    gpu = await mine.gpu;
+  } catch (error) {
+    forget();
+    throw error;
+  }
+  // The next model after a loss gets a new device.
+  void gpu.lost.then(forget);
+  if (gpu.lostReason !== undefined) {
+    forget();
+    return leaseDevice();
+  }
+  let held = true;
+  return {
+    gpu,
+    release: () => {
+      if (!held) return;
+      held = false;
+      if (--mine.users > 0) return;
+      forget();
+      gpu.device.destroy();
+    },
+  };
+}

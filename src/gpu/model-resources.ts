@@ -1,0 +1,99 @@
+// What the plans of one model have in common on a device: pipelines, weights, read-back buffers.
+// Knows no model.
+import type { MakeWeight } from '../plan/types.ts';
+import { MAX_LOOP_STEPS } from '../plan/types.ts';
+import type { Gpu } from './device.ts';
+import { Pipelines } from './pipelines.ts';
+import { ReadbackPool } from './readback-pool.ts';
+
+/** Spacing of dynamic offsets and parameter blocks: the largest that WebGPU may ask for. */
+export const UNIFORM_ALIGNMENT = 256;
+
+/** What the plans of one model resources on a device. */
+export class ModelResources {
+  readonly gpu: Gpu;
+  readonly pipelines: Pipelines;
+  readonly readback: ReadbackPool;
+  readonly #weights = new Map<string, { readonly buffer: GPUBuffer; users: number }>();
+  #destroyed = false;
+  #iterations: GPUBindGroup | undefined;
+  #iterationBuffer: GPUBuffer | undefined;
+
+  constructor(gpu: Gpu) {
+    this.gpu = gpu;
+    this.pipelines = new Pipelines(gpu.device);
+    this.readback = new ReadbackPool(gpu.device);
+  }
+
+  /** Bytes of weights on the device. */
+  get weightBytes(): number {
+    return [...this.#weights.values()].reduce((sum, { buffer }) => sum + buffer.size, 0);
+  }
+
+  /** The bind group with the numbers of the turns of a loop. */
+  get iterations(): GPUBindGroup {
+    if (this.#iterations) return this.#iterations;
+    const { device } = this.gpu;
+    const data = new Uint32Array((MAX_LOOP_STEPS * UNIFORM_ALIGNMENT) / 4);
+    for (let i = 0; i < MAX_LOOP_STEPS; i++) data[(i * UNIFORM_ALIGNMENT) / 4] = i;
+    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+    const buffer = device.createBuffer({ label: 'turns', size: data.byteLength, usage });
+    device.queue.writeBuffer(buffer, 0, data);
+    this.#iterationBuffer = buffer;
+    this.#iterations = device.createBindGroup({
+      label: 'turns',
+      layout: this.pipelines.iterationLayout,
+      entries: [{ binding: 0, resource: { buffer, size: 4 } }],
+    });
+    return this.#iterations;
+  }
+
+  /** The buffer of a weight, uploaded for the first program that takes it. */
+  acquireWeight(key: string, size: number, make: MakeWeight): GPUBuffer {
+    let weight = this.#weights.get(key);
+    if (!weight) {
+      weight = { buffer: createFilled(this.gpu.device, key, size, make), users: 0 };
+      this.#weights.set(key, weight);
+    }
+    weight.users++;
+    return weight.buffer;
+  }
+
+  /** Gives a weight back. With its last user it goes: each layout of a weight is one of its own. */
+  releaseWeight(key: string): void {
+    const weight = this.#weights.get(key);
+    if (!weight || --weight.users > 0) return;
+    weight.buffer.destroy();
+    this.#weights.delete(key);
+  }
+
+  /** True when nothing may be made any more, because nobody would free it. */
+  get destroyed(): boolean {
+    return this.#destroyed;
+  }
+
+  destroy(): void {
+    this.#destroyed = true;
+    for (const { buffer } of this.#weights.values()) buffer.destroy();
+    this.#weights.clear();
+    this.readback.destroy();
+    this.#iterationBuffer?.destroy();
+  }
+}
+
+/** How every storage buffer is used: read from on occasion, to look inside. */
+export const STORAGE = (): number =>
+  GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
+
+/** A storage buffer with content that no call changes. */
+export function createFilled(
+  device: GPUDevice,
+  label: string,
+  size: number,
+  make: MakeWeight,
+): GPUBuffer {
+  const data = make(); // first: it may refuse numbers, and a buffer would be left behind
+  const buffer = device.createBuffer({ label, size, usage: STORAGE() });
+  device.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  return buffer;
+}

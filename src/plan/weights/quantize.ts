@@ -1,0 +1,78 @@
+// Packed weights in the way they are stored on a GPU, see shaders/recurrent/weights.ts.
+import type { WeightShape, WeightStorage } from '../../../shaders/recurrent/weights.ts';
+import { RnnError } from '../../errors.ts';
+
+/** 4-byte words that weights of a shape take. */
+export function storedWords(storage: WeightStorage, { groups, k4, span }: WeightShape): number {
+  const vectors = groups * k4 * span;
+  return { f32: vectors * 4, f16: vectors * 2, int8: vectors + groups * span }[storage];
+}
+
+/**
+ * Stores packed weights, each rounded to the nearest number that the storage has.
+ *
+ * @param path of the layer, for the error
+ * @throws RnnError `LIMIT_EXCEEDED` for a weight that the storage has no number near
+ */
+export function storeWeights(
+  packed: Float32Array,
+  storage: WeightStorage,
+  shape: WeightShape,
+  path: string,
+): Float32Array | Uint32Array {
+  if (storage === 'f32') return packed;
+  const most = storage === 'f16' ? HALF_END : Infinity;
+  const beyond = packed.find((weight) => !(Math.abs(weight) < most));
+  if (beyond !== undefined) {
+    const what = `has a weight of ${beyond}, which weights: '${storage}' cannot hold; use 'f32'`;
+    throw new RnnError('LIMIT_EXCEEDED', path, what);
+  }
+  return storage === 'f16' ? asHalves(packed) : asBytes(packed, shape);
+}
+
+/** What rounds to a number beyond half precision. */
+const HALF_END = 65520;
+
+/** Half precision, ties to even. */
+function asHalves(weights: Float32Array): Uint32Array {
+  const words = new Uint32Array(weights.length / 2);
+  const halves = new Uint16Array(words.buffer);
+  const bits = new Uint32Array(weights.buffer, weights.byteOffset, weights.length);
+  const tiny = new Float32Array(1);
+  const tinyBits = new Uint32Array(tiny.buffer);
+  for (let i = 0; i < weights.length; i++) {
+    const sign = (bits[i]! >>> 16) & 0x8000;
+    const size = bits[i]! & 0x7fffffff;
+    if (size < 0x38800000) {
+      // Below 2^-14 the steps of half precision are those that float32 has from a half up, 2^-24.
+      tiny[0] = Math.abs(weights[i]!) + 0.5;
+      halves[i] = sign | (tinyBits[0]! - 0x3f000000);
+    } else {
+      // 13 bits go, half of their last place and then the exponents' difference of 127 and 15.
+      const rounded = size + 0xfff + ((size >> 13) & 1);
+      halves[i] = sign | ((rounded >> 13) - (112 << 10));
+    }
+  }
+  return words;
+}
+
+/** Bytes from -127 to 127, then the scale of each row: its largest weight, which is 127. */
+function asBytes(weights: Float32Array, { groups, k4, span }: WeightShape): Uint32Array {
+  const vectors = groups * k4 * span;
+  const words = new Uint32Array(vectors + groups * span);
+  const scales = new Float32Array(words.buffer, vectors * 4);
+  const bytes = new Int8Array(words.buffer, 0, vectors * 4);
+  const rowOf = (i: number): number => {
+    const vector = i >> 2;
+    return Math.floor(vector / (k4 * span)) * span + (vector % span);
+  };
+  for (let i = 0; i < bytes.length; i++) {
+    const row = rowOf(i);
+    scales[row] = Math.max(scales[row]!, Math.abs(weights[i]!));
+  }
+  for (let i = 0; i < bytes.length; i++) {
+    const scale = scales[rowOf(i)]!;
+    if (scale > 0) bytes[i] = Math.round((weights[i]! / scale) * 127);
+  }
+  return words;
+}
