@@ -1,8 +1,8 @@
-// Convolutions of one or two spatial axes, directly: an invocation has four output channels of one or
-// four places, so that each input element read serves four sums, and each weight as many as places.
-import { type BindingType, type Kernel, defineKernel } from './kernel.ts';
-import { perItem } from './walk.ts';
-import { wgsl } from './wgsl.ts';
+// The kernel of conv.wgsl: its buffers and its tile.
+import text from './conv.wgsl?raw';
+import type { Kernel } from './kernel.ts';
+import { kernelOf } from './part.ts';
+import { ITEMS } from './walk.ts';
 
 /** What a convolution bakes in; one spatial axis is two with a height of 1. */
 export interface ConvOptions {
@@ -30,80 +30,48 @@ export const convWidth = (filters: number): 1 | 4 => (filters === 1 ? 1 : 4);
  * of each of `chunk` = ⌈outW / places⌉ places of each row.
  */
 export function convKernel(options: ConvOptions): Kernel {
-  const { transposed, channels, filters, groups, kernel, strides, dilations, bias } = options;
+  const { transposed, channels, filters, groups, kernel, strides, dilations, bias, places } =
+    options;
   const width = convWidth(filters);
-  const blocks = Math.ceil(filters / width);
-  const vector = width === 1 ? 'f32' : 'vec4f';
-  const [kH, kW] = kernel;
-  const places = Array.from({ length: options.places }, (_, p) => p);
-  // WGSL that declares at{name}, the input place that tap `k` of output place `out` reads, and
-  // in{name}, whether there is one. Places before the start wrap to huge numbers.
-  const source = (axis: 0 | 1, name: string, out: string, k: string): string => {
-    const [size, pad] = axis === 0 ? ['params.inH', 'params.padH'] : ['params.inW', 'params.padW'];
-    const reach = `${k} * ${dilations[axis]}u`;
-    return transposed
-      ? `let far${name} = ${out} + ${pad} - ${reach};
-let at${name} = far${name} / ${strides[axis]}u;
-let in${name} = far${name} < 0x80000000u && far${name} % ${strides[axis]}u == 0u && at${name} < ${size};`
-      : `let at${name} = ${out} * ${strides[axis]}u + ${reach} - ${pad};
-let in${name} = at${name} < ${size};`;
-  };
-  const bindings: Record<string, BindingType> = {
-    x: 'read f32',
-    w: width === 1 ? 'read f32' : 'read vec4f',
-    ...(bias && { b: 'read f32' as const }),
-    out: 'write f32',
-  };
-  return defineKernel<string, string>({
-    name: transposed ? 'conv-transpose' : 'conv',
-    bindings,
-    uniforms: {
-      count: 'u32',
-      chunk: 'u32',
-      inH: 'u32',
-      inW: 'u32',
-      outH: 'u32',
-      outW: 'u32',
-      padH: 'u32',
-      padW: 'u32',
+  return kernelOf(transposed ? 'conv-transpose' : 'conv', text, [
+    {
+      bindings: {
+        x: 'read f32',
+        w: width === 1 ? 'read f32' : 'read vec4f',
+        b: bias && 'read f32',
+        out: 'write f32',
+      },
+      uniforms: {
+        count: 'u32',
+        chunk: 'u32',
+        inH: 'u32',
+        inW: 'u32',
+        outH: 'u32',
+        outW: 'u32',
+        padH: 'u32',
+        padW: 'u32',
+      },
+      constants: {
+        INVOCATIONS: ITEMS,
+        CHANNELS: channels,
+        FILTERS: filters,
+        GROUPS: groups,
+        BLOCKS: Math.ceil(filters / width),
+        WIDTH: width,
+        PLACES: places,
+        KERNEL_H: kernel[0],
+        KERNEL_W: kernel[1],
+        STRIDE_H: strides[0],
+        STRIDE_W: strides[1],
+        DILATION_H: dilations[0],
+        DILATION_W: dilations[1],
+      },
+      flags: { TRANSPOSED: transposed, ONE_FILTER: width === 1 },
+      names: {
+        Filters: width === 1 ? 'f32' : 'vec4f',
+        BIAS_0: bias ? 'b[first]' : '0.0',
+        BIAS_J: bias ? 'b[first + j]' : '0.0',
+      },
     },
-    body: perItem(wgsl`
-let Y = i / params.chunk % params.outH;
-let X = i % params.chunk;
-let block = i / params.chunk / params.outH % ${groups * blocks}u;
-let batch = i / params.chunk / params.outH / ${groups * blocks}u;
-let group = block / ${blocks}u;
-let first = group * ${filters}u + block % ${blocks}u * ${width}u;
-let plane = params.inH * params.inW;
-let start = (batch * ${groups * channels}u + group * ${channels}u) * plane;
-${places.map((p) => `var sum${p} = ${vector}(); let X${p} = X + ${p}u * params.chunk;`).join('\n')}
-for (var ky = 0u; ky < ${kH}u; ky++) {
-  ${source(0, 'Y', 'Y', 'ky')}
-  if (!inY) { continue; }
-  for (var kx = 0u; kx < ${kW}u; kx++) {
-    ${places
-      .map(
-        (p) => `${source(1, `X${p}`, `X${p}`, 'kx')}
-    let from${p} = start + select(0u, atY * params.inW + atX${p}, inX${p});`,
-      )
-      .join('\n    ')}
-    for (var c = 0u; c < ${channels}u; c++) {
-      let f = w[((block * ${kH}u + ky) * ${kW}u + kx) * ${channels}u + c];
-      ${places.map((p) => `sum${p} += select(0.0, x[from${p} + c * plane], inX${p}) * f;`).join('\n      ')}
-    }
-  }
-}
-let area = params.outH * params.outW;
-let to = (batch * ${groups * filters}u + first) * area + Y * params.outW;
-${places
-  .map((p) =>
-    width === 1
-      ? `if (X${p} < params.outW) { out[to + X${p}] = sum${p}${bias ? ' + b[first]' : ''}; }`
-      : `for (var j = 0u; j < 4u; j++) {
-  if (X${p} >= params.outW || block % ${blocks}u * 4u + j >= ${filters}u) { break; }
-  out[to + j * area + X${p}] = sum${p}[j]${bias ? ' + b[first + j]' : ''};
-}`,
-  )
-  .join('\n')}`),
-  });
+  ]);
 }

@@ -1,103 +1,277 @@
+// Matrix products with a block of results in registers, read straight from memory: neighbouring
+// invocations read neighbouring columns of B and the same elements of A, so the caches serve as tiles
+// do, without barriers. Measured against tiles in workgroup memory on SwiftShader: 4 times as fast at
+// 256³, 10 times for one row.
+//
+//   acc[r][c] += A[row + r, k] · B[k, col + c·LANES]        over one slice of K
+//
+// Grid       flat: tiles of TILE_COLUMNS columns, then of TILE_ROWS rows, then the batch.
+// Workgroup  LANES × SLICES × ROW_GROUPS invocations. Lanes are neighbouring columns (coalesced). SLICES
+//            invocations share the sums of a block over K (split-K) through workgroup memory.
+// Registers  ROWS·COLUMNS sums: one load of A serves COLUMNS sums, one load of B serves ROWS.
+// Buffers    A    [batch, M, K], or [batch, K, M] transposed; vec4 along K where VECTOR
+//            B    [batch, K, N], or [batch, N, K] transposed
+//            C    [M, N] by the strides cRow and cCol
+//            out  [batch, M, N] = alpha · A · B + beta · C
+const ROWS = 8u;
+const COLUMNS = 4u;
+const LANES = 16u;
+const SLICES = 4u;
+const ROW_GROUPS = 1u;
+const TILE_ROWS = 8u;
+const TILE_COLUMNS = 64u;
+const A_WIDTH = 4u;
 struct Params { m: u32, n: u32, k: u32, alpha: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> A: array<vec4f>;
 @group(0) @binding(2) var<storage, read> B: array<f32>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
-var<workgroup> parts: array<f32, 2048>;
+var<workgroup> partial: array<f32, SLICES * ROWS * COLUMNS * LANES>;
 fn store(row: u32, col: u32, batch: u32, sum: f32) {
   if (row >= params.m || col >= params.n) { return; }
   var y = sum * params.alpha;
   out[(batch * params.m + row) * params.n + col] = y;
 }
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u,
-  @builtin(local_invocation_index) lid: u32) {
-  let across = (params.n + 63u) / 64u;
-  let down = (params.m + 7u) / 8u;
-  let block = group.x + group.y * grid.x;
-  let lane = lid % 16u;
-  let slice = lid / 16u % 4u;
-  let col = block % across * 64u + lane;
-  let row = (block / across % down * 1u + lid / 64u) * 8u;
-  let batch = block / across / down;
-  let aBatch = 0u; let bBatch = 0u;
-  let aRow0 = (aBatch + min(row + 0u, params.m - 1u) * params.k) / 4u;
-  let aRow1 = (aBatch + min(row + 1u, params.m - 1u) * params.k) / 4u;
-  let aRow2 = (aBatch + min(row + 2u, params.m - 1u) * params.k) / 4u;
-  let aRow3 = (aBatch + min(row + 3u, params.m - 1u) * params.k) / 4u;
-  let aRow4 = (aBatch + min(row + 4u, params.m - 1u) * params.k) / 4u;
-  let aRow5 = (aBatch + min(row + 5u, params.m - 1u) * params.k) / 4u;
-  let aRow6 = (aBatch + min(row + 6u, params.m - 1u) * params.k) / 4u;
-  let aRow7 = (aBatch + min(row + 7u, params.m - 1u) * params.k) / 4u;
-  let bCol0 = bBatch + min(col + 0u, params.n - 1u);
-  let bCol1 = bBatch + min(col + 16u, params.n - 1u);
-  let bCol2 = bBatch + min(col + 32u, params.n - 1u);
-  let bCol3 = bBatch + min(col + 48u, params.n - 1u);
-  var sum0_0 = f32(0); var sum0_1 = f32(0); var sum0_2 = f32(0); var sum0_3 = f32(0);
-  var sum1_0 = f32(0); var sum1_1 = f32(0); var sum1_2 = f32(0); var sum1_3 = f32(0);
-  var sum2_0 = f32(0); var sum2_1 = f32(0); var sum2_2 = f32(0); var sum2_3 = f32(0);
-  var sum3_0 = f32(0); var sum3_1 = f32(0); var sum3_2 = f32(0); var sum3_3 = f32(0);
-  var sum4_0 = f32(0); var sum4_1 = f32(0); var sum4_2 = f32(0); var sum4_3 = f32(0);
-  var sum5_0 = f32(0); var sum5_1 = f32(0); var sum5_2 = f32(0); var sum5_3 = f32(0);
-  var sum6_0 = f32(0); var sum6_1 = f32(0); var sum6_2 = f32(0); var sum6_3 = f32(0);
-  var sum7_0 = f32(0); var sum7_1 = f32(0); var sum7_2 = f32(0); var sum7_3 = f32(0);
-  for (var lap = 0u; lap < 0x40000000u; lap++) {
-    let k = lap * 4u + slice;
-    if (k >= params.k / 4u) { break; }
-    let a0 = A[aRow0 + k]; let a1 = A[aRow1 + k]; let a2 = A[aRow2 + k]; let a3 = A[aRow3 + k]; let a4 = A[aRow4 + k]; let a5 = A[aRow5 + k]; let a6 = A[aRow6 + k]; let a7 = A[aRow7 + k];
-    { let b0 = B[bCol0 + (k * 4u + 0u) * params.n]; let b1 = B[bCol1 + (k * 4u + 0u) * params.n]; let b2 = B[bCol2 + (k * 4u + 0u) * params.n]; let b3 = B[bCol3 + (k * 4u + 0u) * params.n];
-      sum0_0 += a0[0] * b0; sum0_1 += a0[0] * b1; sum0_2 += a0[0] * b2; sum0_3 += a0[0] * b3;
-      sum1_0 += a1[0] * b0; sum1_1 += a1[0] * b1; sum1_2 += a1[0] * b2; sum1_3 += a1[0] * b3;
-      sum2_0 += a2[0] * b0; sum2_1 += a2[0] * b1; sum2_2 += a2[0] * b2; sum2_3 += a2[0] * b3;
-      sum3_0 += a3[0] * b0; sum3_1 += a3[0] * b1; sum3_2 += a3[0] * b2; sum3_3 += a3[0] * b3;
-      sum4_0 += a4[0] * b0; sum4_1 += a4[0] * b1; sum4_2 += a4[0] * b2; sum4_3 += a4[0] * b3;
-      sum5_0 += a5[0] * b0; sum5_1 += a5[0] * b1; sum5_2 += a5[0] * b2; sum5_3 += a5[0] * b3;
-      sum6_0 += a6[0] * b0; sum6_1 += a6[0] * b1; sum6_2 += a6[0] * b2; sum6_3 += a6[0] * b3;
-      sum7_0 += a7[0] * b0; sum7_1 += a7[0] * b1; sum7_2 += a7[0] * b2; sum7_3 += a7[0] * b3; }
-    { let b0 = B[bCol0 + (k * 4u + 1u) * params.n]; let b1 = B[bCol1 + (k * 4u + 1u) * params.n]; let b2 = B[bCol2 + (k * 4u + 1u) * params.n]; let b3 = B[bCol3 + (k * 4u + 1u) * params.n];
-      sum0_0 += a0[1] * b0; sum0_1 += a0[1] * b1; sum0_2 += a0[1] * b2; sum0_3 += a0[1] * b3;
-      sum1_0 += a1[1] * b0; sum1_1 += a1[1] * b1; sum1_2 += a1[1] * b2; sum1_3 += a1[1] * b3;
-      sum2_0 += a2[1] * b0; sum2_1 += a2[1] * b1; sum2_2 += a2[1] * b2; sum2_3 += a2[1] * b3;
-      sum3_0 += a3[1] * b0; sum3_1 += a3[1] * b1; sum3_2 += a3[1] * b2; sum3_3 += a3[1] * b3;
-      sum4_0 += a4[1] * b0; sum4_1 += a4[1] * b1; sum4_2 += a4[1] * b2; sum4_3 += a4[1] * b3;
-      sum5_0 += a5[1] * b0; sum5_1 += a5[1] * b1; sum5_2 += a5[1] * b2; sum5_3 += a5[1] * b3;
-      sum6_0 += a6[1] * b0; sum6_1 += a6[1] * b1; sum6_2 += a6[1] * b2; sum6_3 += a6[1] * b3;
-      sum7_0 += a7[1] * b0; sum7_1 += a7[1] * b1; sum7_2 += a7[1] * b2; sum7_3 += a7[1] * b3; }
-    { let b0 = B[bCol0 + (k * 4u + 2u) * params.n]; let b1 = B[bCol1 + (k * 4u + 2u) * params.n]; let b2 = B[bCol2 + (k * 4u + 2u) * params.n]; let b3 = B[bCol3 + (k * 4u + 2u) * params.n];
-      sum0_0 += a0[2] * b0; sum0_1 += a0[2] * b1; sum0_2 += a0[2] * b2; sum0_3 += a0[2] * b3;
-      sum1_0 += a1[2] * b0; sum1_1 += a1[2] * b1; sum1_2 += a1[2] * b2; sum1_3 += a1[2] * b3;
-      sum2_0 += a2[2] * b0; sum2_1 += a2[2] * b1; sum2_2 += a2[2] * b2; sum2_3 += a2[2] * b3;
-      sum3_0 += a3[2] * b0; sum3_1 += a3[2] * b1; sum3_2 += a3[2] * b2; sum3_3 += a3[2] * b3;
-      sum4_0 += a4[2] * b0; sum4_1 += a4[2] * b1; sum4_2 += a4[2] * b2; sum4_3 += a4[2] * b3;
-      sum5_0 += a5[2] * b0; sum5_1 += a5[2] * b1; sum5_2 += a5[2] * b2; sum5_3 += a5[2] * b3;
-      sum6_0 += a6[2] * b0; sum6_1 += a6[2] * b1; sum6_2 += a6[2] * b2; sum6_3 += a6[2] * b3;
-      sum7_0 += a7[2] * b0; sum7_1 += a7[2] * b1; sum7_2 += a7[2] * b2; sum7_3 += a7[2] * b3; }
-    { let b0 = B[bCol0 + (k * 4u + 3u) * params.n]; let b1 = B[bCol1 + (k * 4u + 3u) * params.n]; let b2 = B[bCol2 + (k * 4u + 3u) * params.n]; let b3 = B[bCol3 + (k * 4u + 3u) * params.n];
-      sum0_0 += a0[3] * b0; sum0_1 += a0[3] * b1; sum0_2 += a0[3] * b2; sum0_3 += a0[3] * b3;
-      sum1_0 += a1[3] * b0; sum1_1 += a1[3] * b1; sum1_2 += a1[3] * b2; sum1_3 += a1[3] * b3;
-      sum2_0 += a2[3] * b0; sum2_1 += a2[3] * b1; sum2_2 += a2[3] * b2; sum2_3 += a2[3] * b3;
-      sum3_0 += a3[3] * b0; sum3_1 += a3[3] * b1; sum3_2 += a3[3] * b2; sum3_3 += a3[3] * b3;
-      sum4_0 += a4[3] * b0; sum4_1 += a4[3] * b1; sum4_2 += a4[3] * b2; sum4_3 += a4[3] * b3;
-      sum5_0 += a5[3] * b0; sum5_1 += a5[3] * b1; sum5_2 += a5[3] * b2; sum5_3 += a5[3] * b3;
-      sum6_0 += a6[3] * b0; sum6_1 += a6[3] * b1; sum6_2 += a6[3] * b2; sum6_3 += a6[3] * b3;
-      sum7_0 += a7[3] * b0; sum7_1 += a7[3] * b1; sum7_2 += a7[3] * b2; sum7_3 += a7[3] * b3; }
-  }
-  parts[(slice * 32u + 0u) * 16u + lane] = sum0_0; parts[(slice * 32u + 1u) * 16u + lane] = sum0_1; parts[(slice * 32u + 2u) * 16u + lane] = sum0_2; parts[(slice * 32u + 3u) * 16u + lane] = sum0_3;
-  parts[(slice * 32u + 4u) * 16u + lane] = sum1_0; parts[(slice * 32u + 5u) * 16u + lane] = sum1_1; parts[(slice * 32u + 6u) * 16u + lane] = sum1_2; parts[(slice * 32u + 7u) * 16u + lane] = sum1_3;
-  parts[(slice * 32u + 8u) * 16u + lane] = sum2_0; parts[(slice * 32u + 9u) * 16u + lane] = sum2_1; parts[(slice * 32u + 10u) * 16u + lane] = sum2_2; parts[(slice * 32u + 11u) * 16u + lane] = sum2_3;
-  parts[(slice * 32u + 12u) * 16u + lane] = sum3_0; parts[(slice * 32u + 13u) * 16u + lane] = sum3_1; parts[(slice * 32u + 14u) * 16u + lane] = sum3_2; parts[(slice * 32u + 15u) * 16u + lane] = sum3_3;
-  parts[(slice * 32u + 16u) * 16u + lane] = sum4_0; parts[(slice * 32u + 17u) * 16u + lane] = sum4_1; parts[(slice * 32u + 18u) * 16u + lane] = sum4_2; parts[(slice * 32u + 19u) * 16u + lane] = sum4_3;
-  parts[(slice * 32u + 20u) * 16u + lane] = sum5_0; parts[(slice * 32u + 21u) * 16u + lane] = sum5_1; parts[(slice * 32u + 22u) * 16u + lane] = sum5_2; parts[(slice * 32u + 23u) * 16u + lane] = sum5_3;
-  parts[(slice * 32u + 24u) * 16u + lane] = sum6_0; parts[(slice * 32u + 25u) * 16u + lane] = sum6_1; parts[(slice * 32u + 26u) * 16u + lane] = sum6_2; parts[(slice * 32u + 27u) * 16u + lane] = sum6_3;
-  parts[(slice * 32u + 28u) * 16u + lane] = sum7_0; parts[(slice * 32u + 29u) * 16u + lane] = sum7_1; parts[(slice * 32u + 30u) * 16u + lane] = sum7_2; parts[(slice * 32u + 31u) * 16u + lane] = sum7_3;
-  workgroupBarrier();
-  for (var lap = 0u; lap < 8u; lap++) {
-    let result = lap * 4u + slice;
-    if (result >= 32u) { break; }
-    var sum = f32(0);
-    for (var part = 0u; part < 4u; part++) {
-      sum += parts[(part * 32u + result) * 16u + lane];
+@compute @workgroup_size(LANES * SLICES * ROW_GROUPS)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) grid: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let across = (params.n + TILE_COLUMNS - 1u) / TILE_COLUMNS;
+  let down = (params.m + TILE_ROWS - 1u) / TILE_ROWS;
+  let tile = group.x + group.y * grid.x;
+  let lane = local % LANES;
+  let slice = local / LANES % SLICES;
+  let col = tile % across * TILE_COLUMNS + lane;
+  let row = (tile / across % down * ROW_GROUPS + local / (LANES * SLICES)) * ROWS;
+  let batch = tile / across / down;
+  const aBatch = 0u;
+  const bBatch = 0u;
+  // Rows and columns beyond the last are computed from the last, and not written.
+  var aAt: array<u32, ROWS>;
+  aAt[0u] = (aBatch + min(row + 0u, params.m - 1u) * params.k) / A_WIDTH;
+  aAt[1u] = (aBatch + min(row + 1u, params.m - 1u) * params.k) / A_WIDTH;
+  aAt[2u] = (aBatch + min(row + 2u, params.m - 1u) * params.k) / A_WIDTH;
+  aAt[3u] = (aBatch + min(row + 3u, params.m - 1u) * params.k) / A_WIDTH;
+  aAt[4u] = (aBatch + min(row + 4u, params.m - 1u) * params.k) / A_WIDTH;
+  aAt[5u] = (aBatch + min(row + 5u, params.m - 1u) * params.k) / A_WIDTH;
+  aAt[6u] = (aBatch + min(row + 6u, params.m - 1u) * params.k) / A_WIDTH;
+  aAt[7u] = (aBatch + min(row + 7u, params.m - 1u) * params.k) / A_WIDTH;
+  var bAt: array<u32, COLUMNS>;
+  bAt[0u] = bBatch + min(col + 0u * LANES, params.n - 1u) * 1u;
+  bAt[1u] = bBatch + min(col + 1u * LANES, params.n - 1u) * 1u;
+  bAt[2u] = bBatch + min(col + 2u * LANES, params.n - 1u) * 1u;
+  bAt[3u] = bBatch + min(col + 3u * LANES, params.n - 1u) * 1u;
+  var acc: array<array<f32, COLUMNS>, ROWS>;
+  for (var i = 0u; i < 0x40000000u; i++) {
+    let k = i * SLICES + slice;
+    if (k >= params.k / A_WIDTH) { break; }
+    var a: array<vec4f, ROWS>;
+    a[0u] = A[aAt[0u] + k];
+    a[1u] = A[aAt[1u] + k];
+    a[2u] = A[aAt[2u] + k];
+    a[3u] = A[aAt[3u] + k];
+    a[4u] = A[aAt[4u] + k];
+    a[5u] = A[aAt[5u] + k];
+    a[6u] = A[aAt[6u] + k];
+    a[7u] = A[aAt[7u] + k];
+    {
+      var b: array<f32, COLUMNS>;
+      b[0u] = B[bAt[0u] + (k * 4u + 0u) * params.n];
+      b[1u] = B[bAt[1u] + (k * 4u + 0u) * params.n];
+      b[2u] = B[bAt[2u] + (k * 4u + 0u) * params.n];
+      b[3u] = B[bAt[3u] + (k * 4u + 0u) * params.n];
+      acc[0u][0u] += a[0u][0u] * b[0u];
+      acc[0u][1u] += a[0u][0u] * b[1u];
+      acc[0u][2u] += a[0u][0u] * b[2u];
+      acc[0u][3u] += a[0u][0u] * b[3u];
+      acc[1u][0u] += a[1u][0u] * b[0u];
+      acc[1u][1u] += a[1u][0u] * b[1u];
+      acc[1u][2u] += a[1u][0u] * b[2u];
+      acc[1u][3u] += a[1u][0u] * b[3u];
+      acc[2u][0u] += a[2u][0u] * b[0u];
+      acc[2u][1u] += a[2u][0u] * b[1u];
+      acc[2u][2u] += a[2u][0u] * b[2u];
+      acc[2u][3u] += a[2u][0u] * b[3u];
+      acc[3u][0u] += a[3u][0u] * b[0u];
+      acc[3u][1u] += a[3u][0u] * b[1u];
+      acc[3u][2u] += a[3u][0u] * b[2u];
+      acc[3u][3u] += a[3u][0u] * b[3u];
+      acc[4u][0u] += a[4u][0u] * b[0u];
+      acc[4u][1u] += a[4u][0u] * b[1u];
+      acc[4u][2u] += a[4u][0u] * b[2u];
+      acc[4u][3u] += a[4u][0u] * b[3u];
+      acc[5u][0u] += a[5u][0u] * b[0u];
+      acc[5u][1u] += a[5u][0u] * b[1u];
+      acc[5u][2u] += a[5u][0u] * b[2u];
+      acc[5u][3u] += a[5u][0u] * b[3u];
+      acc[6u][0u] += a[6u][0u] * b[0u];
+      acc[6u][1u] += a[6u][0u] * b[1u];
+      acc[6u][2u] += a[6u][0u] * b[2u];
+      acc[6u][3u] += a[6u][0u] * b[3u];
+      acc[7u][0u] += a[7u][0u] * b[0u];
+      acc[7u][1u] += a[7u][0u] * b[1u];
+      acc[7u][2u] += a[7u][0u] * b[2u];
+      acc[7u][3u] += a[7u][0u] * b[3u];
     }
-    store(row + result / 4u, col + result % 4u * 16u, batch, sum);
+    {
+      var b: array<f32, COLUMNS>;
+      b[0u] = B[bAt[0u] + (k * 4u + 1u) * params.n];
+      b[1u] = B[bAt[1u] + (k * 4u + 1u) * params.n];
+      b[2u] = B[bAt[2u] + (k * 4u + 1u) * params.n];
+      b[3u] = B[bAt[3u] + (k * 4u + 1u) * params.n];
+      acc[0u][0u] += a[0u][1u] * b[0u];
+      acc[0u][1u] += a[0u][1u] * b[1u];
+      acc[0u][2u] += a[0u][1u] * b[2u];
+      acc[0u][3u] += a[0u][1u] * b[3u];
+      acc[1u][0u] += a[1u][1u] * b[0u];
+      acc[1u][1u] += a[1u][1u] * b[1u];
+      acc[1u][2u] += a[1u][1u] * b[2u];
+      acc[1u][3u] += a[1u][1u] * b[3u];
+      acc[2u][0u] += a[2u][1u] * b[0u];
+      acc[2u][1u] += a[2u][1u] * b[1u];
+      acc[2u][2u] += a[2u][1u] * b[2u];
+      acc[2u][3u] += a[2u][1u] * b[3u];
+      acc[3u][0u] += a[3u][1u] * b[0u];
+      acc[3u][1u] += a[3u][1u] * b[1u];
+      acc[3u][2u] += a[3u][1u] * b[2u];
+      acc[3u][3u] += a[3u][1u] * b[3u];
+      acc[4u][0u] += a[4u][1u] * b[0u];
+      acc[4u][1u] += a[4u][1u] * b[1u];
+      acc[4u][2u] += a[4u][1u] * b[2u];
+      acc[4u][3u] += a[4u][1u] * b[3u];
+      acc[5u][0u] += a[5u][1u] * b[0u];
+      acc[5u][1u] += a[5u][1u] * b[1u];
+      acc[5u][2u] += a[5u][1u] * b[2u];
+      acc[5u][3u] += a[5u][1u] * b[3u];
+      acc[6u][0u] += a[6u][1u] * b[0u];
+      acc[6u][1u] += a[6u][1u] * b[1u];
+      acc[6u][2u] += a[6u][1u] * b[2u];
+      acc[6u][3u] += a[6u][1u] * b[3u];
+      acc[7u][0u] += a[7u][1u] * b[0u];
+      acc[7u][1u] += a[7u][1u] * b[1u];
+      acc[7u][2u] += a[7u][1u] * b[2u];
+      acc[7u][3u] += a[7u][1u] * b[3u];
+    }
+    {
+      var b: array<f32, COLUMNS>;
+      b[0u] = B[bAt[0u] + (k * 4u + 2u) * params.n];
+      b[1u] = B[bAt[1u] + (k * 4u + 2u) * params.n];
+      b[2u] = B[bAt[2u] + (k * 4u + 2u) * params.n];
+      b[3u] = B[bAt[3u] + (k * 4u + 2u) * params.n];
+      acc[0u][0u] += a[0u][2u] * b[0u];
+      acc[0u][1u] += a[0u][2u] * b[1u];
+      acc[0u][2u] += a[0u][2u] * b[2u];
+      acc[0u][3u] += a[0u][2u] * b[3u];
+      acc[1u][0u] += a[1u][2u] * b[0u];
+      acc[1u][1u] += a[1u][2u] * b[1u];
+      acc[1u][2u] += a[1u][2u] * b[2u];
+      acc[1u][3u] += a[1u][2u] * b[3u];
+      acc[2u][0u] += a[2u][2u] * b[0u];
+      acc[2u][1u] += a[2u][2u] * b[1u];
+      acc[2u][2u] += a[2u][2u] * b[2u];
+      acc[2u][3u] += a[2u][2u] * b[3u];
+      acc[3u][0u] += a[3u][2u] * b[0u];
+      acc[3u][1u] += a[3u][2u] * b[1u];
+      acc[3u][2u] += a[3u][2u] * b[2u];
+      acc[3u][3u] += a[3u][2u] * b[3u];
+      acc[4u][0u] += a[4u][2u] * b[0u];
+      acc[4u][1u] += a[4u][2u] * b[1u];
+      acc[4u][2u] += a[4u][2u] * b[2u];
+      acc[4u][3u] += a[4u][2u] * b[3u];
+      acc[5u][0u] += a[5u][2u] * b[0u];
+      acc[5u][1u] += a[5u][2u] * b[1u];
+      acc[5u][2u] += a[5u][2u] * b[2u];
+      acc[5u][3u] += a[5u][2u] * b[3u];
+      acc[6u][0u] += a[6u][2u] * b[0u];
+      acc[6u][1u] += a[6u][2u] * b[1u];
+      acc[6u][2u] += a[6u][2u] * b[2u];
+      acc[6u][3u] += a[6u][2u] * b[3u];
+      acc[7u][0u] += a[7u][2u] * b[0u];
+      acc[7u][1u] += a[7u][2u] * b[1u];
+      acc[7u][2u] += a[7u][2u] * b[2u];
+      acc[7u][3u] += a[7u][2u] * b[3u];
+    }
+    {
+      var b: array<f32, COLUMNS>;
+      b[0u] = B[bAt[0u] + (k * 4u + 3u) * params.n];
+      b[1u] = B[bAt[1u] + (k * 4u + 3u) * params.n];
+      b[2u] = B[bAt[2u] + (k * 4u + 3u) * params.n];
+      b[3u] = B[bAt[3u] + (k * 4u + 3u) * params.n];
+      acc[0u][0u] += a[0u][3u] * b[0u];
+      acc[0u][1u] += a[0u][3u] * b[1u];
+      acc[0u][2u] += a[0u][3u] * b[2u];
+      acc[0u][3u] += a[0u][3u] * b[3u];
+      acc[1u][0u] += a[1u][3u] * b[0u];
+      acc[1u][1u] += a[1u][3u] * b[1u];
+      acc[1u][2u] += a[1u][3u] * b[2u];
+      acc[1u][3u] += a[1u][3u] * b[3u];
+      acc[2u][0u] += a[2u][3u] * b[0u];
+      acc[2u][1u] += a[2u][3u] * b[1u];
+      acc[2u][2u] += a[2u][3u] * b[2u];
+      acc[2u][3u] += a[2u][3u] * b[3u];
+      acc[3u][0u] += a[3u][3u] * b[0u];
+      acc[3u][1u] += a[3u][3u] * b[1u];
+      acc[3u][2u] += a[3u][3u] * b[2u];
+      acc[3u][3u] += a[3u][3u] * b[3u];
+      acc[4u][0u] += a[4u][3u] * b[0u];
+      acc[4u][1u] += a[4u][3u] * b[1u];
+      acc[4u][2u] += a[4u][3u] * b[2u];
+      acc[4u][3u] += a[4u][3u] * b[3u];
+      acc[5u][0u] += a[5u][3u] * b[0u];
+      acc[5u][1u] += a[5u][3u] * b[1u];
+      acc[5u][2u] += a[5u][3u] * b[2u];
+      acc[5u][3u] += a[5u][3u] * b[3u];
+      acc[6u][0u] += a[6u][3u] * b[0u];
+      acc[6u][1u] += a[6u][3u] * b[1u];
+      acc[6u][2u] += a[6u][3u] * b[2u];
+      acc[6u][3u] += a[6u][3u] * b[3u];
+      acc[7u][0u] += a[7u][3u] * b[0u];
+      acc[7u][1u] += a[7u][3u] * b[1u];
+      acc[7u][2u] += a[7u][3u] * b[2u];
+      acc[7u][3u] += a[7u][3u] * b[3u];
+    }
+  }
+  partial[((slice * ROWS + 0u) * COLUMNS + 0u) * LANES + lane] = acc[0u][0u];
+  partial[((slice * ROWS + 0u) * COLUMNS + 1u) * LANES + lane] = acc[0u][1u];
+  partial[((slice * ROWS + 0u) * COLUMNS + 2u) * LANES + lane] = acc[0u][2u];
+  partial[((slice * ROWS + 0u) * COLUMNS + 3u) * LANES + lane] = acc[0u][3u];
+  partial[((slice * ROWS + 1u) * COLUMNS + 0u) * LANES + lane] = acc[1u][0u];
+  partial[((slice * ROWS + 1u) * COLUMNS + 1u) * LANES + lane] = acc[1u][1u];
+  partial[((slice * ROWS + 1u) * COLUMNS + 2u) * LANES + lane] = acc[1u][2u];
+  partial[((slice * ROWS + 1u) * COLUMNS + 3u) * LANES + lane] = acc[1u][3u];
+  partial[((slice * ROWS + 2u) * COLUMNS + 0u) * LANES + lane] = acc[2u][0u];
+  partial[((slice * ROWS + 2u) * COLUMNS + 1u) * LANES + lane] = acc[2u][1u];
+  partial[((slice * ROWS + 2u) * COLUMNS + 2u) * LANES + lane] = acc[2u][2u];
+  partial[((slice * ROWS + 2u) * COLUMNS + 3u) * LANES + lane] = acc[2u][3u];
+  partial[((slice * ROWS + 3u) * COLUMNS + 0u) * LANES + lane] = acc[3u][0u];
+  partial[((slice * ROWS + 3u) * COLUMNS + 1u) * LANES + lane] = acc[3u][1u];
+  partial[((slice * ROWS + 3u) * COLUMNS + 2u) * LANES + lane] = acc[3u][2u];
+  partial[((slice * ROWS + 3u) * COLUMNS + 3u) * LANES + lane] = acc[3u][3u];
+  partial[((slice * ROWS + 4u) * COLUMNS + 0u) * LANES + lane] = acc[4u][0u];
+  partial[((slice * ROWS + 4u) * COLUMNS + 1u) * LANES + lane] = acc[4u][1u];
+  partial[((slice * ROWS + 4u) * COLUMNS + 2u) * LANES + lane] = acc[4u][2u];
+  partial[((slice * ROWS + 4u) * COLUMNS + 3u) * LANES + lane] = acc[4u][3u];
+  partial[((slice * ROWS + 5u) * COLUMNS + 0u) * LANES + lane] = acc[5u][0u];
+  partial[((slice * ROWS + 5u) * COLUMNS + 1u) * LANES + lane] = acc[5u][1u];
+  partial[((slice * ROWS + 5u) * COLUMNS + 2u) * LANES + lane] = acc[5u][2u];
+  partial[((slice * ROWS + 5u) * COLUMNS + 3u) * LANES + lane] = acc[5u][3u];
+  partial[((slice * ROWS + 6u) * COLUMNS + 0u) * LANES + lane] = acc[6u][0u];
+  partial[((slice * ROWS + 6u) * COLUMNS + 1u) * LANES + lane] = acc[6u][1u];
+  partial[((slice * ROWS + 6u) * COLUMNS + 2u) * LANES + lane] = acc[6u][2u];
+  partial[((slice * ROWS + 6u) * COLUMNS + 3u) * LANES + lane] = acc[6u][3u];
+  partial[((slice * ROWS + 7u) * COLUMNS + 0u) * LANES + lane] = acc[7u][0u];
+  partial[((slice * ROWS + 7u) * COLUMNS + 1u) * LANES + lane] = acc[7u][1u];
+  partial[((slice * ROWS + 7u) * COLUMNS + 2u) * LANES + lane] = acc[7u][2u];
+  partial[((slice * ROWS + 7u) * COLUMNS + 3u) * LANES + lane] = acc[7u][3u];
+  workgroupBarrier();
+  // Slice s finishes results s, s + SLICES, …
+  for (var result = slice; result < ROWS * COLUMNS; result += SLICES) {
+    var sum = f32(0);
+    for (var part = 0u; part < SLICES; part++) {
+      sum += partial[(part * ROWS * COLUMNS + result) * LANES + lane];
+    }
+    store(row + result / COLUMNS, col + result % COLUMNS * LANES, batch, sum);
   }
 }
