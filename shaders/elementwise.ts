@@ -1,8 +1,9 @@
-// Four output elements an invocation from the elements of up to seven inputs that broadcast.
+// The kernel of elementwise.wgsl, for one chain of elementwise operators.
+import text from './elementwise.wgsl?raw';
 import { functionsFor } from './functions.ts';
-import { type BindingType, type Kernel, defineKernel } from './kernel.ts';
-import { perItem, walk, walkUniforms } from './walk.ts';
-import { wgsl } from './wgsl.ts';
+import type { Kernel } from './kernel.ts';
+import { kernelOf } from './part.ts';
+import { ITEMS, walk, walkUniforms } from './walk.ts';
 
 /** Names of the inputs in order, in the expression and as bindings `A` … `G`. */
 export const OPERANDS = ['a', 'b', 'c', 'd', 'e', 'f', 'g'] as const;
@@ -37,56 +38,52 @@ const vec4 = (type: 'f32' | 'i32'): 'vec4f' | 'vec4i' => (type === 'f32' ? 'vec4
 export function elementwiseKernel(options: ElementwiseOptions): Kernel {
   const { name, inputs, output, rank, expression, steps = '', functions = '' } = options;
   const names = OPERANDS.slice(0, inputs.length);
-  const bindings: Record<string, BindingType> = {};
-  names.forEach((n, i) => (bindings[n.toUpperCase()] = `read ${vec4(inputs[i]!)}`));
+  const strided = rank > 0;
   const offsets = names.map((n) => `${n}At`);
-  const four = (f: (j: number) => string): string => [0, 1, 2, 3].map(f).join(', ');
-  const apply = (j: number): string =>
-    `apply(${names.map((n) => `${n}[${j}], `).join('')}i * 4u + ${j}u)`;
   const element = (n: string): string => `${n.toUpperCase()}[${n}At / 4u][${n}At % 4u]`;
   const load = (n: string, k: number): string =>
-    rank === 0
-      ? `let ${n} = ${n.toUpperCase()}[i];`
-      : `var ${n} = ${vec4(inputs[k]!)}(${element(n)});
-if ((params.broadcastMask & ${1 << k}u) == 0u) { ${n} = ${n.toUpperCase()}[${n}At]; }`;
-  const find = (index: string): string =>
+    strided
+      ? `var ${n} = ${vec4(inputs[k]!)}(${element(n)});
+if ((params.broadcastMask & ${1 << k}u) == 0u) { ${n} = ${n.toUpperCase()}[${n}At]; }`
+      : `let ${n} = ${n.toUpperCase()}[i];`;
+  const offsetsOf = (index: string): string =>
     `${walk(index, Math.max(rank, 1), offsets)}
 ${names.map((n) => `${n}At += params.${n}From;`).join(' ')}`;
-  return defineKernel<string, string>({
-    name,
-    bindings: { ...bindings, out: `write ${vec4(output)}` },
-    uniforms: {
-      count: 'u32', // groups of four
-      ...(rank > 0 && {
-        vectorized: 'u32' as const,
-        broadcastMask: 'u32' as const,
-        ...walkUniforms(rank, offsets),
-        ...Object.fromEntries(names.map((n) => [`${n}From`, 'u32' as const])),
-      }),
-      ...options.extra,
+  return kernelOf(name, text, [
+    {
+      wgsl: `${functionsFor(functions + expression)}\n${functions}`,
+      bindings: {
+        ...Object.fromEntries(
+          names.map((n, k) => [n.toUpperCase(), `read ${vec4(inputs[k]!)}` as const]),
+        ),
+        out: `write ${vec4(output)}`,
+      },
+      uniforms: {
+        count: 'u32',
+        ...(strided && {
+          vectorized: 'u32',
+          broadcastMask: 'u32',
+          ...walkUniforms(rank, offsets),
+          ...Object.fromEntries(names.map((n) => [`${n}From`, 'u32' as const])),
+        }),
+        ...options.extra,
+      },
+      constants: { INVOCATIONS: ITEMS },
+      flags: { STRIDED: strided },
+      names: {
+        Scalar: output,
+        Scalar4: vec4(output),
+        OPERANDS: names.map((n, k) => `${n}: ${inputs[k]!}, `).join(''),
+        STEPS: steps,
+        EXPRESSION: expression,
+        ELEMENT_OFFSETS: strided ? offsetsOf('(i * 4u + j)') : '',
+        ELEMENTS: names.map((n) => `${element(n)}, `).join(''),
+        GROUP_OFFSETS: strided ? offsetsOf('i') : '',
+        LOADS: names.map(load).join('\n'),
+        ...Object.fromEntries(
+          [0, 1, 2, 3].map((j) => [`LANE_${j}`, names.map((n) => `${n}[${j}], `).join('')]),
+        ),
+      },
     },
-    body: perItem(
-      wgsl`
-#if ${rank > 0}
-if (params.vectorized == 0u) {
-  var result: ${vec4(output)};
-  for (var j = 0u; j < 4u; j++) {
-    ${find('(i * 4u + j)')}
-    result[j] = apply(${names.map((n) => `${element(n)}, `).join('')}i * 4u + j);
-  }
-  out[i] = result;
-  return;
-}
-${find('i')}
-#endif
-${names.map(load).join('\n')}
-out[i] = ${vec4(output)}(${four(apply)});`,
-      `${functionsFor(functions + expression)}
-${functions}
-fn apply(${names.map((n, k) => `${n}: ${inputs[k]!}, `).join('')}i: u32) -> ${output} {
-  ${steps}
-  return ${output}(${expression});
-}`,
-    ),
-  });
+  ]);
 }
