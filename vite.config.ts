@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
 import type { ProvidedContext } from 'vitest';
-import { type ViteUserConfig, defineConfig } from 'vitest/config';
+import { type TestProjectConfiguration, type ViteUserConfig, defineConfig } from 'vitest/config';
 import { minifyWgslFiles, minifyWgslTemplates } from './scripts/vite-plugin-wgsl.ts';
 import { chromiumOptions } from './test/setup/chromium.ts';
+import { firefox } from './test/setup/firefox-provider.ts';
 import { SkipReporter } from './test/setup/skip-reporter.ts';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
@@ -93,6 +94,25 @@ const settings = (mode: string): ProvidedContext => ({
   tier: mode === 'full' || mode === 'long' ? 'full' : 'fast',
 });
 
+/** The browser tests in an installed Firefox; see scripts/test-firefox.mjs. */
+const firefoxTests = (mode: string): TestProjectConfiguration => ({
+  extends: true,
+  test: {
+    name: 'firefox',
+    provide: settings(mode),
+    setupFiles: 'test/setup/operators.ts',
+    include: ['test/browser/**/*.test.ts'],
+    browser: {
+      enabled: true,
+      headless: true,
+      screenshotFailures: false,
+      api: { host: LOOPBACK },
+      provider: firefox(process.env['WEBGPU_RNN_FIREFOX'] ?? 'firefox'),
+      instances: [{ browser: 'firefox' }],
+    },
+  },
+});
+
 /** `vitest run` is the fast tier, `--mode full` all tests, `--mode long` what the fast tier runs a part of. */
 const tests = (mode: string): ViteUserConfig => ({
   resolve: { alias },
@@ -125,6 +145,7 @@ const tests = (mode: string): ViteUserConfig => ({
           include: ['test/package/**/*.test.ts'],
         },
       },
+      ...(mode === 'firefox' ? [firefoxTests(mode)] : []),
       {
         extends: true,
         test: {
