@@ -7,7 +7,6 @@ import type { ProvidedContext } from 'vitest';
 import { type TestProjectConfiguration, type ViteUserConfig, defineConfig } from 'vitest/config';
 import { minifyWgslFiles, minifyWgslTemplates } from './scripts/vite-plugin-wgsl.ts';
 import { chromiumOptions } from './test/setup/chromium.ts';
-import { firefox } from './test/setup/firefox-provider.ts';
 import { SkipReporter } from './test/setup/skip-reporter.ts';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
@@ -95,26 +94,30 @@ const settings = (mode: string): ProvidedContext => ({
 });
 
 /** The browser tests in an installed Firefox; see scripts/test-firefox.mjs. */
-const firefoxTests = (mode: string): TestProjectConfiguration => ({
-  extends: true,
-  test: {
-    name: 'firefox',
-    provide: settings(mode),
-    setupFiles: 'test/setup/operators.ts',
-    include: ['test/browser/**/*.test.ts'],
-    browser: {
-      enabled: true,
-      headless: true,
-      screenshotFailures: false,
-      api: { host: LOOPBACK },
-      provider: firefox(process.env['WEBGPU_RNN_FIREFOX'] ?? 'firefox'),
-      instances: [{ browser: 'firefox' }],
+async function firefoxTests(mode: string): Promise<TestProjectConfiguration> {
+  // Only here: what drives Firefox takes a moment to load.
+  const { firefox } = await import('./test/setup/firefox-provider.ts');
+  return {
+    extends: true,
+    test: {
+      name: 'firefox',
+      provide: settings(mode),
+      setupFiles: 'test/setup/operators.ts',
+      include: ['test/browser/**/*.test.ts'],
+      browser: {
+        enabled: true,
+        headless: true,
+        screenshotFailures: false,
+        api: { host: LOOPBACK },
+        provider: firefox(process.env['WEBGPU_RNN_FIREFOX'] ?? 'firefox'),
+        instances: [{ browser: 'firefox' }],
+      },
     },
-  },
-});
+  };
+}
 
 /** `vitest run` is the fast tier, `--mode full` all tests, `--mode long` what the fast tier runs a part of. */
-const tests = (mode: string): ViteUserConfig => ({
+const tests = async (mode: string): Promise<ViteUserConfig> => ({
   resolve: { alias },
   test: {
     maxWorkers: 2,
@@ -145,7 +148,7 @@ const tests = (mode: string): ViteUserConfig => ({
           include: ['test/package/**/*.test.ts'],
         },
       },
-      ...(mode === 'firefox' ? [firefoxTests(mode)] : []),
+      ...(mode === 'firefox' ? [await firefoxTests(mode)] : []),
       {
         extends: true,
         test: {
