@@ -8,7 +8,7 @@ import { refuseMissingOperators, usesOnlyRecurrence } from './ops/missing.ts';
 import type { PlanOptions } from './plan/lowering.ts';
 import { planOptionsOf } from './plan/options.ts';
 import type { GpuTensor, Session, Tensors, Usage } from './backends/backend.ts';
-import { checkSignal } from './backends/backend.ts';
+import { checkSignal } from './backends/abort.ts';
 import type { ModelSource, Progress } from './import/source.ts';
 import { Stream, outputNames } from './stream.ts';
 import type { CallOptions } from './stream.ts';
@@ -220,14 +220,15 @@ async function webgpuSession(
   graph: Graph,
   plan: PlanOptions,
   lease: Promise<Lease>,
+  limits: LoadOptions['limits'],
 ): Promise<Session> {
   const { WebGpuSession } = await import('./backends/webgpu/session.ts');
-  return WebGpuSession.create(graph, plan, await lease);
+  return WebGpuSession.create(graph, plan, await lease, limits);
 }
 
-async function referenceSession(graph: Graph, maxUnrolled?: number): Promise<Session> {
+async function referenceSession(graph: Graph, limits: LoadOptions['limits']): Promise<Session> {
   const { ReferenceSession } = await import('./backends/reference/session.ts');
-  return new ReferenceSession(graph, maxUnrolled);
+  return new ReferenceSession(graph, limits);
 }
 
 async function makeSession(
@@ -235,13 +236,12 @@ async function makeSession(
   options: LoadOptions,
   lease: Promise<Lease> | undefined,
 ): Promise<{ session: Session; reason: string }> {
-  const { device = 'auto' } = options;
+  const { device = 'auto', limits } = options;
   const plan = planOptionsOf(options);
-  const { maxUnrolled } = plan;
   if (lease === undefined)
-    return { session: await referenceSession(graph, maxUnrolled), reason: 'asked for' };
+    return { session: await referenceSession(graph, limits), reason: 'asked for' };
   if (typeof device !== 'string') {
-    const session = await webgpuSession(graph, plan, lease);
+    const session = await webgpuSession(graph, plan, lease, limits);
     return { session, reason: 'the app brought its device' };
   }
   if (device !== 'auto' && device !== 'webgpu') {
@@ -249,13 +249,13 @@ async function makeSession(
     throw new RnnError('INVALID_ARGUMENT', 'options.device', what);
   }
   try {
-    const session = await webgpuSession(graph, plan, lease);
+    const session = await webgpuSession(graph, plan, lease, limits);
     return { session, reason: device === 'auto' ? 'WebGPU is available' : 'asked for' };
   } catch (error) {
     const missing =
       error instanceof RnnError && (error.code === 'NO_WEBGPU' || error.code === 'NO_ADAPTER');
     if (device === 'webgpu' || !missing) throw error;
-    return { session: await referenceSession(graph, maxUnrolled), reason: error.message };
+    return { session: await referenceSession(graph, limits), reason: error.message };
   }
 }
 

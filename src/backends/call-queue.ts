@@ -13,7 +13,7 @@ export class CallQueue {
    * Runs `work` when all that entered before is done. Work that finishes without waiting, entered
    * while nobody waits, has run when this returns.
    */
-  async enter<T>(work: () => T | Promise<T>): Promise<T> {
+  async run<T>(work: () => T | Promise<T>): Promise<T> {
     const result = this.#tail ? this.#tail.then(work) : work();
     if (!(result instanceof Promise)) return result;
     const tail = result.then(

@@ -3,11 +3,11 @@ import { RnnError } from '../errors.ts';
 import { isGraph, validateGraph, type Graph, type Node } from '../graph.ts';
 import { importModel, readSource } from '../import/index.ts';
 import type { ModelSource } from '../import/source.ts';
-import type { InspectedLayer, InspectedPlan, InspectOptions, Inspection } from '../inspect.ts';
+import type { InspectedLayer, InspectedPlan, InspectOptions, Inspection } from './types.ts';
 import { registerKernels } from '../kernels.ts';
 import { registerOperators, simplify } from '../operators.ts';
 import { missingOperators } from '../ops/missing.ts';
-import { DEFAULT_PROFILE } from '../plan/select/select-kernel.ts';
+import { DEFAULT_PROFILE } from '../plan/select/device-profile.ts';
 import { formatPlan } from '../plan/format-plan.ts';
 import { hostInputsOf, refuseFloatShapeInputs } from '../plan/specialize/shape-inputs.ts';
 import { makePlan, type PlanRequest } from '../plan/index.ts';
@@ -16,7 +16,7 @@ import { planOptionsOf } from '../plan/options.ts';
 import { specializeGraph, type PlannedNode } from '../plan/specialize/infer.ts';
 import { kernelsOf } from '../plan/types.ts';
 import type { Dispatch, Plan } from '../plan/types.ts';
-import { checkSignal } from '../backends/backend.ts';
+import { checkSignal } from '../backends/abort.ts';
 import type { Tensor } from '../tensor.ts';
 import { sumOf, weightsIn, weightsOf } from './parameters.ts';
 import { shapesOf, valuesOf } from './sizes.ts';
@@ -97,9 +97,8 @@ function planOf(
   const dims = shapesOf(graph.inputs, options.dims ?? {});
   const values = valuesOf(graph.inputs, dims, options.values ?? {});
   if (isMissing) return 'operators are missing';
+  const host = new Map([...values].filter(([name]) => hostInputs.includes(name)));
   const request: PlanRequest = {
-    dims,
-    host: new Map([...values].filter(([name]) => hostInputs.includes(name))),
     outputs: graph.outputs.map(({ name }) => name),
     feedback: new Map(),
     device: DEFAULT_PROFILE,
@@ -109,9 +108,9 @@ function planOf(
     refuseFloatShapeInputs(graph);
     const open = hostInputs.filter((name) => !values.has(name));
     if (open.length > 0) return `what runs depends on the numbers of ${open.join(', ')}`;
-    const made = makePlan(graph, request);
-    const { list } = specializeGraph(graph, request, plan.maxUnrolled);
-    return { plan: summary(made, dims), layers: layersOf(made, list) };
+    const specialized = specializeGraph(graph, { dims, host }, options.limits);
+    const made = makePlan(specialized, request);
+    return { plan: summary(made, dims), layers: layersOf(made, specialized.list) };
   } catch (error) {
     if (error instanceof RnnError) return error.message; // these sizes do not fit; others may
     throw error;

@@ -1,22 +1,21 @@
-// graph + shapes → plan. Learns the graph forwards, drops backwards what nobody wants, and lowers the
-// rest forwards. No GPU calls.
+// specialized graph → plan: drops the nodes that nobody needs, lowers the others in order, assigns
+// memory. No GPU calls.
 import { RnnError } from '../errors.ts';
-import type { Graph } from '../graph.ts';
 import { sizeOf } from '../tensor.ts';
 import { assignSlots } from './arena.ts';
-import type { DeviceProfile } from './select/select-kernel.ts';
-import { specializeGraph } from './specialize/infer.ts';
-import type { CallShapes, PlannedNode, Value } from './specialize/infer.ts';
-import { LowerNode } from './lower-node.ts';
+import type { DeviceProfile } from './select/device-profile.ts';
+import type { PlannedNode, SpecializedGraph } from './specialize/infer.ts';
 import { lowerWavefront } from './lower/recurrent/wavefront.ts';
 import { LOWERINGS } from './lower/registry.ts';
+import { Lowering } from './lowering.ts';
 import type { AnyLower, PlanOptions } from './lowering.ts';
 import { PlanBuilder } from './plan-builder.ts';
 import { findStacks } from './select/find-stacks.ts';
 import type { Plan } from './types.ts';
+import type { Value } from './values.ts';
 
 /** What a plan is made for. */
-export interface PlanRequest extends CallShapes {
+export interface PlanRequest {
   /** Outputs to make, by name. */
   readonly outputs: readonly string[];
   /** Outputs to copy into an input when all is done, by the name of that input. */
@@ -46,31 +45,32 @@ function lowerOf({ node, path }: PlannedNode): AnyLower {
 }
 
 /**
- * Makes a plan.
+ * Makes a plan. The specialized graph stays as it is, so that other plans can be made from it.
  *
- * @throws RnnError `SHAPE_MISMATCH` or `INVALID_MODEL` from the operators, `UNSUPPORTED_OPERATOR`
- *   for what cannot run on a device, `LIMIT_EXCEEDED` for a buffer beyond the limits of the device
+ * @throws RnnError `SHAPE_MISMATCH` for a state of another shape than its output,
+ *   `UNSUPPORTED_OPERATOR` for what cannot run on a device, `LIMIT_EXCEEDED` for a buffer beyond the
+ *   limits of the device
  */
-export function makePlan(graph: Graph, request: PlanRequest): Plan {
+export function makePlan(specialized: SpecializedGraph, request: PlanRequest): Plan {
+  const { inputs, list, value: valueOf } = specialized;
   const builder = new PlanBuilder(request.device);
-  const { list, value: valueOf } = specializeGraph(
-    graph,
-    request,
-    request.options.maxUnrolled,
-    (value) => builder.input(value, request.feedback.has(value.name)),
-  );
+  for (const value of inputs) {
+    if (value.host === undefined) builder.input(value, request.feedback.has(value.name));
+  }
   const names = new Set([...request.outputs, ...request.feedback.values()]);
   const results = [...names].map((name) => ({ name, value: valueOf(name)! }));
   // Results are read from buffers, by someone who is no node.
   const readers = new Map(results.map(({ value }) => [value, Number.POSITIVE_INFINITY]));
-  const lowering = (item: PlannedNode): LowerNode => new LowerNode(builder, item, readers, request);
+  const lowering = (item: PlannedNode): Lowering<never> =>
+    new Lowering(builder, item, readers, request);
   for (const { items, layers } of findStacks(liveNodes(list, readers), readers)) {
     if (lowerWavefront(layers.map(lowering))) continue;
     for (const item of items) lowerOf(item)(lowering(item));
   }
 
   for (const [input, output] of request.feedback) {
-    const [from, to] = [valueOf(output)!, valueOf(input)!];
+    const from = builder.valueOf(valueOf(output)!);
+    const to = builder.valueOf(valueOf(input)!);
     if (from.dims.join() !== to.dims.join()) {
       throw new RnnError(
         'SHAPE_MISMATCH',
@@ -86,7 +86,7 @@ export function makePlan(graph: Graph, request: PlanRequest): Plan {
       const common = { name, type: value.type, dims: value.dims };
       return value.host
         ? { ...common, host: value.host }
-        : { ...common, buffer: builder.bufferOf(value) };
+        : { ...common, buffer: builder.bufferOf(builder.valueOf(value)) };
     });
   return builder.finish(outputs, assignSlots);
 }

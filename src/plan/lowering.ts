@@ -1,14 +1,17 @@
 // What the lowering of an operator is given: its node with shapes known, and a place to put
-// dispatches. One instance a node; the planner makes it.
+// dispatches. The planner makes one for each node.
 import type { Kernel, Workgroups } from '../../shaders/kernel.ts';
 import type { Arithmetic, WeightStorage } from '../../shaders/recurrent/weights.ts';
+import { RnnError } from '../errors.ts';
 import type { Node } from '../graph.ts';
-import type { HostValue, Inputs, ValueType } from '../ops/operator.ts';
-import type { Tensor } from '../tensor.ts';
-import type { DeviceProfile, Effort, Measured, RecurrentKernel } from './select/select-kernel.ts';
-import type { Operand } from './lower/pointwise.ts';
-import type { Term } from './lower/fuse.ts';
+import type { Inputs, ValueType } from '../ops/operator.ts';
+import { sizeOf } from '../tensor.ts';
+import type { PlanBuilder } from './plan-builder.ts';
+import type { DeviceProfile } from './select/device-profile.ts';
+import type { Effort, Measured, RecurrentKernel } from './select/select-kernel.ts';
+import type { PlannedNode } from './specialize/infer.ts';
 import type { BufferId, Command, MakeWeight } from './types.ts';
+import type { LazyValue, PlanValue, Value } from './values.ts';
 
 /** Choices that a caller may take out of the planner's hands. */
 export interface PlanOptions {
@@ -30,35 +33,10 @@ export interface PlanOptions {
   readonly arithmetic?: Arithmetic;
   /** False computes each elementwise node, slice and transposition by itself. */
   readonly fuse?: boolean;
-  /** Nodes that loops may come to, a default where it is left out. */
-  readonly maxUnrolled?: number;
 }
 
-/** A value that no command has made yet, because its readers may find it on their way. */
-export interface Deferred {
-  /** An expression, or elements of another buffer. */
-  readonly how: Term | Operand;
-  /** Adds the commands that make it, for a reader that needs a dense buffer. */
-  readonly make: () => void;
-}
-
-/** A value while planning: its numbers are known (`host`), or it will be in a buffer, or both. */
-export interface PlanValue extends ValueType {
-  /** Name in the graph, for keys of packed weights. Constants have the same name in every plan. */
-  readonly name: string;
-  readonly host?: HostValue;
-  /** The constant as the file has it, so that large ones need not become float64 to be uploaded. */
-  readonly tensor?: Tensor;
-  /** Dense row-major: f32 for floating point types, i32 for integers and bool (0 or 1). */
-  readonly buffer?: BufferId;
-  /** How to have the value without a buffer of its own. */
-  readonly deferred?: Deferred;
-  /** True for constants of the model and what folds from them, which may be packed once. */
-  readonly constant: boolean;
-}
-
-/** How one node becomes commands; `P` are the parameters that its operator makes. */
-export interface Lowering<P = unknown> {
+/** One node on its way to commands; `P` are the parameters that its operator makes. */
+export class Lowering<P = unknown> {
   readonly node: Node;
   /** Attributes and shape-determining inputs in normal form, see `Inferred` in src/ops/operator.ts. */
   readonly params: P;
@@ -69,41 +47,122 @@ export interface Lowering<P = unknown> {
   readonly outputs: readonly ValueType[];
   readonly device: DeviceProfile;
   readonly options: PlanOptions;
+  readonly #builder: PlanBuilder;
+  readonly #values: readonly (Value | undefined)[];
+  readonly #readers: ReadonlyMap<Value, number>;
+
+  /** @param readers how many nodes read a value, endless for what is read by someone else */
+  constructor(
+    builder: PlanBuilder,
+    { node, path, inputs, outputs, types, params }: PlannedNode,
+    readers: ReadonlyMap<Value, number>,
+    { device, options }: { readonly device: DeviceProfile; readonly options: PlanOptions },
+  ) {
+    this.#builder = builder;
+    this.#values = outputs;
+    this.#readers = readers;
+    this.node = node;
+    this.params = params as P; // the planner hands each node to the lowering of its operator only
+    this.path = `${path} ${node.op} '${node.name}'`;
+    this.inputs = inputs.map((value) => value && builder.valueOf(value));
+    this.outputs = types;
+    this.device = device;
+    this.options = options;
+  }
+
   /** Whether anyone reads an output. */
-  wanted: (slot: number) => boolean;
+  readonly wanted = (slot: number): boolean => {
+    const value = this.#values[slot];
+    return value !== undefined && this.#readers.has(value);
+  };
+
   /** How many nodes read an output; endless where it must be in a buffer whoever reads it. */
-  readers: (slot: number) => number;
+  readonly readers = (slot: number): number => {
+    if (this.options.fuse === false) return Number.POSITIVE_INFINITY;
+    return this.#readers.get(this.#values[slot]!) ?? 0;
+  };
+
   /** The buffer of an input; a value known on the host is uploaded. */
-  read(slot: number): BufferId;
+  read(slot: number): BufferId {
+    return this.bufferOf(this.inputs[slot]!);
+  }
+
   /** Like {@link read} for any value. */
-  bufferOf(value: PlanValue): BufferId;
+  bufferOf(value: PlanValue): BufferId {
+    return this.#builder.bufferOf(value);
+  }
+
   /** A buffer for `count` 4-byte elements that lives within this node's commands. */
-  scratch(count: number, label: string): BufferId;
+  scratch(count: number, label: string): BufferId {
+    return this.#builder.scratch(count, `${this.path}: ${label}`);
+  }
+
   /** A buffer made once for the model. `key` names content and layout, for example `W#rows`. */
-  weight(key: string, count: number, make: MakeWeight): BufferId;
-  /** A fresh buffer that becomes output `slot`. */
-  write(slot: number): BufferId;
+  weight(key: string, count: number, make: MakeWeight): BufferId {
+    return this.#builder.weight(key, count, make);
+  }
+
+  /** A new buffer that becomes output `slot`. */
+  write(slot: number): BufferId {
+    const id = this.scratch(sizeOf(this.outputs[slot]!.dims), `output ${slot}`);
+    this.yield(slot, id);
+    return id;
+  }
+
   /** Makes a buffer that is already filled output `slot`. */
-  yield(slot: number, buffer: BufferId): void;
-  /** Puts off output `slot` until someone needs it. */
-  defer(slot: number, deferred: Deferred): void;
+  yield(slot: number, buffer: BufferId): void {
+    const value = this.#values[slot];
+    if (value) this.#builder.valueOf(value).buffer = buffer;
+  }
+
+  /** Makes output `slot` a lazy value: it is computed when a reader needs it. */
+  defer(slot: number, lazy: LazyValue): void {
+    const value = this.#values[slot];
+    if (value) this.#builder.valueOf(value).lazy = lazy;
+  }
+
   /** Output `slot` is input `from` with another shape: no work. */
-  alias(slot: number, from: number): void;
+  alias(slot: number, from: number): void {
+    this.yield(slot, this.read(from));
+  }
+
   /** Adds one run of a kernel. Its buffers and uniforms are checked against what it declares. */
   dispatch<B extends string, U extends string>(
     kernel: Kernel<B, U>,
     workgroups: Workgroups,
     buffers: Readonly<Record<B, BufferId>>,
     uniforms: Readonly<Record<U, number>>,
-    flops?: number,
-  ): void;
+    flops = 0,
+  ): void {
+    const label = this.path;
+    this.emit({ kind: 'dispatch', label, kernel, workgroups, buffers, uniforms, flops });
+  }
+
   /** Has a kernel compiled that other sizes need and this one does not. */
-  precompile(kernel: Kernel): void;
-  /** Adds any command. */
-  emit(command: Command): void;
+  precompile(kernel: Kernel): void {
+    this.#builder.precompile(kernel);
+  }
+
+  /** Adds any command. @throws RnnError `LIMIT_EXCEEDED` for more bindings than the device allows */
+  emit(command: Command): void {
+    if (command.kind === 'dispatch' && command.workgroups.includes(0)) return;
+    for (const dispatch of command.kind === 'loop' ? command.even : [command]) {
+      if (dispatch.kind !== 'dispatch') continue;
+      const max = this.device.maxStorageBuffersPerShaderStage;
+      const count = Object.keys(dispatch.kernel.bindings).length;
+      if (count > max) {
+        throw new RnnError(
+          'LIMIT_EXCEEDED',
+          this.path,
+          `${dispatch.kernel.name} binds ${count} buffers, this device allows ${max} a stage`,
+        );
+      }
+    }
+    this.#builder.emit(command);
+  }
 }
 
-/** CallQueue a node into commands. Called only where an output is not known on the host. */
+/** Turns a node into commands. Called only where an output is not known on the host. */
 export type Lower<P = unknown> = (ctx: Lowering<P>) => void;
 
 /** The lowering of any operator: only the planner, which has the parameters, can call it. */

@@ -8,13 +8,11 @@ const WEIGHTS = ['f32', 'f16', 'int8'] as const;
 export interface AskedOptions extends Pick<
   PlanOptions,
   'recurrentKernel' | 'wavefront' | 'subgroups' | 'tune' | 'weights' | 'arithmetic'
-> {
-  readonly limits?: Pick<PlanOptions, 'maxUnrolled'>;
-}
+> {}
 
 /** @throws RnnError `INVALID_ARGUMENT` for weights or arithmetic of no kind that there is */
 export function planOptionsOf(asked: AskedOptions): PlanOptions {
-  const { recurrentKernel, wavefront, subgroups, tune, arithmetic, limits } = asked;
+  const { recurrentKernel, wavefront, subgroups, tune, arithmetic } = asked;
   const weights = asked.weights ?? (arithmetic === 'f16' ? 'f16' : undefined);
   if (weights !== undefined && !WEIGHTS.includes(weights)) {
     const what = `got '${String(weights)}', expected ${WEIGHTS.map((w) => `'${w}'`).join(', ')}`;
@@ -28,7 +26,6 @@ export function planOptionsOf(asked: AskedOptions): PlanOptions {
     const what = `multiplies weights as they are stored: got weights '${weights}', expected 'f16'`;
     throw new RnnError('INVALID_ARGUMENT', 'options.arithmetic', what);
   }
-  const maxUnrolled = limits?.maxUnrolled;
   return {
     ...(recurrentKernel !== undefined && { recurrentKernel }),
     ...(wavefront !== undefined && { wavefront }),
@@ -36,6 +33,5 @@ export function planOptionsOf(asked: AskedOptions): PlanOptions {
     ...(tune !== undefined && { tune }),
     ...(weights !== undefined && { weights }),
     ...(arithmetic !== undefined && { arithmetic }),
-    ...(maxUnrolled !== undefined && { maxUnrolled }),
   };
 }

@@ -1,11 +1,10 @@
 // Collects the buffers and commands of a plan while its nodes are lowered.
 import type { Kernel } from '../../shaders/kernel.ts';
 import { RnnError } from '../errors.ts';
-import { isFloat, sizeOf } from '../tensor.ts';
-import type { Tensor } from '../tensor.ts';
+import { sizeOf } from '../tensor.ts';
 import type { assignSlots } from './arena.ts';
-import type { DeviceProfile } from './select/select-kernel.ts';
-import type { PlanValue } from './lowering.ts';
+import { deviceArray, type DeviceArray } from './device-array.ts';
+import type { DeviceProfile } from './select/device-profile.ts';
 import type {
   BufferId,
   Command,
@@ -15,6 +14,7 @@ import type {
   PlanBuffer,
   PlanOutput,
 } from './types.ts';
+import type { PlanValue, Value } from './values.ts';
 
 type Draft = { label: string; size: number } & (
   | { life: 'scratch' }
@@ -22,18 +22,6 @@ type Draft = { label: string; size: number } & (
   | { life: 'constant'; make: MakeWeight }
   | { life: 'input' | 'state'; name: string }
 );
-
-/** A tensor as the device holds it: f32 for floating point, i32 for integers and bool. */
-export function deviceArray({
-  type,
-  data,
-}: Pick<Tensor, 'type'> & { data: ArrayLike<number | bigint> }): Float32Array | Int32Array {
-  if (data instanceof Float32Array || data instanceof Int32Array) return data;
-  return isFloat(type)
-    ? Float32Array.from(data as ArrayLike<number>)
-    : // Ends of the range stand for "all" in slices; 32 bits hold what a device can index.
-      Int32Array.from(data, (v) => Math.min(Math.max(Number(v), -0x80000000), 0x7fffffff));
-}
 
 /** The plan under construction. */
 export class PlanBuilder {
@@ -44,6 +32,7 @@ export class PlanBuilder {
   readonly #feedback: { from: BufferId; to: BufferId; size: number }[] = [];
   readonly #weights = new Map<string, BufferId>();
   readonly #uploads = new Map<PlanValue, BufferId>();
+  readonly #values = new Map<Value, PlanValue>();
 
   constructor(device: DeviceProfile) {
     this.#device = device;
@@ -51,8 +40,7 @@ export class PlanBuilder {
 
   #add(draft: Draft): BufferId {
     const { maxStorageBufferBindingSize, maxBufferSize } = this.#device;
-    const most = Math.min(maxStorageBufferBindingSize, maxBufferSize);
-    if (draft.size > most) {
+    if (draft.size > Math.min(maxStorageBufferBindingSize, maxBufferSize)) {
       throw new RnnError(
         'LIMIT_EXCEEDED',
         draft.label,
@@ -66,11 +54,25 @@ export class PlanBuilder {
     );
   }
 
-  /** The buffer that an input is uploaded to, or that a stream keeps it in. */
-  input(value: PlanValue, isState: boolean): BufferId {
-    const { name } = value;
+  /** What this plan knows of a value: plans of one specialized graph share no buffers. */
+  valueOf(value: Value): PlanValue {
+    let found = this.#values.get(value);
+    if (!found) {
+      const { name, type, dims, tensor, constant } = value;
+      const known = { name, type, dims, constant, ...(tensor && { tensor }) };
+      // The float64 numbers of a constant are made when someone asks for them.
+      found = Object.defineProperty(known, 'host', { get: () => value.host, enumerable: true });
+      this.#values.set(value, found);
+    }
+    return found;
+  }
+
+  /** Gives an input the buffer that it is uploaded to, or that a stream holds it in. */
+  input(value: Value, isState: boolean): void {
+    const { name, dims } = value;
     const life = isState ? 'state' : 'input';
-    return this.#add({ label: `inputs.${name}`, size: sizeOf(value.dims) * 4, life, name });
+    const draft = { label: `inputs.${name}`, size: sizeOf(dims) * 4, life, name } as const;
+    this.valueOf(value).buffer = this.#add(draft);
   }
 
   scratch(count: number, label: string): BufferId {
@@ -88,12 +90,12 @@ export class PlanBuilder {
 
   /** The buffer of a value; one that is known on the host is uploaded once. */
   bufferOf(value: PlanValue): BufferId {
-    if (value.buffer === undefined) value.deferred?.make();
+    if (value.buffer === undefined) value.lazy?.materialize();
     if (value.buffer !== undefined) return value.buffer;
     let id = this.#uploads.get(value);
     if (id === undefined) {
       const { name, dims, tensor } = value;
-      const make = (): Float32Array | Int32Array => deviceArray(tensor ?? value.host!);
+      const make = (): DeviceArray => deviceArray(tensor ?? value.host!);
       // A constant of the file is the same in all plans; what folded from it may depend on shapes.
       if (tensor) id = this.weight(`${name}#raw`, sizeOf(dims), make);
       else id = this.#add({ label: name, size: sizeOf(dims) * 4, life: 'constant', make });

@@ -1,7 +1,7 @@
 // Which tile an operator gets, by its sizes and the adapter: a wrong choice still gives right
 // numbers, so no other test would see it.
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_PROFILE, type DeviceProfile } from '../../src/plan/select/select-kernel.ts';
+import { DEFAULT_PROFILE, type DeviceProfile } from '../../src/plan/select/device-profile.ts';
 import { convPlaces, matmulTile, rowLanes } from '../../src/plan/select/operator-tuning.ts';
 
 type Adapter = DeviceProfile['adapter'];

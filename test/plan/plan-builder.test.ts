@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { defineKernel } from '../../shaders/kernel.ts';
 import { RnnError } from '../../src/errors.ts';
-import { DEFAULT_PROFILE } from '../../src/plan/select/select-kernel.ts';
+import { DEFAULT_PROFILE } from '../../src/plan/select/device-profile.ts';
 import { PlanBuilder } from '../../src/plan/plan-builder.ts';
 import type { Dispatch } from '../../src/plan/types.ts';
 

@@ -3,8 +3,9 @@ import type { Graph, RecurrentAttributes, ValueInfo } from '../../src/graph.ts';
 import { dense, gru, lstm, rnn, sequential, bidirectional } from '../../src/layers.ts';
 import type { Layer } from '../../src/layers.ts';
 import { streamGraph } from '../../src/backends/stateful-graph.ts';
-import { DEFAULT_PROFILE, type DeviceProfile } from '../../src/plan/select/select-kernel.ts';
+import { DEFAULT_PROFILE, type DeviceProfile } from '../../src/plan/select/device-profile.ts';
 import { makePlan } from '../../src/plan/index.ts';
+import { specializeGraph } from '../../src/plan/specialize/infer.ts';
 import type { PlanOptions } from '../../src/plan/lowering.ts';
 import type { Plan } from '../../src/plan/types.ts';
 import { sizeOf, tensor, type Tensor } from '../../src/tensor.ts';
@@ -240,9 +241,8 @@ export function planOf({ graph, dims, device, options = {}, stream }: PlanCase):
   // Streamed cases have one forward layer as wide as its input.
   const [, rows, width] = dims['X']!;
   for (const { input } of slots) shapes.set(input, [1, rows!, width!]);
-  return makePlan(streamed?.graph ?? graph, {
-    dims: shapes,
-    host: new Map(),
+  const inputs = { dims: shapes, host: new Map() };
+  return makePlan(specializeGraph(streamed?.graph ?? graph, inputs), {
     outputs: graph.outputs.map(({ name }) => name),
     feedback: new Map(slots.map(({ input, output }) => [input, output])),
     device: { ...DEFAULT_PROFILE, ...device },

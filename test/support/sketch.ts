@@ -1,8 +1,9 @@
 // Small graphs planned and run with and without fusing.
 import { expect } from 'vitest';
 import type { Attribute, Graph, Node } from '../../src/graph.ts';
-import type { DeviceProfile } from '../../src/plan/select/select-kernel.ts';
+import type { DeviceProfile } from '../../src/plan/select/device-profile.ts';
 import { makePlan } from '../../src/plan/index.ts';
+import { specializeGraph } from '../../src/plan/specialize/infer.ts';
 import type { Dispatch, Plan } from '../../src/plan/types.ts';
 import { runReference } from '../../src/reference.ts';
 import { leaseDevice, WebGpuSession } from '../../src/backends/webgpu/session.ts';
@@ -60,9 +61,8 @@ export class Sketch {
 
 /** A plan for these inputs. */
 export function planOf(graph: Graph, feeds: Record<string, Tensor>, fuse = true): Plan {
-  return makePlan(graph, {
-    dims: new Map(Object.entries(feeds).map(([name, { dims }]) => [name, dims])),
-    host: new Map(),
+  const dims = new Map(Object.entries(feeds).map(([name, feed]) => [name, feed.dims]));
+  return makePlan(specializeGraph(graph, { dims, host: new Map() }), {
     outputs: graph.outputs.map(({ name }) => name),
     feedback: new Map(),
     device: PROFILE,

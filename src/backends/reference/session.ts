@@ -3,38 +3,31 @@
 import { RnnError } from '../../errors.ts';
 import type { Graph } from '../../graph.ts';
 import { toTensor } from '../../ops/value.ts';
+import type { EvaluatorOptions } from '../../plan/specialize/infer.ts';
 import { runReference } from '../../reference.ts';
-import { checkShapes, checkSignal, checkState, copyOf, Preparer, StreamFeeds } from '../backend.ts';
-import type { Session, StreamSession, Tensors } from '../backend.ts';
-import type { StreamedGraph } from '../stateful-graph.ts';
 import type { Tensor } from '../../tensor.ts';
+import { checkSignal } from '../abort.ts';
+import type { Session, StreamSession, Tensors } from '../backend.ts';
 import { CallQueue } from '../call-queue.ts';
-
-function compute(
-  graph: Graph,
-  feeds: Tensors,
-  outputs: readonly string[],
-  maxUnrolled: number | undefined,
-): Record<string, Tensor> {
-  const values = runReference(graph, feeds, outputs, maxUnrolled);
-  return Object.fromEntries([...values].map(([name, value]) => [name, toTensor(value, name)]));
-}
+import { CallChecker } from '../prepare-call.ts';
+import type { StreamedGraph } from '../stateful-graph.ts';
+import { StreamFeeds } from '../stream-feeds.ts';
+import { copyOf } from '../stream-state.ts';
 
 /** A graph in float64 on the CPU. */
 export class ReferenceSession implements Session {
   readonly backend = 'reference';
   readonly adapter = 'float64 interpreter';
-  readonly turns = new CallQueue();
-  /** Nodes that loops may come to. */
-  readonly maxUnrolled: number | undefined;
+  readonly queue = new CallQueue();
   readonly #graph: Graph;
-  readonly #preparer: Preparer;
+  readonly #limits: EvaluatorOptions;
+  readonly #checker: CallChecker;
   #disposed = false;
 
-  constructor(graph: Graph, maxUnrolled?: number) {
+  constructor(graph: Graph, limits: EvaluatorOptions = {}) {
     this.#graph = graph;
-    this.maxUnrolled = maxUnrolled;
-    this.#preparer = new Preparer(graph, maxUnrolled);
+    this.#limits = limits;
+    this.#checker = new CallChecker(graph, limits);
   }
 
   /** @throws RnnError `DISPOSED` */
@@ -42,31 +35,39 @@ export class ReferenceSession implements Session {
     if (this.#disposed) throw new RnnError('DISPOSED', 'model', 'the model has been disposed of');
   }
 
+  /** Interprets a graph. */
+  compute(graph: Graph, feeds: Tensors, outputs: readonly string[]): Record<string, Tensor> {
+    const values = runReference(graph, feeds, outputs, this.#limits.maxUnrolled);
+    return Object.fromEntries([...values].map(([name, value]) => [name, toTensor(value, name)]));
+  }
+
   async run(
     feeds: Tensors,
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, Tensor>> {
-    this.check();
-    checkSignal(signal);
-    this.#preparer.prepare(feeds);
+    this.#begin(feeds, signal);
     const owned = copyOf(feeds);
     // Computing blocks the thread, so it begins in a task of its own, where an abort can come first.
     await new Promise((resolve) => setTimeout(resolve));
     this.check();
     checkSignal(signal);
-    return compute(this.#graph, owned, outputs, this.maxUnrolled);
+    return this.compute(this.#graph, owned, outputs);
   }
 
   /** Nothing is ever compiled: it only refuses what a run would. */
   async warmUp(feeds: Tensors, _outputs: readonly string[], signal?: AbortSignal): Promise<void> {
+    this.#begin(feeds, signal);
+  }
+
+  #begin(feeds: Tensors, signal: AbortSignal | undefined): void {
     this.check();
     checkSignal(signal);
-    this.#preparer.prepare(feeds);
+    this.#checker.check(feeds).release(); // no plan is made
   }
 
   stream(streamed: StreamedGraph, batch: number): StreamSession {
-    return new ReferenceStream(this, streamed, batch);
+    return new ReferenceStream(this, streamed, new StreamFeeds(streamed, batch, this.#limits));
   }
 
   dispose(): void {
@@ -77,18 +78,14 @@ export class ReferenceSession implements Session {
 class ReferenceStream implements StreamSession {
   readonly #session: ReferenceSession;
   readonly #streamed: StreamedGraph;
-  readonly #batch: number;
   readonly #feeds: StreamFeeds;
-  readonly #preparer: Preparer;
   #state: Tensors | undefined;
   #disposed = false;
 
-  constructor(session: ReferenceSession, streamed: StreamedGraph, batch: number) {
+  constructor(session: ReferenceSession, streamed: StreamedGraph, feeds: StreamFeeds) {
     this.#session = session;
     this.#streamed = streamed;
-    this.#batch = batch;
-    this.#feeds = new StreamFeeds(streamed, batch, session.maxUnrolled);
-    this.#preparer = new Preparer(streamed.graph, session.maxUnrolled);
+    this.#feeds = feeds;
   }
 
   #check(): void {
@@ -104,14 +101,13 @@ class ReferenceStream implements StreamSession {
     this.#check();
     checkSignal(signal);
     const owned = copyOf(feeds);
-    return this.#session.turns.enter(() => {
+    return this.#session.queue.run(() => {
       this.#check();
       checkSignal(signal);
+      const state = this.#begin(owned);
       const { graph, slots } = this.#streamed;
-      const all = { ...(this.#state ?? this.#feeds.initial(owned)), ...owned };
-      this.#preparer.prepare(all);
       const wanted = new Set([...outputs, ...slots.map(({ output }) => output)]);
-      const results = compute(graph, all, [...wanted], this.#session.maxUnrolled);
+      const results = this.#session.compute(graph, { ...state, ...owned }, [...wanted]);
       this.#state = Object.fromEntries(slots.map(({ input, output }) => [input, results[output]!]));
       return Object.fromEntries(outputs.map((name) => [name, results[name]!]));
     });
@@ -120,35 +116,40 @@ class ReferenceStream implements StreamSession {
   async warmUp(feeds: Tensors, _outputs: readonly string[], signal?: AbortSignal): Promise<void> {
     this.#check();
     checkSignal(signal);
-    this.#preparer.prepare({ ...(this.#state ?? this.#feeds.initial(feeds)), ...feeds });
+    this.#begin(feeds);
+  }
+
+  /** Checks a step, and gives the state that it begins with. */
+  #begin(feeds: Tensors): Tensors {
+    const { call, initial } = this.#feeds.check(feeds, this.#state);
+    call.release(); // no plan is made
+    return initial;
   }
 
   reset(): void {
     this.#check();
-    void this.#session.turns.enter(() => {
+    void this.#session.queue.run(() => {
       this.#state = undefined;
     });
   }
 
   snapshot(): Promise<Record<string, Tensor>> {
     this.#check();
-    return this.#session.turns.enter(() => ({ ...this.#state }));
+    return this.#session.queue.run(() => ({ ...this.#state }));
   }
 
   restore(state: Tensors): void {
     this.#check();
-    checkState(state, this.#streamed.slots);
-    const copy = copyOf(state);
-    if (this.#state) checkShapes(state, this.#state);
-    void this.#session.turns.enter(() => {
-      this.#state = Object.keys(copy).length === 0 ? undefined : copy;
+    const copy = this.#feeds.checkState(state, this.#state);
+    void this.#session.queue.run(() => {
+      this.#state = copy;
     });
   }
 
   fork(): StreamSession {
     this.#check();
-    const other = new ReferenceStream(this.#session, this.#streamed, this.#batch);
-    void this.#session.turns.enter(() => {
+    const other = new ReferenceStream(this.#session, this.#streamed, this.#feeds);
+    void this.#session.queue.run(() => {
       other.#state = this.#state;
     });
     return other;

@@ -3,7 +3,8 @@
 import type { Measured } from '../../plan/select/select-kernel.ts';
 import type { Plan } from '../../plan/types.ts';
 import { Program } from '../../gpu/program.ts';
-import type { DeviceArray, Executor } from './executor.ts';
+import type { DeviceArray } from '../../plan/device-array.ts';
+import type { Executor } from './executor.ts';
 
 /** Runs that count; one goes before. */
 const RUNS = 5;

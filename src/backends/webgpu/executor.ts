@@ -1,76 +1,30 @@
-// Runs plans on a device in the order the calls were made, and reads results back. Runs and streams
-// of a model resources one.
+// Runs plans on a device in the order the calls were made. The runs and streams of a model share one.
 import { RnnError } from '../../errors.ts';
-import type { ValueType } from '../../ops/operator.ts';
 import { toTensor } from '../../ops/value.ts';
-import type { DeviceProfile } from '../../plan/select/select-kernel.ts';
+import type { DeviceProfile } from '../../plan/select/device-profile.ts';
 import type { PlanOptions } from '../../plan/lowering.ts';
-import { deviceArray } from '../../plan/plan-builder.ts';
-import type { Plan, PlanOutput } from '../../plan/types.ts';
-import { allocate, isFloat, sizeOf } from '../../tensor.ts';
-import type { Tensor } from '../../tensor.ts';
-import type { Gpu, Lease } from '../../gpu/device.ts';
+import type { Plan } from '../../plan/types.ts';
+import type { Lease } from '../../gpu/device.ts';
 import type { Bindings, Program } from '../../gpu/program.ts';
 import { ModelResources } from '../../gpu/model-resources.ts';
-import type { Entry, Plans } from './plan-cache.ts';
-import { checkSignal } from '../backend.ts';
-import type { Prepared, Tensors } from '../backend.ts';
+import { checkSignal } from '../abort.ts';
 import { CallQueue } from '../call-queue.ts';
+import type { Uploads } from '../prepare-call.ts';
+import { profileOf } from './device-profile.ts';
+import { checkScope, PendingRead, submitAndRead, type ReadBack } from './read-back.ts';
 
-const INT32 = [-0x80000000, 0x7fffffff] as const;
-
-/** Lanes of every subgroup, where that is one number and kernels may use subgroups; else 0. */
-function subgroupSizeOf({ features, adapterInfo }: GPUDevice): number {
-  const { subgroupMinSize, subgroupMaxSize } = adapterInfo;
-  return features.has('subgroups') && subgroupMinSize === subgroupMaxSize
-    ? (subgroupMinSize ?? 0)
-    : 0;
-}
-
-function profileOf({ device, kind }: Gpu, { subgroups }: PlanOptions): DeviceProfile {
-  const { limits } = device;
-  return {
-    maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
-    maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
-    maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
-    maxBufferSize: limits.maxBufferSize,
-    maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
-    adapter: kind,
-    subgroupSize: subgroups === false ? 0 : subgroupSizeOf(device),
-  };
-}
-
-/** An array as a device takes it: f32 or i32. */
-export type DeviceArray = Float32Array | Int32Array;
-
-/** An input as the device takes it. @throws RnnError `LIMIT_EXCEEDED` for integers beyond 32 bits */
-export function uploadArray(name: string, feed: Tensor): DeviceArray {
-  const { type, data } = feed;
-  if (type === 'int64' || type === 'uint64' || type === 'uint32') {
-    for (let i = 0; i < data.length; i++) {
-      const value = Number(data[i]);
-      if (value < INT32[0] || value > INT32[1]) {
-        const what = `got ${data[i]}, and integers on the GPU have 32 bits`;
-        throw new RnnError('LIMIT_EXCEEDED', `feeds.${name}[${i}]`, what);
-      }
-    }
-  }
-  return deviceArray(feed);
-}
-
-/** A tensor from what the device holds of it, copied out of mapped memory. */
-export function fromDevice({ type, dims }: ValueType, bytes: ArrayBuffer, offset: number): Tensor {
-  const count = sizeOf(dims);
-  const source = isFloat(type)
-    ? new Float32Array(bytes, offset, count)
-    : new Int32Array(bytes, offset, count);
-  const data = allocate(type, count);
-  if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
-    for (let i = 0; i < count; i++) data[i] = BigInt(source[i]!);
-  } else {
-    (data as Float64Array).set(source);
-  }
-  return { type, dims, data };
+/** A plan on the device. */
+export interface CachedPlan {
+  readonly program: Program;
+  /** Bind groups for calls without state. */
+  readonly bindings: Bindings | undefined;
+  /**
+   * Makes the optimized plan in the background and puts it in the place of this one, which has
+   * baseline kernels; undefined where this is the optimized one. It begins after the work that has
+   * been submitted, once however often it is called, and never rejects: what fails is said on the
+   * console, and leaves this plan in its place.
+   */
+  readonly tierUp?: () => Promise<void>;
 }
 
 /** See the top of the file. */
@@ -78,10 +32,11 @@ export class Executor {
   readonly resources: ModelResources;
   readonly profile: DeviceProfile;
   readonly options: PlanOptions;
+  /** Calls, in the order they were made. */
+  readonly queue = new CallQueue();
   /** The plan of the latest call, for reports. */
   latest: Plan | undefined;
   readonly #lease: Lease;
-  readonly #queue = new CallQueue();
   #disposed = false;
 
   constructor(lease: Lease, options: PlanOptions) {
@@ -101,51 +56,29 @@ export class Executor {
     this.#lease.gpu.check();
   }
 
-  /** Runs work that only submits, after what was entered before it. */
-  enter<T>(work: () => T | Promise<T>): Promise<T> {
-    return this.#queue.enter(work);
-  }
-
   /**
-   * The one way of a call: checks, then in its turn uploads, with a plan that is ready.
+   * Runs one call: waits for its plan and its place in the queue, then submits.
    *
-   * @param submit records and submits, without waiting
+   * @param submit uploads and submits, without waiting
    */
   async call<T>(
-    plans: Plans,
-    feeds: Tensors,
-    prepared: Prepared,
-    outputs: readonly string[],
+    plan: CachedPlan | Promise<CachedPlan>,
+    uploads: Uploads,
     signal: AbortSignal | undefined,
-    submit: (entry: Entry, arrays: readonly (readonly [string, DeviceArray])[]) => T,
+    submit: (ready: CachedPlan, uploads: Uploads) => T,
   ): Promise<T> {
-    const entry = plans.get(prepared, outputs, feeds);
-    const arrays = plans.arraysOf(feeds);
     // A caller may reuse its arrays as soon as the call returns, so what must wait is copied.
-    const waits = this.#queue.busy || entry instanceof Promise;
-    const owned = waits ? arrays.map(([name, data]) => [name, data.slice()] as const) : arrays;
-    return this.enter(() => {
-      const go = (ready: Entry): T => {
-        this.check();
-        checkSignal(signal);
-        const result = submit(ready, owned);
-        this.latest = ready.program.plan;
-        void ready.improve?.();
-        return result;
-      };
-      return entry instanceof Promise ? entry.then(go) : go(entry);
-    });
-  }
-
-  /** Resolves when the best plan for such calls is in its place. */
-  async warmUp(
-    plans: Plans,
-    feeds: Tensors,
-    prepared: Prepared,
-    outputs: readonly string[],
-  ): Promise<void> {
-    await this.guard(plans.warmUp(prepared, outputs, feeds));
-    this.check();
+    const waits = this.queue.busy || plan instanceof Promise;
+    const owned = waits ? uploads.map(([name, data]) => [name, data.slice()] as const) : uploads;
+    const go = (ready: CachedPlan): T => {
+      this.check();
+      checkSignal(signal);
+      const submitted = submit(ready, owned);
+      this.latest = ready.program.plan;
+      void ready.tierUp?.();
+      return submitted;
+    };
+    return this.queue.run(() => (plan instanceof Promise ? plan.then(go) : go(plan)));
   }
 
   /** Records a plan, submitting on the way where there is much of it. */
@@ -159,57 +92,40 @@ export class Executor {
     });
   }
 
-  /** Submits a plan; the function it returns waits for the results. */
-  execute(entry: Entry, bindings: Bindings): () => Promise<Record<string, Tensor>> {
+  /** Submits a plan, its results to be read back. */
+  execute(program: Program, bindings: Bindings): PendingRead {
+    const { outputs } = program.plan;
     this.device.pushErrorScope('validation');
-    const encoder = this.record(entry.program, bindings);
-    const { outputs } = entry.program.plan;
-    const buffers = outputs.map((output) =>
-      'buffer' in output ? bindings.resolve(output.buffer) : undefined,
+    const read = this.#submit(
+      this.record(program, bindings),
+      outputs.flatMap((output): ReadBack[] => {
+        if ('host' in output) return [];
+        return [{ ...output, buffer: bindings.resolve(output.buffer) }];
+      }),
     );
-    const read = this.readBack(encoder, outputs, buffers);
     const scope = this.device.popErrorScope();
-    return async () => {
-      const [error, values] = await this.guard(Promise.all([scope, read]));
-      if (error) {
-        const what = `the device refused the work: ${error.message}`;
-        throw new RnnError('INTERNAL', 'device', what);
-      }
-      return Object.fromEntries(
-        outputs.map((output: PlanOutput, i): [string, Tensor] => [
-          output.name,
-          'host' in output ? toTensor(output.host) : values[i]!,
-        ]),
-      );
-    };
+    const values = Promise.all([scope, read]).then(([error, tensors]) => {
+      checkScope(error);
+      const named = outputs.map(({ name, ...output }) => [
+        name,
+        'host' in output ? toTensor(output.host) : tensors[name],
+      ]);
+      return Object.fromEntries(named) as typeof tensors;
+    });
+    return this.#pending(values);
   }
 
-  /** Copies buffers to a staging buffer, submits, and gives their tensors when they have arrived. */
-  async readBack(
-    encoder: GPUCommandEncoder,
-    types: readonly ValueType[],
-    buffers: readonly (GPUBuffer | undefined)[],
-  ): Promise<(Tensor | undefined)[]> {
-    let size = 0;
-    const offsets = types.map(({ dims }, i) => {
-      const offset = size;
-      if (buffers[i]) size += Math.ceil((sizeOf(dims) * 4) / 16) * 16;
-      return offset;
-    });
-    const staging = size > 0 ? this.resources.readback.acquire(size) : undefined;
-    types.forEach(({ dims }, i) => {
-      const [from, bytes] = [buffers[i], sizeOf(dims) * 4];
-      if (from && bytes > 0) encoder.copyBufferToBuffer(from, 0, staging!, offsets[i]!, bytes);
-    });
-    this.device.queue.submit([encoder.finish()]);
-    await staging?.mapAsync(GPUMapMode.READ, 0, size);
-    const bytes = staging?.getMappedRange(0, size) ?? new ArrayBuffer(0);
-    const tensors = types.map((type, i) => buffers[i] && fromDevice(type, bytes, offsets[i]!));
-    if (staging) {
-      staging.unmap();
-      this.resources.readback.release(staging);
-    }
-    return tensors;
+  /** Reads buffers back, as they are after the work submitted so far. */
+  readBack(values: readonly ReadBack[]): PendingRead {
+    return this.#pending(this.#submit(this.device.createCommandEncoder(), values));
+  }
+
+  #submit(encoder: GPUCommandEncoder, values: readonly ReadBack[]) {
+    return submitAndRead(this.resources, encoder, values);
+  }
+
+  #pending(values: ReturnType<typeof submitAndRead>): PendingRead {
+    return new PendingRead(values, (work) => this.guard(work));
   }
 
   /** `work`, or why it can no longer succeed. */

@@ -1,196 +1,185 @@
-// The plans of one graph on a device, by shape. Where the best kernels compile slowly, the first
-// plan of a shape has others, and makes way for the best once that is ready.
+// The plans of one graph on a device, by shape, in two tiers: where the optimized kernels compile
+// slowly, the first plan of a shape has baseline kernels, and is replaced once the optimized one is
+// ready.
 import { RnnError } from '../../errors.ts';
-import type { Graph } from '../../graph.ts';
-import type { Effort, Measured } from '../../plan/select/select-kernel.ts';
+import type { Measured } from '../../plan/select/select-kernel.ts';
 import { hasQuick } from '../../plan/select/select-kernel.ts';
 import { makePlan } from '../../plan/index.ts';
 import { kernelsOf } from '../../plan/types.ts';
 import type { Plan } from '../../plan/types.ts';
 import { Program } from '../../gpu/program.ts';
-import type { Bindings } from '../../gpu/program.ts';
-import { uploadArray } from './executor.ts';
-import type { DeviceArray, Executor } from './executor.ts';
-import { Preparer } from '../backend.ts';
-import type { Prepared, Tensors } from '../backend.ts';
+import type { CheckedCall, Uploads } from '../prepare-call.ts';
+import type { CachedPlan, Executor } from './executor.ts';
 
 /** Plans kept for a graph. Each shape costs its scratch memory; the least recent goes first. */
 const MAX_PLANS = 16;
 
-/** A plan on the device. */
-export interface Entry {
-  readonly program: Program;
-  /** Bind groups for calls without state. */
-  readonly bindings: Bindings | undefined;
-  /**
-   * Makes the best plan in the background and puts it in the place of this one, which has quick
-   * kernels; undefined where this is the best. It begins after the work that has been submitted,
-   * once however often it is called, and never rejects: what fails is said on the console, and leaves
-   * this plan in its place.
-   */
-  readonly improve?: () => Promise<void>;
-}
+/** Which kernels a plan has: those that compile fast, or those that run fast. */
+type Tier = 'baseline' | 'optimized';
+
+const EFFORT = { baseline: 'quick', optimized: 'best' } as const;
 
 /** The place of the plan for one shape. */
-interface Slot {
+interface CacheEntry {
   readonly key: string;
-  entry: Entry | Promise<Entry>;
+  plan: CachedPlan | Promise<CachedPlan>;
 }
 
 /** The plans of one graph, by shape and wanted outputs. */
-export class Plans {
-  readonly preparer: Preparer;
+export class PlanCache {
   readonly #executor: Executor;
-  readonly #graph: Graph;
   readonly #feedback: ReadonlyMap<string, string>;
-  readonly #slots = new Map<string, Slot>();
-  /** Whether a best plan has taken its place: then another length is likely to compile nothing. */
-  #improved = false;
-  #told = false;
+  readonly #entries = new Map<string, CacheEntry>();
+  /** Whether an optimized plan is in its place: then another length is likely to compile nothing. */
+  #tieredUp = false;
+  #warned = false;
 
-  constructor(executor: Executor, graph: Graph, feedback: ReadonlyMap<string, string>) {
+  /** @param feedback outputs to copy into an input after each call, by the name of that input */
+  constructor(executor: Executor, feedback: ReadonlyMap<string, string>) {
     this.#executor = executor;
-    this.#graph = graph;
     this.#feedback = feedback;
-    this.preparer = new Preparer(graph, executor.options.maxUnrolled);
   }
 
   /** The plan for a call: at once when it has been made before. */
-  get(prepared: Prepared, outputs: readonly string[], feeds: Tensors): Entry | Promise<Entry> {
-    return this.#slot(prepared, outputs, feeds, 'quick').entry;
+  get(
+    call: CheckedCall,
+    outputs: readonly string[],
+    uploads: Uploads,
+  ): CachedPlan | Promise<CachedPlan> {
+    return this.#entry(call, outputs, uploads, 'baseline').plan;
   }
 
-  /** Resolves when the best plan for a call is in its place. @throws RnnError as a call does */
-  async warmUp(prepared: Prepared, outputs: readonly string[], feeds: Tensors): Promise<void> {
-    const entry = await this.#slot(prepared, outputs, feeds, 'best').entry;
-    await entry.improve?.();
+  /** Resolves when the optimized plan for a call is in its place. @throws RnnError as a call does */
+  async warmUp(call: CheckedCall, outputs: readonly string[], uploads: Uploads): Promise<void> {
+    const plan = await this.#entry(call, outputs, uploads, 'optimized').plan;
+    await plan.tierUp?.();
   }
 
-  #slot(prepared: Prepared, outputs: readonly string[], feeds: Tensors, effort: Effort): Slot {
-    const key = `${prepared.key}→${outputs.join(';')}`;
-    const found = this.#slots.get(key);
+  #entry(call: CheckedCall, outputs: readonly string[], uploads: Uploads, tier: Tier): CacheEntry {
+    const key = JSON.stringify([call.key, outputs]);
+    const found = this.#entries.get(key);
     if (found) {
-      this.#slots.delete(key); // most recent last
-      this.#slots.set(key, found);
+      this.#entries.delete(key); // most recent last
+      this.#entries.set(key, found);
       return found;
     }
-    const slot = { key } as Slot;
-    const made = this.#make(slot, prepared, outputs, feeds, effort);
-    slot.entry = made;
-    this.#slots.set(key, slot);
+    const entry = { key } as CacheEntry;
+    const made = this.#make(entry, call, outputs, uploads, tier);
+    entry.plan = made;
+    this.#entries.set(key, entry);
     made.then(
-      (entry) => (slot.entry = entry),
-      () => this.#isIn(slot) && this.#slots.delete(key),
+      (plan) => (entry.plan = plan),
+      () => this.#holds(entry) && this.#entries.delete(key),
     );
-    for (const old of this.#slots.values()) {
-      if (this.#slots.size <= MAX_PLANS) break;
-      this.#slots.delete(old.key);
+    for (const old of this.#entries.values()) {
+      if (this.#entries.size <= MAX_PLANS) break;
+      this.#entries.delete(old.key);
       this.#destroy(old);
     }
-    return slot;
-  }
-
-  #isIn(slot: Slot): boolean {
-    return this.#slots.get(slot.key) === slot;
-  }
-
-  async #make(
-    slot: Slot,
-    prepared: Prepared,
-    outputs: readonly string[],
-    feeds: Tensors,
-    effort: Effort,
-  ): Promise<Entry> {
-    const { resources, profile, options } = this.#executor;
-    const planOf = (how: Effort, measured?: Measured): Plan =>
-      makePlan(this.#graph, {
-        dims: prepared.dims,
-        host: prepared.host,
-        outputs,
-        feedback: this.#feedback,
-        device: profile,
-        options: { ...options, effort: how, ...(measured && { measured }) },
-      });
-    const forced = options.recurrentKernel !== undefined;
-    if (options.tune && !forced) {
-      // A caller may reuse its arrays as soon as the call returns.
-      const arrays = this.arraysOf(feeds).map(([name, data]) => [name, data.slice()] as const);
-      const { measureWays } = await import('./autotune.ts');
-      const bestOf = (measured: Measured): Plan => planOf('best', measured);
-      return this.#real(bestOf(await measureWays(this.#executor, bestOf, arrays)));
-    }
-    if (!hasQuick(profile) || forced) return this.#real(planOf('best'));
-    if (effort === 'best' || this.#improved) {
-      const plan = planOf('best');
-      const compiled = [...kernelsOf(plan).values()].every((k) => resources.pipelines.has(k));
-      if (compiled) return this.#real(plan);
-      // What the best kernels cannot do here, the quick ones may.
-      const best = effort === 'best' && (await this.#real(plan).catch(this.#keepQuick));
-      if (best) {
-        this.#improved = true;
-        return best;
-      }
-    }
-    const quick = await this.#real(planOf('quick'));
-    let improving: Promise<void> | undefined;
-    const entry: Entry = {
-      ...quick,
-      improve: () =>
-        (improving ??= this.#improve(slot, entry, () => planOf('best')).catch(this.#keepQuick)),
-    };
     return entry;
   }
 
-  async #real(plan: Plan): Promise<Entry> {
+  #holds(entry: CacheEntry): boolean {
+    return this.#entries.get(entry.key) === entry;
+  }
+
+  async #make(
+    entry: CacheEntry,
+    call: CheckedCall,
+    outputs: readonly string[],
+    uploads: Uploads,
+    tier: Tier,
+  ): Promise<CachedPlan> {
+    const { resources, profile, options } = this.#executor;
+    const planOf = (as: Tier, measured?: Measured): Plan =>
+      makePlan(call.specialized, {
+        outputs,
+        feedback: this.#feedback,
+        device: profile,
+        options: { ...options, effort: EFFORT[as], ...(measured && { measured }) },
+      });
+    /** The last plan of a shape: nothing else will be made from its nodes. */
+    const lastPlanOf = (measured?: Measured): Plan => {
+      const plan = planOf('optimized', measured);
+      call.release();
+      return plan;
+    };
+    const forced = options.recurrentKernel !== undefined;
+    if (options.tune && !forced) {
+      // A caller may reuse its arrays as soon as the call returns.
+      const owned = uploads.map(([name, data]) => [name, data.slice()] as const);
+      const { measureWays } = await import('./autotune.ts');
+      const tuned = (measured: Measured): Plan => planOf('optimized', measured);
+      return this.#real(lastPlanOf(await measureWays(this.#executor, tuned, owned)));
+    }
+    if (!hasQuick(profile) || forced) return this.#real(lastPlanOf());
+    if (tier === 'optimized' || this.#tieredUp) {
+      const plan = planOf('optimized');
+      const compiled = [...kernelsOf(plan).values()].every((k) => resources.pipelines.has(k));
+      if (compiled) {
+        call.release();
+        return this.#real(plan);
+      }
+      // What the optimized kernels cannot do here, the baseline ones may.
+      const made = tier === 'optimized' && (await this.#real(plan).catch(this.#keepBaseline));
+      if (made) {
+        call.release();
+        this.#tieredUp = true;
+        return made;
+      }
+    }
+    const baseline = await this.#real(planOf('baseline'));
+    let tieringUp: Promise<void> | undefined;
+    const plan: CachedPlan = {
+      ...baseline,
+      tierUp: () => (tieringUp ??= this.#tierUp(entry, plan, lastPlanOf).catch(this.#keepBaseline)),
+    };
+    return plan;
+  }
+
+  async #real(plan: Plan): Promise<CachedPlan> {
     const program = await this.#executor.guard(Program.create(this.#executor.resources, plan));
     return { program, bindings: this.#feedback.size === 0 ? program.bind(new Map()) : undefined };
   }
 
-  async #improve(slot: Slot, quick: Entry, makeBest: () => Plan): Promise<void> {
+  async #tierUp(entry: CacheEntry, baseline: CachedPlan, makeOptimized: () => Plan): Promise<void> {
     await this.#executor.device.queue.onSubmittedWorkDone();
     // Whoever waits for the first result goes on first: planning holds the thread for a moment.
     await new Promise((resolve) => setTimeout(resolve));
-    if (!this.#isIn(slot)) return;
-    const plan = makeBest();
-    const [best, now] = [kernelsOf(plan), kernelsOf(quick.program.plan)];
-    if (best.size === now.size && [...best.keys()].every((source) => now.has(source))) return;
-    const entry = await this.#real(plan);
-    if (!this.#isIn(slot)) return entry.program.destroy();
-    slot.entry = entry;
-    this.#improved = true;
-    this.#retire(quick);
+    if (!this.#holds(entry)) return;
+    const plan = makeOptimized();
+    const [next, now] = [kernelsOf(plan), kernelsOf(baseline.program.plan)];
+    if (next.size === now.size && [...next.keys()].every((source) => now.has(source))) return;
+    const optimized = await this.#real(plan);
+    if (!this.#holds(entry)) return optimized.program.destroy();
+    entry.plan = optimized;
+    this.#tieredUp = true;
+    this.#retire(baseline);
   }
 
-  /** Says once why the best kernels do not come. They are not missed where the model or the device is gone. */
-  readonly #keepQuick = (error: unknown): undefined => {
+  /** Says once why there are no optimized kernels, unless the model or the device is gone. */
+  readonly #keepBaseline = (error: unknown): undefined => {
     const gone = error instanceof RnnError && ['DISPOSED', 'DEVICE_LOST'].includes(error.code);
-    if (gone || this.#told) return;
-    this.#told = true;
-    console.warn('webgpu-rnn goes on with slower kernels, the best ones failed:', error);
+    if (gone || this.#warned) return;
+    this.#warned = true;
+    console.warn('webgpu-rnn goes on with slower kernels, the optimized ones failed:', error);
   };
 
   /** Destroys a program when the calls that have been given it have been submitted. */
-  #retire({ program }: Entry): void {
-    void this.#executor.enter(() => program.destroy());
+  #retire({ program }: CachedPlan): void {
+    void this.#executor.queue.run(() => program.destroy());
   }
 
-  #destroy({ entry }: Slot): void {
-    Promise.resolve(entry).then(
+  #destroy({ plan }: CacheEntry): void {
+    Promise.resolve(plan).then(
       (made) => this.#retire(made),
       () => undefined, // it was never made
     );
   }
 
-  /** The feeds that are uploaded for a call, as the device takes them. */
-  arraysOf(feeds: Tensors): (readonly [string, DeviceArray])[] {
-    return this.#graph.inputs
-      .filter(({ name }) => feeds[name] !== undefined && !this.preparer.isHost(name))
-      .map(({ name }) => [name, uploadArray(name, feeds[name]!)] as const);
-  }
-
   destroy(): void {
-    const slots = [...this.#slots.values()];
-    this.#slots.clear();
-    for (const slot of slots) this.#destroy(slot);
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    for (const entry of entries) this.#destroy(entry);
   }
 }

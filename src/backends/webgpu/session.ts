@@ -4,48 +4,66 @@ import type { Graph } from '../../graph.ts';
 import { usesOnlyRecurrence } from '../../ops/missing.ts';
 import type { RecurrentKernel } from '../../plan/select/select-kernel.ts';
 import type { PlanOptions } from '../../plan/lowering.ts';
-import { deviceArray } from '../../plan/plan-builder.ts';
+import { deviceArray } from '../../plan/device-array.ts';
+import type { EvaluatorOptions } from '../../plan/specialize/infer.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Tensor } from '../../tensor.ts';
 import type { Lease } from '../../gpu/device.ts';
 import { dispatchesOf } from '../../plan/types.ts';
+import type { PlanOutput } from '../../plan/types.ts';
 import type { Bindings } from '../../gpu/program.ts';
 import { Executor } from './executor.ts';
-import type { DeviceArray } from './executor.ts';
-import { Plans } from './plan-cache.ts';
-import type { Entry } from './plan-cache.ts';
-import { abortable, checkSignal } from '../backend.ts';
+import type { CachedPlan } from './executor.ts';
+import { PlanCache } from './plan-cache.ts';
+import { abortable, checkSignal } from '../abort.ts';
 import type { GpuTensor, Session, StreamSession, Tensors, Usage } from '../backend.ts';
+import { CallChecker, type Uploads } from '../prepare-call.ts';
 import type { StreamedGraph } from '../stateful-graph.ts';
+import { StreamFeeds } from '../stream-feeds.ts';
 import { WebGpuStream } from './stream.ts';
 
 export { leaseDevice } from '../../gpu/device.ts';
+
+/** The bindings of a plan without state, with the inputs uploaded. */
+function boundTo({ program, bindings }: CachedPlan, uploads: Uploads): Bindings {
+  for (const [name, data] of uploads) program.upload(name, data);
+  return bindings!;
+}
 
 /** A graph on a GPU. */
 export class WebGpuSession implements Session {
   readonly backend = 'webgpu';
   readonly adapter: string;
   readonly #executor: Executor;
-  readonly #plans: Plans;
-  readonly #streamPlans: Plans[] = [];
+  readonly #limits: EvaluatorOptions;
+  readonly #checker: CallChecker;
+  readonly #plans: PlanCache;
+  readonly #streamPlans: PlanCache[] = [];
 
   /**
    * The session takes over the lease.
    *
    * @throws RnnError `UNSUPPORTED_FEATURE` for arithmetic that the device does not have
    */
-  static async create(graph: Graph, options: PlanOptions, lease: Lease): Promise<WebGpuSession> {
+  static async create(
+    graph: Graph,
+    options: PlanOptions,
+    lease: Lease,
+    limits: EvaluatorOptions = {},
+  ): Promise<WebGpuSession> {
     if (options.arithmetic === 'f16' && !lease.gpu.device.features.has('shader-f16')) {
       const what = `'f16' needs the feature shader-f16, which this device was made without`;
       throw new RnnError('UNSUPPORTED_FEATURE', 'options.arithmetic', what);
     }
     if (!usesOnlyRecurrence(graph)) (await import('../../kernels.ts')).registerKernels();
-    return new WebGpuSession(graph, lease, options);
+    return new WebGpuSession(graph, lease, options, limits);
   }
 
-  private constructor(graph: Graph, lease: Lease, options: PlanOptions) {
+  private constructor(graph: Graph, lease: Lease, options: PlanOptions, limits: EvaluatorOptions) {
+    this.#limits = limits;
     this.#executor = new Executor(lease, options);
-    this.#plans = new Plans(this.#executor, graph, new Map());
+    this.#checker = new CallChecker(graph, limits);
+    this.#plans = new PlanCache(this.#executor, new Map());
     const { vendor, architecture, device, description } = lease.gpu.device.adapterInfo;
     const words = [vendor, architecture, device, description].filter(Boolean).join(' ');
     this.adapter = words || 'unnamed GPU';
@@ -56,71 +74,74 @@ export class WebGpuSession implements Session {
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, Tensor>> {
-    const submitted = this.#call(feeds, outputs, signal, (entry, bindings) =>
-      this.#executor.execute(entry, bindings),
-    );
-    return abortable(
-      submitted.then((read) => read()),
-      signal,
-    );
+    const { plan, uploads } = this.#begin(feeds, outputs, signal);
+    const call = this.#executor.call(plan, uploads, signal, (ready, arrays) => {
+      const bindings = boundTo(ready, arrays);
+      return this.#executor.execute(ready.program, bindings);
+    });
+    const pending = await abortable(call, signal);
+    return abortable(pending.read(), signal);
   }
 
   /** Like `run`, but the outputs stay on the GPU, each in a buffer of its own. */
-  runOnGpu(
+  async runOnGpu(
     feeds: Tensors,
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, GpuTensor>> {
-    return this.#call(feeds, outputs, signal, (entry, bindings) => {
-      const { device } = this.#executor;
-      const encoder = this.#executor.record(entry.program, bindings);
-      const results = entry.program.plan.outputs.map((output): [string, GpuTensor] => {
-        const { name, type, dims } = output;
-        const bytes = sizeOf(dims) * 4;
-        const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-        const buffer = device.createBuffer({ label: name, size: Math.max(16, bytes), usage });
-        if ('host' in output) {
-          const data = deviceArray(output.host);
-          device.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, bytes);
-        } else if (bytes > 0) {
-          encoder.copyBufferToBuffer(bindings.resolve(output.buffer), 0, buffer, 0, bytes);
-        }
-        return [name, { type, dims, buffer }];
+    const { plan, uploads } = this.#begin(feeds, outputs, signal);
+    return this.#executor.call(plan, uploads, signal, (ready, arrays) => {
+      const bindings = boundTo(ready, arrays);
+      const encoder = this.#executor.record(ready.program, bindings);
+      const results = ready.program.plan.outputs.map((output) => {
+        const buffer = this.#copyOut(output, bindings, encoder);
+        return [output.name, { type: output.type, dims: output.dims, buffer }] as const;
       });
-      device.queue.submit([encoder.finish()]);
+      this.#executor.device.queue.submit([encoder.finish()]);
       return Object.fromEntries(results);
     });
   }
 
-  async #call<T>(
-    feeds: Tensors,
-    outputs: readonly string[],
-    signal: AbortSignal | undefined,
-    submit: (entry: Entry, bindings: Bindings) => T,
-  ): Promise<T> {
+  /** A buffer for the caller; the encoder gets the copy that fills it. */
+  #copyOut(output: PlanOutput, bindings: Bindings, encoder: GPUCommandEncoder): GPUBuffer {
+    const { device } = this.#executor;
+    const bytes = sizeOf(output.dims) * 4;
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const size = Math.max(16, bytes);
+    const buffer = device.createBuffer({ label: output.name, size, usage });
+    if ('host' in output) {
+      const data = deviceArray(output.host);
+      device.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, bytes);
+    } else if (bytes > 0) {
+      encoder.copyBufferToBuffer(bindings.resolve(output.buffer), 0, buffer, 0, bytes);
+    }
+    return buffer;
+  }
+
+  /** Checks a call, and finds its plan or begins to make it. */
+  #begin(feeds: Tensors, outputs: readonly string[], signal: AbortSignal | undefined) {
     this.#executor.check();
     checkSignal(signal);
-    const plans = this.#plans;
-    const prepared = plans.preparer.prepare(feeds);
-    const go = (entry: Entry, arrays: readonly (readonly [string, DeviceArray])[]): T => {
-      for (const [name, data] of arrays) entry.program.upload(name, data);
-      return submit(entry, entry.bindings!);
-    };
-    return this.#executor.call(plans, feeds, prepared, outputs, signal, go);
+    const call = this.#checker.check(feeds);
+    const uploads = this.#checker.uploadsOf(feeds);
+    return { plan: this.#plans.get(call, outputs, uploads), uploads };
   }
 
   async warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
     this.#executor.check();
     checkSignal(signal);
-    const prepared = this.#plans.preparer.prepare(feeds);
-    await abortable(this.#executor.warmUp(this.#plans, feeds, prepared, outputs), signal);
+    const call = this.#checker.check(feeds);
+    const warm = this.#plans.warmUp(call, outputs, this.#checker.uploadsOf(feeds));
+    await abortable(this.#executor.guard(warm), signal);
+    this.#executor.check();
   }
 
   stream(streamed: StreamedGraph, batch: number): StreamSession {
     const feedback = new Map(streamed.slots.map(({ input, output }) => [input, output]));
-    const plans = new Plans(this.#executor, streamed.graph, feedback);
+    const plans = new PlanCache(this.#executor, feedback);
     this.#streamPlans.push(plans);
-    return new WebGpuStream(this.#executor, plans, streamed, batch);
+    const feeds = new StreamFeeds(streamed, batch, this.#limits);
+    return new WebGpuStream(this.#executor, plans, feeds);
   }
 
   /** For reports and tests. */

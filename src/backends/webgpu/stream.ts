@@ -1,27 +1,20 @@
 // A stream on a GPU: the state of its layers stays in buffers of its own between steps.
 import { RnnError } from '../../errors.ts';
+import { uploadArray, type DeviceArray } from '../../plan/device-array.ts';
 import type { Tensor } from '../../tensor.ts';
 import type { Bindings } from '../../gpu/program.ts';
-import { uploadArray } from './executor.ts';
-import type { DeviceArray, Executor } from './executor.ts';
-import type { Entry, Plans } from './plan-cache.ts';
-import {
-  abortable,
-  checkShapes,
-  checkSignal,
-  checkState,
-  copyOf,
-  StreamFeeds,
-} from '../backend.ts';
+import { checkSignal, abortable } from '../abort.ts';
 import type { StreamSession, Tensors } from '../backend.ts';
-import type { StreamedGraph } from '../stateful-graph.ts';
+import type { Uploads } from '../prepare-call.ts';
+import type { StreamFeeds } from '../stream-feeds.ts';
+import { checkShapes, copyOf } from '../stream-state.ts';
+import type { CachedPlan, Executor } from './executor.ts';
+import type { PlanCache } from './plan-cache.ts';
 
 /** See {@link StreamSession}. */
 export class WebGpuStream implements StreamSession {
   readonly #executor: Executor;
-  readonly #plans: Plans;
-  readonly #streamed: StreamedGraph;
-  readonly #batch: number;
+  readonly #plans: PlanCache;
   readonly #feeds: StreamFeeds;
   /** State buffers by input, made at the first step, when shapes are known. */
   #buffers = new Map<string, GPUBuffer>();
@@ -29,15 +22,13 @@ export class WebGpuStream implements StreamSession {
   #initial: Tensors | undefined;
   /** A state that was restored before the first step. */
   #pending: Tensors | undefined;
-  readonly #bindings = new WeakMap<Entry, Bindings>();
+  readonly #bindings = new WeakMap<CachedPlan, Bindings>();
   #disposed = false;
 
-  constructor(executor: Executor, plans: Plans, streamed: StreamedGraph, batch: number) {
+  constructor(executor: Executor, plans: PlanCache, feeds: StreamFeeds) {
     this.#executor = executor;
     this.#plans = plans;
-    this.#streamed = streamed;
-    this.#batch = batch;
-    this.#feeds = new StreamFeeds(streamed, batch, executor.options.maxUnrolled);
+    this.#feeds = feeds;
   }
 
   #check(): void {
@@ -50,46 +41,55 @@ export class WebGpuStream implements StreamSession {
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, Tensor>> {
-    this.#check();
-    checkSignal(signal);
-    const initial = this.#initial ?? this.#feeds.initial(feeds);
-    const prepared = this.#plans.preparer.prepare({ ...initial, ...feeds });
-    const submit = (
-      entry: Entry,
-      arrays: readonly (readonly [string, DeviceArray])[],
-    ): (() => Promise<Record<string, Tensor>>) => {
+    const { call, initial, uploads } = this.#begin(feeds, signal);
+    const plan = this.#plans.get(call, outputs, uploads);
+    const pending = await this.#executor.call(plan, uploads, signal, (ready, arrays) => {
       this.#check();
-      this.#begin(entry, initial);
-      for (const [name, data] of arrays) {
-        const state = this.#buffers.get(name);
-        if (state) this.#write(state, data);
-        else entry.program.upload(name, data);
-      }
-      let bindings = this.#bindings.get(entry);
-      if (!bindings) this.#bindings.set(entry, (bindings = entry.program.bind(this.#buffers)));
-      return this.#executor.execute(entry, bindings);
-    };
-    const read = await this.#executor.call(this.#plans, feeds, prepared, outputs, signal, submit);
-    return read();
+      this.#start(ready, initial);
+      this.#upload(ready, arrays);
+      return this.#executor.execute(ready.program, this.#bindingsOf(ready));
+    });
+    return pending.read();
   }
 
   async warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
+    const { call, uploads } = this.#begin(feeds, signal);
+    const warm = this.#plans.warmUp(call, outputs, uploads);
+    await abortable(this.#executor.guard(warm), signal);
+    this.#executor.check();
+  }
+
+  /** Checks a step. */
+  #begin(feeds: Tensors, signal: AbortSignal | undefined) {
     this.#check();
     checkSignal(signal);
-    const initial = this.#initial ?? this.#feeds.initial(feeds);
-    const prepared = this.#plans.preparer.prepare({ ...initial, ...feeds });
-    await abortable(this.#executor.warmUp(this.#plans, feeds, prepared, outputs), signal);
+    const { call, initial } = this.#feeds.check(feeds, this.#initial);
+    return { call, initial, uploads: this.#feeds.checker.uploadsOf(feeds) };
   }
 
   /** Makes the state buffers at the first step; later ones find them. */
-  #begin(entry: Entry, initial: Tensors): void {
+  #start({ program }: CachedPlan, initial: Tensors): void {
     if (this.#initial) return;
     const pending = this.#pending;
     if (pending) checkShapes(pending, initial);
-    this.#buffers = entry.program.createState();
+    this.#buffers = program.createState();
     this.#initial = initial;
     this.#pending = undefined;
     this.#fill(pending ?? initial);
+  }
+
+  #upload({ program }: CachedPlan, uploads: Uploads): void {
+    for (const [name, data] of uploads) {
+      const state = this.#buffers.get(name);
+      if (state) this.#write(state, data);
+      else program.upload(name, data);
+    }
+  }
+
+  #bindingsOf(plan: CachedPlan): Bindings {
+    let bindings = this.#bindings.get(plan);
+    if (!bindings) this.#bindings.set(plan, (bindings = plan.program.bind(this.#buffers)));
+    return bindings;
   }
 
   #fill(state: Tensors): void {
@@ -106,7 +106,7 @@ export class WebGpuStream implements StreamSession {
 
   /** Work that nobody waits for. It fails on a lost device only, which the next call reports. */
   #later(work: () => void): void {
-    this.#executor.enter(work).catch(() => undefined);
+    this.#executor.queue.run(work).catch(() => undefined);
   }
 
   reset(): void {
@@ -119,28 +119,24 @@ export class WebGpuStream implements StreamSession {
 
   async snapshot(): Promise<Record<string, Tensor>> {
     this.#check();
-    const read = await this.#executor.enter(() => {
+    const pending = await this.#executor.queue.run(() => {
       this.#check();
-      const initial = this.#initial;
-      if (!initial) return () => Promise.resolve({ ...this.#pending });
-      const names = Object.keys(initial);
-      const buffers = names.map((name) => this.#buffers.get(name));
-      const encoder = this.#executor.device.createCommandEncoder();
-      const values = this.#executor.readBack(encoder, Object.values(initial), buffers);
-      return async () => {
-        const tensors = await this.#executor.guard(values);
-        return Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
-      };
+      if (!this.#initial) return undefined;
+      const values = Object.entries(this.#initial).map(([name, { type, dims }]) => ({
+        name,
+        type,
+        dims,
+        buffer: this.#buffers.get(name)!,
+      }));
+      return this.#executor.readBack(values);
     });
-    return read();
+    return pending ? pending.read() : copyOf(this.#pending ?? {});
   }
 
   restore(state: Tensors): void {
     this.#check();
-    checkState(state, this.#streamed.slots);
-    if (Object.keys(state).length === 0) return this.reset();
-    if (this.#initial) checkShapes(state, this.#initial);
-    const copy = copyOf(state);
+    const copy = this.#feeds.checkState(state, this.#initial);
+    if (!copy) return this.reset();
     this.#later(() => {
       if (this.#disposed) return;
       if (this.#initial) this.#fill(copy);
@@ -150,7 +146,7 @@ export class WebGpuStream implements StreamSession {
 
   fork(): StreamSession {
     this.#check();
-    const other = new WebGpuStream(this.#executor, this.#plans, this.#streamed, this.#batch);
+    const other = new WebGpuStream(this.#executor, this.#plans, this.#feeds);
     this.#later(() => {
       if (this.#disposed) return;
       other.#pending = this.#pending;

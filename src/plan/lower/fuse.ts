@@ -4,40 +4,21 @@
 import { OPERANDS } from '../../../shaders/elementwise.ts';
 import { type DataType, sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
-import { deviceArray } from '../plan-builder.ts';
-import { type Operand, type Target, operand, pointwise, target } from './pointwise.ts';
+import { deviceArray } from '../device-array.ts';
+import type { Argument, Operand, Term } from '../values.ts';
+import { type Target, operand, pointwise, target } from './pointwise.ts';
 import { MAX_FUSED_OPERATORS } from '../select/operator-tuning.ts';
 import { input, scalarOf } from './operator.ts';
 
-/** A constant scalar of the model, which a kernel reads as a uniform. */
-export interface Scalar {
-  readonly type: DataType;
-  readonly dims: readonly number[];
-  readonly value: number;
-}
-
-/** An expression of other expressions. */
-export interface Term {
-  readonly op: string;
-  readonly type: DataType;
-  readonly dims: readonly number[];
-  readonly args: readonly Argument[];
-  /** WGSL of the arguments by name: `a`, `b` …. */
-  readonly expression: string;
-  /** Computes it into a buffer, once. */
-  readonly store: () => Operand;
-}
-
-/** An input of an elementwise expression. */
-type Argument = Operand | Scalar | Term;
-
 const isTerm = (value: Argument): value is Term => 'args' in value;
 
-/** An input of an elementwise node: an expression or a view where it is deferred, else its buffer. */
+/** An input of an elementwise node: an expression or a view where it is lazy, else its buffer. */
 export function argument(ctx: Lowering, slot: number): Argument {
   const value = input(ctx, slot);
   const { type, dims } = value;
-  if (value.deferred && value.buffer === undefined) return value.deferred.how;
+  if (value.lazy && value.buffer === undefined) {
+    return 'view' in value.lazy ? value.lazy.view : value.lazy.expression;
+  }
   if (value.constant && sizeOf(dims) === 1) {
     return { type, dims, value: deviceArray(value.tensor ?? value.host!)[0]! };
   }
@@ -101,20 +82,22 @@ export function termOf(
   return term;
 }
 
-/** Makes an expression output 0: deferred for a single reader, materialised for several. */
+/** Makes an expression output 0: lazy for a single reader, materialised for several. */
 export function yieldTerm(ctx: Lowering, args: readonly Argument[], expression: string): void {
   const term = termOf(ctx, args, expression, ctx.outputs[0]!, () => target(ctx));
-  if (ctx.readers(0) === 1) ctx.defer(0, { how: term, make: term.store });
+  if (ctx.readers(0) === 1) ctx.defer(0, { expression: term, materialize: term.store });
   else term.store();
 }
 
 /** Makes output 0 input 0 with another element type: no work. */
 export function yieldSame(ctx: Lowering): void {
-  const { deferred, buffer } = input(ctx, 0);
-  const maxReaders = deferred && 'buffer' in deferred.how ? Number.MAX_VALUE : 1;
-  if (!deferred || buffer !== undefined || ctx.readers(0) > maxReaders) return ctx.alias(0, 0);
+  const { lazy, buffer } = input(ctx, 0);
+  const maxReaders = lazy && 'view' in lazy ? Number.MAX_VALUE : 1;
+  if (!lazy || buffer !== undefined || ctx.readers(0) > maxReaders) return ctx.alias(0, 0);
   const { type } = ctx.outputs[0]!;
-  ctx.defer(0, { how: { ...deferred.how, type }, make: () => ctx.alias(0, 0) });
+  const materialize = (): void => ctx.alias(0, 0);
+  if ('view' in lazy) ctx.defer(0, { view: { ...lazy.view, type }, materialize });
+  else ctx.defer(0, { expression: { ...lazy.expression, type }, materialize });
 }
 
 /** Dispatches one kernel for a whole expression. */

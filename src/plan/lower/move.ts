@@ -6,7 +6,8 @@ import { broadcastStrides, offsetOf, stridesOf } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
-import { type Operand, operand, pointwise, target } from './pointwise.ts';
+import type { Operand } from '../values.ts';
+import { operand, pointwise, target } from './pointwise.ts';
 import { input, runItems, scalarOf, type LowerOf } from './operator.ts';
 import { collapse } from './collapse-axes.ts';
 
@@ -43,10 +44,9 @@ function isDense(dims: readonly number[], strides: readonly number[]): boolean {
 /** Elements of input `slot` in the buffer that holds them: a view of a view is a view of that buffer. */
 function elementsOf(ctx: Lowering, slot: number): Elements {
   const value = input(ctx, slot);
-  const { type, dims, deferred, buffer } = value;
-  if (deferred && buffer === undefined && 'buffer' in deferred.how) {
-    const { how } = deferred;
-    return { start: 0, strides: stridesOf(dims), source: value, ...how };
+  const { type, dims, lazy, buffer } = value;
+  if (lazy && buffer === undefined && 'view' in lazy) {
+    return { start: 0, strides: stridesOf(dims), source: value, ...lazy.view };
   }
   return { type, dims, buffer: ctx.read(slot), start: 0, strides: stridesOf(dims), source: value };
 }
@@ -64,33 +64,33 @@ function yieldElements(
 ): void {
   const { type, dims } = ctx.outputs[slot]!;
   const source = {}; // another view of the buffer has other offsets
-  const how = { type, dims, buffer: from.buffer, strides, start, source };
-  const make = (): void => {
+  const elements = { type, dims, buffer: from.buffer, strides, start, source };
+  const materialize = (): void => {
     // A dense view from the start is the buffer itself.
     if (start === 0 && isDense(dims, strides)) {
       ctx.precompile(copyKernel(walkRank(dims.length)));
       return ctx.yield(slot, from.buffer);
     }
-    copy(ctx, dims, how, { buffer: ctx.write(slot), strides: stridesOf(dims) });
+    copy(ctx, dims, elements, { buffer: ctx.write(slot), strides: stridesOf(dims) });
   };
-  if (ctx.readers(slot) > maxReaders) make();
-  else ctx.defer(slot, { how, make });
+  if (ctx.readers(slot) > maxReaders) materialize();
+  else ctx.defer(slot, { view: elements, materialize });
 }
 
 // Operators that never merge or split axes: a view stays one at any size.
 const KEEP_STRIDES: ReadonlySet<string> = new Set(['Squeeze', 'Unsqueeze', 'Identity', 'Dropout']);
 
 const view: Lower = (ctx) => {
-  const { deferred, buffer } = input(ctx, 0);
+  const { lazy, buffer } = input(ctx, 0);
   const { type, dims } = ctx.outputs[0]!;
-  const how = buffer === undefined && KEEP_STRIDES.has(ctx.node.op) ? deferred?.how : undefined;
-  if (how && 'buffer' in how && ctx.readers(0) < Number.POSITIVE_INFINITY) {
+  const isView = lazy !== undefined && 'view' in lazy && buffer === undefined;
+  if (isView && KEEP_STRIDES.has(ctx.node.op) && ctx.readers(0) < Number.POSITIVE_INFINITY) {
     const from = elementsOf(ctx, 0);
     const steps = from.strides.filter((_, axis) => from.dims[axis] !== 1);
     const strides = dims.map((dim) => (dim === 1 ? 0 : steps.shift()!));
     ctx.defer(0, {
-      how: { ...from, type, dims, strides, source: {} },
-      make: () => ctx.alias(0, 0),
+      view: { ...from, type, dims, strides, source: {} },
+      materialize: () => ctx.alias(0, 0),
     });
   } else if (ctx.wanted(0)) ctx.alias(0, 0);
   for (const slot of ctx.node.outputs.keys()) {

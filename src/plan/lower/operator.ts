@@ -5,7 +5,8 @@ import { gridOf } from '../../../shaders/kernel.ts';
 import { ITEMS } from '../../../shaders/walk.ts';
 import type { OperatorParams } from '../../ops/index.ts';
 import { type DataType, isFloat } from '../../tensor.ts';
-import type { Lower, Lowering, PlanValue } from '../lowering.ts';
+import type { Lower, Lowering } from '../lowering.ts';
+import type { PlanValue } from '../values.ts';
 import type { BufferId } from '../types.ts';
 
 /** The lowering of an operator by its name: it reads the parameters that the operator makes. */

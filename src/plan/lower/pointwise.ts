@@ -5,21 +5,9 @@ import { broadcastStrides } from '../../ops/indexing.ts';
 import { type DataType, sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
+import type { Operand } from '../values.ts';
 import { input, runItems, scalarOf } from './operator.ts';
 import { collapse } from './collapse-axes.ts';
-
-/** Elements of a buffer: all of it in order, or a strided view. */
-export interface Operand {
-  readonly type: DataType;
-  readonly dims: readonly number[];
-  readonly buffer: BufferId;
-  /** Steps along the axes of `dims`. */
-  readonly strides?: readonly number[];
-  /** Offset of the first element, where there are strides. */
-  readonly start?: number;
-  /** Operands of one source are one binding. */
-  readonly source?: object;
-}
 
 /** The dense buffer of a result. */
 export interface Target {

@@ -1,7 +1,7 @@
 // Tuning parameters of the operator kernels, by kind of adapter, and the rules that read them.
 // Those of `gpu` are reasoned, not measured.
 import { ROW_LANES } from '../../../shaders/rows.ts';
-import type { DeviceProfile } from './select-kernel.ts';
+import type { DeviceProfile } from './device-profile.ts';
 
 /** How a matrix product is split among invocations. */
 interface MatmulTile {

@@ -7,35 +7,9 @@ import type { RecurrentSpec } from '../../../shaders/recurrent/spec.ts';
 import { instancesOf, roundUp } from '../../../shaders/recurrent/spec.ts';
 import { tileUnits } from '../../../shaders/recurrent/step.ts';
 import type { StepTile } from '../../../shaders/recurrent/step.ts';
+import type { DeviceProfile } from './device-profile.ts';
 import { HABITS } from './tuning-tables.ts';
 import type { Habits } from './tuning-tables.ts';
-
-/** What of a device decides between kernels; the names are those of `GPUSupportedLimits`. */
-export interface DeviceProfile {
-  readonly maxComputeInvocationsPerWorkgroup: number;
-  readonly maxComputeWorkgroupStorageSize: number;
-  readonly maxStorageBufferBindingSize: number;
-  readonly maxBufferSize: number;
-  readonly maxStorageBuffersPerShaderStage: number;
-  /**
-   * What computes: a GPU, or a CPU in its place, where lanes are serial and barriers dear. The two
-   * that there are differ in what their compilers make of a kernel.
-   */
-  readonly adapter: 'gpu' | 'swiftshader' | 'llvmpipe';
-  /** Lanes of every subgroup, where that is one number and kernels may use subgroups; else 0. */
-  readonly subgroupSize: number;
-}
-
-/** The limits that every WebGPU device has, for planning without one. */
-export const DEFAULT_PROFILE: DeviceProfile = {
-  maxComputeInvocationsPerWorkgroup: 256,
-  maxComputeWorkgroupStorageSize: 16384,
-  maxStorageBufferBindingSize: 134217728,
-  maxBufferSize: 268435456,
-  maxStorageBuffersPerShaderStage: 8,
-  adapter: 'gpu',
-  subgroupSize: 0,
-};
 
 /**
  * What a choice is for: the first result, where the time to compile counts as well, or all later

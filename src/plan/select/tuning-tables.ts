@@ -1,7 +1,7 @@
 // What suits each kind of adapter: the numbers that src/plan/select/select-kernel.ts decides by.
 import type { ProjectTile } from '../../../shaders/recurrent/project.ts';
 import type { StepTile } from '../../../shaders/recurrent/step.ts';
-import type { DeviceProfile } from './select-kernel.ts';
+import type { DeviceProfile } from './device-profile.ts';
 
 /** What suits one kind of adapter. */
 export interface Habits {

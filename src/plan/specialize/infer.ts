@@ -1,13 +1,14 @@
-// What can be said of a graph at one set of input shapes without running it: types, shapes, and the
-// numbers that follow from shapes and constants.
+// A graph specialized to one set of input shapes: types and shapes of its values, the numbers that
+// follow from shapes and constants, and the nodes that are left to run.
 import type { Graph } from '../../graph.ts';
 import { recurrentAttributes } from '../../graph.ts';
 import { Sequence, sequenceOutput } from '../../ops/control.ts';
 import type { HostValue } from '../../ops/operator.ts';
-import { PartialEvaluator, type PlannedNode, type Value } from './partial-evaluator.ts';
-import type { PlanValue } from '../lowering.ts';
+import type { Value } from '../values.ts';
+import { PartialEvaluator, type EvaluatorOptions, type PlannedNode } from './partial-evaluator.ts';
 
-export type { PlannedNode, Value } from './partial-evaluator.ts';
+export type { EvaluatorOptions, PlannedNode } from './partial-evaluator.ts';
+export type { Value } from '../values.ts';
 
 /** What is known of the inputs of a call. */
 export interface CallShapes {
@@ -23,43 +24,42 @@ export interface LengthCheck {
   readonly steps: number;
 }
 
-/** What can be said of a graph at one set of shapes without running it. */
-export interface Inference {
+/** What can be said of a graph at one set of shapes without running it. Plans are made from it. */
+export interface SpecializedGraph {
+  /** The inputs of the graph, in its order. */
+  readonly inputs: readonly Value[];
   /** Type and shape of a value of the graph, with its numbers where they are known. */
-  readonly value: (name: string) => PlanValue | undefined;
+  readonly value: (name: string) => Value | undefined;
+  /** What is left to run, in order. */
+  readonly list: readonly PlannedNode[];
   readonly lengths: readonly LengthCheck[];
 }
 
-/** An inference with what a plan is made from. */
-export interface Specialized extends Inference {
-  readonly value: (name: string) => Value | undefined;
-  readonly list: readonly PlannedNode[];
-}
-
 /**
- * Learns a graph.
+ * Infers types and shapes, computes what follows from shapes and constants, and unrolls control flow.
  *
- * @param bufferOf gives the buffers of inputs whose numbers are not known
- * @param maxUnrolled nodes that loops may come to
+ * @throws RnnError `SHAPE_MISMATCH` or `INVALID_MODEL` from the operators
  */
 export function specializeGraph(
   graph: Graph,
   { dims, host }: CallShapes,
-  maxUnrolled?: number,
-  bufferOf?: (value: Value) => number,
-): Specialized {
-  const learner = new PartialEvaluator(maxUnrolled);
-  const { scope, list } = learner;
-  const inputs = new Set<Value>();
-  for (const { name, type } of graph.inputs) {
-    const value: Value = { name, type, dims: dims.get(name)!, constant: false };
+  options: EvaluatorOptions = {},
+): SpecializedGraph {
+  const evaluator = new PartialEvaluator(options);
+  const { scope, list } = evaluator;
+  const inputs = graph.inputs.map(({ name, type }): Value => {
     const known = host.get(name);
-    if (known) value.host = known;
-    else if (bufferOf) value.buffer = bufferOf(value);
+    const value = {
+      name,
+      type,
+      dims: dims.get(name)!,
+      constant: false,
+      ...(known && { host: known }),
+    };
     scope.set(name, value);
-    inputs.add(value);
-  }
-  learner.learn(graph);
+    return value;
+  });
+  evaluator.evaluate(graph);
   const producer = new Map(list.flatMap((item) => item.outputs.map((value) => [value, item])));
   const lengths = list.flatMap(({ node, inputs: [x, , , , value] }): LengthCheck[] => {
     if (node.op !== 'Recurrent' || !value) return [];
@@ -69,18 +69,12 @@ export function specializeGraph(
       from = item.inputs[0]!;
     }
     const steps = x!.dims[recurrentAttributes(node).layout]!;
-    return inputs.has(from) ? [{ input: from.name, steps }] : [];
+    return inputs.includes(from) ? [{ input: from.name, steps }] : [];
   });
   const value = (name: string): Value | undefined => {
     const found = scope.get(name);
     if (found instanceof Sequence) throw sequenceOutput(name);
     return found;
   };
-  return { list, lengths, value };
-}
-
-/** Types, shapes and known numbers of a graph at one set of input shapes. */
-export function inferGraph(graph: Graph, inputs: CallShapes, maxUnrolled?: number): Inference {
-  const { lengths, value } = specializeGraph(graph, inputs, maxUnrolled);
-  return { lengths, value }; // whoever keeps this keeps no nodes
+  return { inputs, list, lengths, value };
 }

@@ -9,12 +9,12 @@ import { toHost } from '../../ops/value.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Tensor } from '../../tensor.ts';
 import { valuesRead } from './shape-inputs.ts';
-import type { PlanValue } from '../lowering.ts';
+import type { Value } from '../values.ts';
 
 // Larger values are made on the device even where they are known: float64 copies cost memory.
 const MAX_HOST_ELEMENTS = 1 << 20;
 
-// CallQueue of a loop may make many of them. Beyond this, all but the smallest are the device's.
+// Iterations of a loop may make many of them. Beyond this, all but the smallest are the device's.
 const MAX_HOST_TOTAL = 1 << 24;
 const SMALLEST = 1 << 8;
 
@@ -29,8 +29,11 @@ export interface PlannedNode {
   readonly params: unknown;
 }
 
-/** A value while the planner fills it in. */
-export type Value = { -readonly [K in keyof PlanValue]: PlanValue[K] };
+/** What limits a specialization. */
+export interface EvaluatorOptions {
+  /** Nodes that loops may be unrolled to; a default where it is left out. */
+  readonly maxUnrolled?: number;
+}
 
 /** The values that a graph sees, and where it is. */
 interface Place {
@@ -54,8 +57,8 @@ function constantValue(name: string, tensor: Tensor): Value {
 }
 
 /**
- * The value as control flow hands it on. A constant is none any more: which one it is may be another
- * in another turn and another plan, and what folds from constants is kept by name.
+ * The value as control flow passes it to another graph. It is not `constant` there: its numbers vary by
+ * iteration and by plan, and packed weights are cached by name.
  */
 function asLoopCarried(item: Item<Value>): Item<Value> {
   if (item instanceof Sequence || !item.constant) return item;
@@ -76,12 +79,12 @@ export class PartialEvaluator {
   readonly #unrolling: Unrolling;
   #hostElements = 0;
 
-  constructor(maxUnrolled?: number) {
+  constructor({ maxUnrolled }: EvaluatorOptions) {
     this.#unrolling = new Unrolling(maxUnrolled);
   }
 
-  /** Learns the outermost graph. */
-  learn(graph: Graph): void {
+  /** Evaluates the outermost graph. */
+  evaluate(graph: Graph): void {
     const place = { scope: this.scope, path: 'graph' };
     this.#constants(graph, place);
     graph.nodes.forEach((node, i) => this.#node(node, i, place));
@@ -129,21 +132,21 @@ export class PartialEvaluator {
       if (found) for (const name of node.outputs) varying.add(name);
       return found;
     });
-    const learn = (inner: Place, which: boolean): void =>
+    const evaluate = (inner: Place, which: boolean): void =>
       graph.nodes.forEach((node, i) => {
         if (varies[i] === which) this.#node(node, i, inner);
       });
     let isFirst = true;
     return (inputs) => {
       if (isFirst) {
-        // What no turn changes is done once.
+        // What is the same in every iteration is done once.
         this.#constants(graph, place);
-        learn(place, false);
+        evaluate(place, false);
         isFirst = false;
       }
       const inner = { ...place, scope: new Scope(place.scope) };
       graph.inputs.forEach(({ name }, k) => inner.scope.set(name, asLoopCarried(inputs[k]!)));
-      learn(inner, true);
+      evaluate(inner, true);
       return graph.outputs.map(({ name }) => inner.scope.get(name)!);
     };
   }
@@ -189,14 +192,13 @@ export class PartialEvaluator {
       const type = types[slot];
       if (name === '' || type === undefined) return undefined;
       const host = hosts[slot];
-      const value: Value = {
+      return {
         name: nameAt(outer, name),
         type: type.type,
         dims: type.dims,
         constant: constant && !!host,
+        ...(host && { host }),
       };
-      if (host) value.host = host;
-      return value;
     });
     if (hosts.length === 0) this.list.push({ node, path, inputs, outputs, types, params });
     return outputs;

@@ -5,7 +5,8 @@ import type { RecurrentSpec } from '../../../../shaders/recurrent/spec.ts';
 import { instancesOf, paddedHidden, paddedOutput } from '../../../../shaders/recurrent/spec.ts';
 import { packState, STATE_INVOCATIONS, unpackState } from '../../../../shaders/recurrent/state.ts';
 import { directionsOf, initialStateSlot, recurrentAttributes } from '../../../graph.ts';
-import type { Lowering, PlanValue } from '../../lowering.ts';
+import type { Lowering } from '../../lowering.ts';
+import type { PlanValue } from '../../values.ts';
 import type { BufferId } from '../../types.ts';
 import { recurrentDispatch } from './dispatch.ts';
 

@@ -5,7 +5,8 @@ import { stepPhases } from '../../../../shaders/recurrent/spec.ts';
 import { gatherWeights, STATE_INVOCATIONS } from '../../../../shaders/recurrent/state.ts';
 import { directionsOf, recurrentAttributes } from '../../../graph.ts';
 import { sizeOf } from '../../../tensor.ts';
-import type { Lowering, PlanValue } from '../../lowering.ts';
+import type { Lowering } from '../../lowering.ts';
+import type { PlanValue } from '../../values.ts';
 import {
   packFoldedBias,
   packInputBias,

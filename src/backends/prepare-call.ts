@@ -1,0 +1,134 @@
+// Checks the calls of one graph, and specializes the graph to their shapes: once for each shape.
+import { RnnError } from '../errors.ts';
+import { checkFeeds } from '../feeds.ts';
+import type { Graph } from '../graph.ts';
+import type { HostValue } from '../ops/operator.ts';
+import { toHost } from '../ops/value.ts';
+import { uploadArray, type DeviceArray } from '../plan/device-array.ts';
+import { specializeGraph } from '../plan/specialize/infer.ts';
+import type {
+  CallShapes,
+  EvaluatorOptions,
+  LengthCheck,
+  SpecializedGraph,
+} from '../plan/specialize/infer.ts';
+import { hostInputsOf, refuseFloatShapeInputs } from '../plan/specialize/shape-inputs.ts';
+import type { Tensors } from './backend.ts';
+
+// An input whose numbers decide shapes is part of the key of a plan, so it should be small.
+const MAX_HOST_INPUT = 1024;
+
+/** Shapes whose checks are remembered. */
+const MAX_SHAPES = 64;
+
+/** Arrays for a device, by the name of their input. */
+export type Uploads = readonly (readonly [name: string, data: DeviceArray])[];
+
+/** The shapes of a call that has been checked, with the graph specialized to them. */
+export class CheckedCall {
+  /** The same for calls that can use the same plan. */
+  readonly key: string;
+  readonly lengths: readonly LengthCheck[];
+  readonly #specialize: () => SpecializedGraph;
+  #specialized: SpecializedGraph | undefined;
+
+  constructor(key: string, specialize: () => SpecializedGraph) {
+    this.key = key;
+    this.#specialize = specialize;
+    this.#specialized = specialize();
+    this.lengths = this.#specialized.lengths;
+  }
+
+  /** What plans are made from. */
+  get specialized(): SpecializedGraph {
+    return (this.#specialized ??= this.#specialize());
+  }
+
+  /** Frees the nodes and numbers of the specialized graph, when the last plan is made. */
+  release(): void {
+    this.#specialized = undefined;
+  }
+}
+
+/** Checks calls of one graph. Makes no plan and touches no device. */
+export class CallChecker {
+  readonly #graph: Graph;
+  readonly #options: EvaluatorOptions;
+  readonly #host: ReadonlySet<string>;
+  readonly #calls = new Map<string, CheckedCall>();
+
+  /** @throws RnnError `UNSUPPORTED_OPERATOR` where numbers that are no integers decide what runs */
+  constructor(graph: Graph, options: EvaluatorOptions) {
+    this.#graph = graph;
+    this.#options = options;
+    this.#host = hostInputsOf(graph);
+    refuseFloatShapeInputs(graph);
+  }
+
+  /** @throws RnnError for feeds that do not fit the graph, before any work is done */
+  check(feeds: Tensors): CheckedCall {
+    checkFeeds(this.#graph.inputs, feeds);
+    const call = this.#call(feeds);
+    for (const { input, steps } of call.lengths) {
+      const { data } = feeds[input]!;
+      const wrong = Array.from(data as Int32Array).findIndex(
+        (length) => length < 0 || length > steps,
+      );
+      if (wrong >= 0) {
+        throw new RnnError(
+          'SHAPE_MISMATCH',
+          `feeds.${input}[${wrong}]`,
+          `length, got ${data[wrong]}, expected 0 to ${steps}, the time steps of its sequence`,
+        );
+      }
+    }
+    return call;
+  }
+
+  /** The call of such shapes, which is made when they come for the first time. */
+  #call(feeds: Tensors): CheckedCall {
+    const shapes = this.#shapesOf(feeds);
+    const key = JSON.stringify([
+      [...shapes.dims.values()],
+      ...[...shapes.host.values()].map(({ data }) => Array.from(data)),
+    ]);
+    let call = this.#calls.get(key);
+    if (!call) {
+      call = new CheckedCall(key, () => specializeGraph(this.#graph, shapes, this.#options));
+      const [oldest] = this.#calls.keys();
+      if (this.#calls.size >= MAX_SHAPES) this.#calls.delete(oldest!);
+      this.#calls.set(key, call);
+    }
+    return call;
+  }
+
+  #shapesOf(feeds: Tensors): CallShapes {
+    const dims = new Map<string, readonly number[]>();
+    const host = new Map<string, HostValue>();
+    for (const { name } of this.#graph.inputs) {
+      const feed = feeds[name]!;
+      dims.set(name, [...feed.dims]);
+      if (!this.#host.has(name)) continue;
+      if (feed.data.length > MAX_HOST_INPUT) {
+        throw new RnnError(
+          'LIMIT_EXCEEDED',
+          `feeds.${name}`,
+          `has ${feed.data.length} elements; an input that decides shapes may have ${MAX_HOST_INPUT}`,
+        );
+      }
+      host.set(name, toHost(feed, `feeds.${name}`));
+    }
+    return { dims, host };
+  }
+
+  /**
+   * What is uploaded of some feeds: all but the inputs whose numbers are part of the plan.
+   *
+   * @throws RnnError `LIMIT_EXCEEDED` for integers beyond 32 bits
+   */
+  uploadsOf(feeds: Tensors): Uploads {
+    return this.#graph.inputs
+      .filter(({ name }) => feeds[name] !== undefined && !this.#host.has(name))
+      .map(({ name }) => [name, uploadArray(name, feeds[name]!)] as const);
+  }
+}

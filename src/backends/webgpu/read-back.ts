@@ -1,0 +1,67 @@
+// Results on their way from a device.
+import { RnnError } from '../../errors.ts';
+import type { ModelResources } from '../../gpu/model-resources.ts';
+import type { ValueType } from '../../ops/operator.ts';
+import { fromDevice } from '../../plan/device-array.ts';
+import { sizeOf } from '../../tensor.ts';
+import type { Tensor } from '../../tensor.ts';
+
+/** A value that is read back: what it is, and the buffer that holds it. */
+export interface ReadBack extends ValueType {
+  readonly name: string;
+  readonly buffer: GPUBuffer;
+}
+
+/** Tensors that have been asked for, with work that has been submitted. */
+export class PendingRead {
+  readonly #values: Promise<Record<string, Tensor>>;
+
+  /** @param guard adds to the wait what may end it early */
+  constructor(values: Promise<Record<string, Tensor>>, guard: <T>(work: Promise<T>) => Promise<T>) {
+    this.#values = guard(values);
+    this.#values.catch(() => undefined); // `read` rejects; nobody may call it
+  }
+
+  /** The tensors by name, when they have arrived. */
+  read(): Promise<Record<string, Tensor>> {
+    return this.#values;
+  }
+}
+
+/**
+ * Copies values to a staging buffer, submits, and gives their tensors when they have arrived.
+ *
+ * @param encoder takes the copies after the commands that it has
+ */
+export async function submitAndRead(
+  { gpu: { device }, readback }: ModelResources,
+  encoder: GPUCommandEncoder,
+  values: readonly ReadBack[],
+): Promise<Record<string, Tensor>> {
+  let size = 0;
+  const offsets = values.map(({ dims }) => {
+    const offset = size;
+    size += Math.ceil((sizeOf(dims) * 4) / 16) * 16;
+    return offset;
+  });
+  const staging = size > 0 ? readback.acquire(size) : undefined;
+  values.forEach(({ dims, buffer }, i) => {
+    const bytes = sizeOf(dims) * 4;
+    if (bytes > 0) encoder.copyBufferToBuffer(buffer, 0, staging!, offsets[i]!, bytes);
+  });
+  device.queue.submit([encoder.finish()]);
+  await staging?.mapAsync(GPUMapMode.READ, 0, size);
+  const bytes = staging?.getMappedRange(0, size) ?? new ArrayBuffer(0);
+  const tensors = values.map((value, i) => [value.name, fromDevice(value, bytes, offsets[i]!)]);
+  if (staging) {
+    staging.unmap();
+    readback.release(staging);
+  }
+  return Object.fromEntries(tensors) as Record<string, Tensor>;
+}
+
+/** @throws RnnError `INTERNAL` for work that the device found invalid */
+export function checkScope(error: GPUError | null): void {
+  if (!error) return;
+  throw new RnnError('INTERNAL', 'device', `the device refused the work: ${error.message}`);
+}
