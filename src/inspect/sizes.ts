@@ -1,7 +1,7 @@
 // Shapes and numbers for the inputs of a plan, from what a caller says and from what is declared.
 import { RnnError } from '../errors.ts';
 import type { ValueInfo } from '../graph.ts';
-import type { InspectOptions } from '../inspect.ts';
+import type { InspectOptions } from './types.ts';
 import type { HostValue } from '../ops/index.ts';
 import { sizeOf } from '../tensor.ts';
 
