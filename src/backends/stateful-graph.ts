@@ -1,4 +1,4 @@
-// CallQueue a graph into one that takes and gives the state of its recurrent layers, which is all that a
+// Turns a graph into one that takes and gives the state of its recurrent layers, which is all that a
 // stream needs: a state is an input, and an output that is fed back to it.
 import { RnnError } from '../errors.ts';
 import { cellOf } from '../cells/index.ts';

@@ -15,7 +15,7 @@ const WANTED_LIMITS = [
 
 const WANTED_FEATURES = ['timestamp-query', 'shader-f16', 'subgroups'] as const;
 
-/** A device with what is known of it. Several models may resources one. */
+/** A device with what is known of it. Several models may share one. */
 export class Gpu {
   readonly device: GPUDevice;
   /** False for a device of the app, which is never destroyed here. */
@@ -62,7 +62,7 @@ export class Gpu {
   /**
    * `work`, or DEVICE_LOST as soon as the device is lost, whichever comes first. After a loss
    * WebGPU resolves error scopes with null and queue promises with success, so only the loss counts.
-   * Where waiting would take a core, the thread rests meanwhile.
+   * Where waiting would take a core, the thread sleeps meanwhile.
    */
   async guard<T>(work: Promise<T>): Promise<T> {
     work.catch(() => undefined); // where the check throws, nobody else waits for it
@@ -130,20 +130,20 @@ export interface Lease {
   release(): void;
 }
 
-/** The device that all models resources unless they bring their own. */
+/** The device that all models share unless they bring their own. */
 export async function leaseDevice(borrowed?: GPUDevice): Promise<Lease> {
   if (borrowed) return { gpu: new Gpu(borrowed, false), release: () => undefined };
-  const mine = (shared ??= {
+  const local = (shared ??= {
     gpu: requestDevice().then((device) => new Gpu(device, true)),
     users: 0,
   });
-  mine.users++;
+  local.users++;
   const forget = (): void => {
-    if (shared === mine) shared = undefined;
+    if (shared === local) shared = undefined;
   };
   let gpu: Gpu;
   try {
-    gpu = await mine.gpu;
+    gpu = await local.gpu;
   } catch (error) {
     forget();
     throw error;
@@ -160,7 +160,7 @@ export async function leaseDevice(borrowed?: GPUDevice): Promise<Lease> {
     release: () => {
       if (!held) return;
       held = false;
-      if (--mine.users > 0) return;
+      if (--local.users > 0) return;
       forget();
       gpu.device.destroy();
     },

@@ -9,7 +9,7 @@ import { ReadbackPool } from './readback-pool.ts';
 /** Spacing of dynamic offsets and parameter blocks: the largest that WebGPU may ask for. */
 export const UNIFORM_ALIGNMENT = 256;
 
-/** What the plans of one model resources on a device. */
+/** See the top of the file. */
 export class ModelResources {
   readonly gpu: Gpu;
   readonly pipelines: Pipelines;
@@ -30,18 +30,18 @@ export class ModelResources {
     return [...this.#weights.values()].reduce((sum, { buffer }) => sum + buffer.size, 0);
   }
 
-  /** The bind group with the numbers of the turns of a loop. */
+  /** The bind group with the numbers of the iterations of a loop. */
   get iterations(): GPUBindGroup {
     if (this.#iterations) return this.#iterations;
     const { device } = this.gpu;
     const data = new Uint32Array((MAX_LOOP_STEPS * UNIFORM_ALIGNMENT) / 4);
     for (let i = 0; i < MAX_LOOP_STEPS; i++) data[(i * UNIFORM_ALIGNMENT) / 4] = i;
     const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
-    const buffer = device.createBuffer({ label: 'turns', size: data.byteLength, usage });
+    const buffer = device.createBuffer({ label: 'iterations', size: data.byteLength, usage });
     device.queue.writeBuffer(buffer, 0, data);
     this.#iterationBuffer = buffer;
     this.#iterations = device.createBindGroup({
-      label: 'turns',
+      label: 'iterations',
       layout: this.pipelines.iterationLayout,
       entries: [{ binding: 0, resource: { buffer, size: 4 } }],
     });

@@ -18,7 +18,7 @@ export class Pipelines {
   constructor(device: GPUDevice) {
     this.#device = device;
     this.#iterationLayout = device.createBindGroupLayout({
-      label: 'turn',
+      label: 'iteration',
       entries: [
         {
           binding: 0,
@@ -39,7 +39,7 @@ export class Pipelines {
     return this.#done.has(source);
   }
 
-  /** Layout of group 1 of readsIteration kernels: the number of the turn, at a dynamic offset. */
+  /** Layout of group 1 of kernels that read the number of the iteration, at a dynamic offset. */
   get iterationLayout(): GPUBindGroupLayout {
     return this.#iterationLayout;
   }

@@ -237,7 +237,7 @@ export class Program {
   }
 }
 
-/** A plan bindings to the buffers of one caller. */
+/** A plan bound to the buffers of one caller. */
 export interface Bindings {
   readonly groups: ReadonlyMap<Dispatch, GPUBindGroup>;
   readonly resolve: (id: BufferId) => GPUBuffer;

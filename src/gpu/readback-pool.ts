@@ -1,6 +1,6 @@
 // Buffers for reading results back: taken, mapped, and used again.
 
-/** A ring of read-back buffers of one device. */
+/** A pool of read-back buffers of one device. */
 export class ReadbackPool {
   readonly #device: GPUDevice;
   readonly #free: GPUBuffer[] = [];

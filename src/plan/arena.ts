@@ -33,7 +33,7 @@ export function assignSlots(
   const slotOf = new Map<BufferId, number>();
   const slots: number[] = [];
   const free = new Set<number>();
-  // A loop of thousands of turns has as many buffers alive: no work for each of them here.
+  // A loop of thousands of iterations has as many buffers alive: no work for each of them here.
   const take = (size: number): number => {
     let best: number | undefined;
     for (const slot of free) {

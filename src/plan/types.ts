@@ -41,8 +41,8 @@ export interface Dispatch {
 }
 
 /**
- * `even` then `odd` in turn, `steps` turns in all; stepped kernels see the number of the turn, which
- * begins at `first`.
+ * `even` and `odd` alternate for `steps` iterations in all; kernels may read the number of the iteration,
+ * which begins at `first`.
  */
 export interface Loop {
   readonly kind: 'loop';
@@ -53,7 +53,7 @@ export interface Loop {
   readonly odd: readonly Dispatch[];
 }
 
-/** CallQueue of one loop; the numbers of the turns are one small buffer that all loops share. */
+/** Maximum iterations of one loop; their numbers are one small buffer that all loops share. */
 export const MAX_LOOP_STEPS = 256;
 
 /** A copy between buffers, from and to their start. */
