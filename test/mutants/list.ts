@@ -288,7 +288,7 @@ const planner: readonly Mutant[] = [
     file: 'src/plan/specialize/shape-inputs.ts',
     search: 'if (!needed.has(source)) needed.set(source, decider);',
     replace: 'if (needed.size < 2) needed.set(source, decider);',
-    tests: ['test/import/onnx-loop.test.ts', 'test/import/onnx-graph.test.ts'],
+    tests: ['test/plan/specialize/shape-inputs.test.ts'],
   },
 ];
 
@@ -424,7 +424,7 @@ const streams: readonly Mutant[] = [
     file: 'src/backends/stateful-graph.ts',
     search: "if (attributes.direction !== 'forward') {",
     replace: "if (attributes.direction === 'bidirectional') {",
-    tests: ['test/model/errors.test.ts', 'test/model/stream.test.ts'],
+    tests: ['test/model/stream-directions.test.ts'],
   },
   {
     name: 'streams: the cell state is not carried',
