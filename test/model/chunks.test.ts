@@ -2,7 +2,7 @@
 import { afterAll, describe, test } from 'vitest';
 import { getFullDevice } from '../setup/gpu.ts';
 import { expectLikeReference } from '../support/recurrent-equals-reference.ts';
-import { casesOf } from '../support/settings.ts';
+import { casesOf, MORE_IN_FULL } from '../support/settings.ts';
 
 const CASES = casesOf(1, 4); // of each kernel and kind of layer
 const T = 259; // MAX_LOOP_STEPS is 256: a chunk and three steps, an odd number
@@ -10,7 +10,7 @@ const T = 259; // MAX_LOOP_STEPS is 256: a chunk and three steps, an odd number
 const device = await getFullDevice();
 afterAll(() => device.destroy());
 
-describe.each(['step', 'persistent'] as const)('%s kernel', (recurrentKernel) => {
+describe.each(['step', 'persistent'] as const)('%s kernel', MORE_IN_FULL, (recurrentKernel) => {
   test.each([
     [
       'from zero, in both directions',
