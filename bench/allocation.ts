@@ -78,21 +78,21 @@ export async function measureAllocation(
 ): Promise<Allocation> {
   const stream = model.stream();
   const X = tensor(new Float32Array(T * width).fill(0.1), [T, 1, width]);
-  const walk = async (count: number): Promise<void> => {
+  const runSteps = async (count: number): Promise<void> => {
     for (let i = 0; i < count; i++) await stream.step({ X });
   };
   await stream.warmUp({ X });
-  await walk(WARMUP);
+  await runSteps(WARMUP);
   const each = Math.ceil(steps / WINDOWS);
   const engine: number[] = [];
   const polling: number[] = [];
   for (let i = 0; i < WINDOWS; i++) {
-    const bytes = await allocatedBy(() => walk(each));
+    const bytes = await allocatedBy(() => runSteps(each));
     engine.push(bytes.engine / each);
     polling.push(bytes.polling / each);
   }
   const before = await heapKept(); // without the profiler, whose objects would count
-  await walk(steps);
+  await runSteps(steps);
   const kept = (await heapKept()) - before;
   stream.dispose();
   return {

@@ -17,7 +17,7 @@ export interface Plot {
 
 const [WIDTH, HEIGHT] = [640, 400];
 const [LEFT, RIGHT, TOP, BOTTOM] = [70, 20, 50, 50];
-// Dashes tell lines apart without colours. The colours have contrast on white and on black.
+// Dashes distinguish lines without colours. The colours have contrast on white and on black.
 const STYLES = [
   'stroke="#2f6fde"',
   'stroke="#c2571a" stroke-dasharray="7 4"',

@@ -70,7 +70,7 @@ const buffersOf = (n: number): string =>
 const SUMS = ROWS.map((r) => `var s${r} = vec4f(); var t${r} = vec4f();`).join(' ');
 
 // For GPUs: 256 threads share a tile of 128×128 of C, and read 8 columns of A and 8 rows of B at a time
-// into workgroup memory. Rows and columns of a thread are 4 and 4, 64 apart, so that neighbours read
+// into workgroup memory. Rows and columns of a thread are 4 and 4, with a stride of 64, so that neighbours read
 // neighbours.
 const sharedMatmul: Matmul = (n) => /* wgsl */ `
 ${buffersOf(n)}
@@ -105,7 +105,7 @@ fn main(@builtin(local_invocation_index) t: u32, @builtin(workgroup_id) tile: ve
 }`;
 
 // For CPUs that stand in for a GPU: their caches do what workgroup memory is for, and barriers cost. Four
-// columns of a thread lie 32 apart, so that the lanes of a vector instruction read neighbours.
+// columns of a thread have a stride of 32, so that the lanes of a vector instruction read neighbours.
 const plainMatmul: Matmul = (n) => /* wgsl */ `
 ${buffersOf(n).replaceAll(/([bc]: array<)vec4f, \d+/g, `$1f32, ${n * n}`)}
 

@@ -15,9 +15,9 @@ export class Progress {
   /** Says what comes next. */
   show(doing: string): void {
     if (!process.stderr.isTTY) return;
-    const share = this.#done / this.#total;
-    const full = Math.round(share * WIDTH);
-    const left = (performance.now() - this.#start) * (1 / share - 1);
+    const fraction = this.#done / this.#total;
+    const full = Math.round(fraction * WIDTH);
+    const left = (performance.now() - this.#start) * (1 / fraction - 1);
     const eta = this.#done > 0 ? `, ${durationOf(left)} left` : '';
     const bar = '█'.repeat(full) + '░'.repeat(WIDTH - full);
     const line = `${bar} ${this.#done}/${this.#total}${eta}  ${doing}`;

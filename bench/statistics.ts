@@ -1,13 +1,13 @@
 // Statistics of samples, for the benchmarks and the demo pages.
 
 /**
- * The number below which a share of the numbers lies, interpolated between neighbours (type 7 of Hyndman
+ * The number below which a fraction of the numbers lies, interpolated between neighbours (type 7 of Hyndman
  * and Fan, the default of R and NumPy); NaN for no numbers.
  */
-export function quantile(numbers: ArrayLike<number>, share: number): number {
+export function quantile(numbers: ArrayLike<number>, fraction: number): number {
   const sorted = Float64Array.from(numbers).toSorted();
   if (sorted.length === 0) return Number.NaN;
-  const place = share * (sorted.length - 1);
+  const place = fraction * (sorted.length - 1);
   const below = sorted[Math.floor(place)]!;
   return below + (sorted[Math.ceil(place)]! - below) * (place % 1);
 }

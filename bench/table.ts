@@ -10,7 +10,7 @@ export interface Table {
   line(...cells: readonly (string | undefined)[]): string;
 }
 
-/** A table of columns, one space apart. A cell that is too wide moves the rest of its line. */
+/** A table of columns, separated by one space. A cell that is too wide moves the rest of its line. */
 export function tableOf(columns: readonly Column[]): Table {
   const line = (...cells: readonly (string | undefined)[]): string =>
     columns

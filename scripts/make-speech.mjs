@@ -56,7 +56,7 @@ function speak({ voice, text }, folder) {
   const path = join(folder, 'sentence.wav');
   execFileSync('flite', ['-voice', voice, '-t', text, '-o', path]);
   const all = readWav(path);
-  const peak = all.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  const peak = all.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
   const audible = (x) => Math.abs(x) > 0.02 * peak;
   const spoken = all.subarray(all.findIndex(audible), all.findLastIndex(audible) + 1);
   return spoken.map((x) => (x * SPEECH_PEAK) / peak);

@@ -22,7 +22,7 @@ const WALLS = {
   layers: { may: ['graph', 'graph-builder', 'cells', 'tensor', 'errors'] },
   'shaders/kernel': { types: ['cells'] },
   'shaders/wgsl': { packages: ['wgsl-preprocessor/wgsl-preprocessor.js'] },
-  // The WGSL of cells and activations stands beside their TypeScript, in cells.
+  // The WGSL of cells and activations is next to their TypeScript, in cells.
   shaders: { may: ['shaders/kernel', 'shaders/wgsl', 'cells'] },
   // A plan is data, made without a GPU; what executes it knows neither plans nor models.
   plan: {

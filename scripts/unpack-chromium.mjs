@@ -52,7 +52,7 @@ export async function unpackChromium(root) {
   const aside = mkdtempSync(join(cache, 'partial-'));
   const temporary = process.env.TMPDIR;
   try {
-    process.env.TMPDIR = aside; // inflate() knows no other way to be told where
+    process.env.TMPDIR = aside; // inflate() takes no other parameter for the folder
     const { inflate } = await import('@sparticuz/chromium');
     await Promise.all(PARTS.map((part) => inflate(join(home, 'bin', part))));
     writeFileSync(join(aside, 'fonts', 'fonts.conf'), FONTS);

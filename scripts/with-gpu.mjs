@@ -60,11 +60,11 @@ function useLibraries(bundle) {
 
 function chooseDriver(bundle) {
   if (env.VK_ICD_FILENAMES || env.VK_DRIVER_FILES) return;
-  const asked = env.WEBGPU_RNN_ADAPTER || (hasRealGpu() ? 'system' : 'swiftshader');
-  if (asked === 'swiftshader') env.VK_ICD_FILENAMES = join(bundle, 'vk_swiftshader_icd.json');
-  else if (asked === 'lavapipe') env.VK_ICD_FILENAMES = findLavapipe();
-  else if (asked !== 'system')
-    fail(`WEBGPU_RNN_ADAPTER: got ${asked}, expected swiftshader, lavapipe or system`);
+  const requested = env.WEBGPU_RNN_ADAPTER || (hasRealGpu() ? 'system' : 'swiftshader');
+  if (requested === 'swiftshader') env.VK_ICD_FILENAMES = join(bundle, 'vk_swiftshader_icd.json');
+  else if (requested === 'lavapipe') env.VK_ICD_FILENAMES = findLavapipe();
+  else if (requested !== 'system')
+    fail(`WEBGPU_RNN_ADAPTER: got ${requested}, expected swiftshader, lavapipe or system`);
 }
 
 function findLavapipe() {

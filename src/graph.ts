@@ -15,7 +15,7 @@ export interface ValueInfo {
   readonly dims: readonly (number | string)[];
 }
 
-/** Nodes that the loops of a graph may come to, all their turns counted, where nobody says else. */
+/** Default maximum of the nodes that all loops of a graph come to when they are unrolled. */
 export const MAX_UNROLLED_NODES = 100_000;
 
 /**
@@ -89,7 +89,7 @@ export const initialStateSlot = (k: number): number =>
 export type RecurrentAttributes = {
   /** Arithmetic of a step: a cell by name, or one of the caller's own. */
   readonly cell: CellName | Cell;
-  /** Order of the steps; both of them side by side when bidirectional. */
+  /** Order of the steps; both of them, independently, when bidirectional. */
   readonly direction: 'forward' | 'reverse' | 'bidirectional';
   /** H. */
   readonly hidden: number;

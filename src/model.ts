@@ -69,8 +69,8 @@ export interface LoadOptions {
    */
   readonly recurrentKernel?: 'step' | 'persistent';
   /**
-   * Whether equal layers on top of each other compute side by side, each some time steps behind the one
-   * below: true wherever it is legal, false never; chosen by what is known of the adapter when left out.
+   * Whether equal layers on top of each other run concurrently as a wavefront, each some time steps behind
+   * the one below: true wherever it is legal, false never; chosen for the adapter when left out.
    */
   readonly wavefront?: boolean;
   /** False does without subgroups on a device that has them: for comparing, or where a driver fails. */

@@ -21,7 +21,7 @@ environment.restWhile = (work) => sleeper.sleepWhilePending(work);
  *
  * Dawn for Node polls without a pause, which takes a core from an adapter that computes on the CPU. So the
  * thread sleeps for 0.05 ms (0.1 ms on Linux) in each iteration of the event loop meanwhile. A server that
- * must answer other requests during that time, and has a core to give, turns it off.
+ * must answer other requests during that time, and has a core to give, switches it off.
  *
  * @example
  * ```ts

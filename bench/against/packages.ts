@@ -1,4 +1,4 @@
-// Brings two copies of this package, an old one and a new one, side by side into a temporary folder.
+// Brings two copies of this package, an old one and a new one, into a temporary folder.
 //
 // Both are built bundles. The other benchmarks import src/ through Vite's module runner, which rewrites every
 // import into a property access on a module object: that costs time in each call, and the old package has no
@@ -36,7 +36,7 @@ export interface BenchPackage {
   readonly version: string;
   /** The commit, where the source knows it. */
   readonly commit?: string;
-  /** Of the JavaScript in dist/, to tell builds apart; 12 hexadecimal digits. */
+  /** Of the JavaScript in dist/, to distinguish builds; 12 hexadecimal digits. */
   readonly sha256: string;
   /** The folder with index.js and node.js. */
   readonly dist: string;

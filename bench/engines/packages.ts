@@ -1,4 +1,4 @@
-// Built copies of this package, which the site serves as they are beside the page.
+// Built copies of this package, which the site serves as they are, next to the page.
 import type { PackageApi, Prepare } from './engine.ts';
 import { prepareWith } from './prepare-package.ts';
 

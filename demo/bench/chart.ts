@@ -36,15 +36,15 @@ const shortly = (value: number): string => {
 };
 
 /** 1, 2, 5, 10 … from the one below to the one above; fewer where they would crowd. */
-function ticksOf(least: number, most: number): number[] {
-  const wide = Math.log10(most / least) > 2.5;
+function ticksOf(min: number, max: number): number[] {
+  const wide = Math.log10(max / min) > 2.5;
   const ticks: number[] = [];
-  for (let power = Math.floor(Math.log10(least)); ; power++) {
+  for (let power = Math.floor(Math.log10(min)); ; power++) {
     for (const step of wide ? [1] : [1, 2, 5]) {
       const tick = step * 10 ** power;
       ticks.push(tick);
-      if (tick >= most) {
-        const first = ticks.findLastIndex((value) => value <= least);
+      if (tick >= max) {
+        const first = ticks.findLastIndex((value) => value <= min);
         return ticks.slice(Math.max(0, first));
       }
     }

@@ -5,11 +5,11 @@ const LOOK_MS = 8;
 /** The smallest step of `performance.now()` in milliseconds. */
 export function clockStep(): number {
   const start = performance.now();
-  let [last, least] = [start, LOOK_MS];
+  let [last, min] = [start, LOOK_MS];
   while (last - start < LOOK_MS) {
     const now = performance.now();
-    if (now > last) least = Math.min(least, now - last);
+    if (now > last) min = Math.min(min, now - last);
     last = now;
   }
-  return Number(least.toPrecision(2));
+  return Number(min.toPrecision(2));
 }

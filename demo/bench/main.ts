@@ -47,10 +47,10 @@ function showButtons(): void {
 }
 
 /** `done in about 12 s`, once there is something to tell it from. */
-function etaOf(share: number, since: number): string {
+function etaOf(fraction: number, since: number): string {
   const elapsed = (performance.now() - since) / 1000;
-  if (share < 0.1 || elapsed < 1) return '';
-  return `About ${Math.ceil((elapsed * (1 - share)) / share)} s left.`;
+  if (fraction < 0.1 || elapsed < 1) return '';
+  return `About ${Math.ceil((elapsed * (1 - fraction)) / fraction)} s left.`;
 }
 
 async function finish(stopped: boolean, failure?: string): Promise<void> {
@@ -102,8 +102,8 @@ async function start(): Promise<void> {
   history.replaceState(null, '', `${queryOf(settings)}${again}`);
   [rows, report, seen] = [[], undefined, !document.hidden];
   const since = performance.now();
-  const mine = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
-  worker = mine;
+  const started = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+  worker = started;
   showButtons();
   view.showRows(rows);
   redraw();
@@ -111,11 +111,11 @@ async function start(): Promise<void> {
   view.announce('Measuring.', true);
   const adapter = await machine;
   window['__bench'] = { done: false, rows, adapter };
-  mine.addEventListener('message', ({ data }: MessageEvent<Answer>) => {
-    if (mine !== worker) return;
+  started.addEventListener('message', ({ data }: MessageEvent<Answer>) => {
+    if (started !== worker) return;
     if (data.type === 'progress') {
-      view.showProgress(data.share, `${data.doing} …`, etaOf(data.share, since));
-      view.announce(`${Math.round(data.share * 100)} percent. ${data.doing}`);
+      view.showProgress(data.fraction, `${data.doing} …`, etaOf(data.fraction, since));
+      view.announce(`${Math.round(data.fraction * 100)} percent. ${data.doing}`);
     } else if (data.type === 'row') {
       rows.push(data.row);
       view.showRows(rows);
@@ -124,17 +124,17 @@ async function start(): Promise<void> {
       void finish(data.stopped, data.failure);
     }
   });
-  mine.addEventListener('error', ({ message }) => {
-    if (mine === worker) void finish(false, message || 'the worker does not load');
+  started.addEventListener('error', ({ message }) => {
+    if (started === worker) void finish(false, message || 'the worker does not load');
   });
-  send(mine, { type: 'run', settings });
+  send(started, { type: 'run', settings });
 }
 
 function stop(): void {
-  const mine = worker;
-  if (!mine) return;
-  send(mine, { type: 'stop' });
-  setTimeout(() => mine === worker && void finish(true), PATIENCE_MS);
+  const started = worker;
+  if (!started) return;
+  send(started, { type: 'stop' });
+  setTimeout(() => started === worker && void finish(true), PATIENCE_MS);
 }
 
 form.addEventListener('submit', (event) => {

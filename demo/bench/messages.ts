@@ -75,6 +75,6 @@ export type Request =
 
 /** From the worker to the page. */
 export type Answer =
-  | { readonly type: 'progress'; readonly share: number; readonly doing: string }
+  | { readonly type: 'progress'; readonly fraction: number; readonly doing: string }
   | { readonly type: 'row'; readonly row: Row }
   | { readonly type: 'done'; readonly stopped: boolean; readonly failure?: string };

@@ -30,7 +30,7 @@ export function showNotice(tone: 'plain' | 'good' | 'warning' | 'error', title: 
 /** Shows what computes, and warns where that is no GPU. */
 export function showMachine(machine: Machine): void {
   const { name, software, absent, limits, features, browser, cores, clock, isolated } = machine;
-  const facts: [string, string][] = [
+  const rows: [string, string][] = [
     ['Adapter', absent ?? name],
     ['Features', features.join(', ') || '–'],
     ['Browser', browser],
@@ -42,8 +42,8 @@ export function showMachine(machine: Machine): void {
       limit.endsWith('Size') ? mib(value) : String(value),
     ]),
   ];
-  element('facts').replaceChildren(
-    ...facts.map(([term, words]) => {
+  element('machine').replaceChildren(
+    ...rows.map(([term, words]) => {
       const [dt, dd] = [document.createElement('dt'), document.createElement('dd')];
       dt.textContent = term;
       dd.textContent = words;
@@ -63,8 +63,8 @@ export function showMachine(machine: Machine): void {
 }
 
 /** Shows how far a run is, from 0 to 1. */
-export function showProgress(share: number, doing: string, eta = ''): void {
-  const percent = Math.round(100 * share);
+export function showProgress(fraction: number, doing: string, eta = ''): void {
+  const percent = Math.round(100 * fraction);
   bar.setAttribute('aria-valuenow', String(percent));
   (bar.firstElementChild as HTMLElement).style.width = `${percent}%`;
   setText(element('doing'), doing);

@@ -13,7 +13,7 @@ import { TITLES } from './messages.ts';
 const REFERENCE_FLOPS = 1e8; // beyond this the float64 reference takes longer than a visitor waits
 const ROUNDS = [5, 200] as const;
 const CLOCK_STEPS = 20; // that a time shall last at least, for an error of 5 % at most
-const MOST_REPEATS = 100;
+const MAX_REPEATS = 100;
 const REPORT_MS = 250;
 
 const answer = (message: Answer): void => postMessage(message);
@@ -93,13 +93,13 @@ async function repeated(contender: Contender, step: number) {
   let once = Infinity;
   const start = performance.now();
   // A slow one is tried once; a fast one until it has warmed up.
-  for (let i = 0; i < MOST_REPEATS && performance.now() - start < 2 * CLOCK_STEPS * step; i++) {
+  for (let i = 0; i < MAX_REPEATS && performance.now() - start < 2 * CLOCK_STEPS * step; i++) {
     const before = performance.now();
     await contender.run();
     once = Math.min(once, performance.now() - before);
   }
   once = Math.max(once, step / 2);
-  const repeats = Math.min(MOST_REPEATS, Math.ceil((CLOCK_STEPS * step) / once));
+  const repeats = Math.min(MAX_REPEATS, Math.ceil((CLOCK_STEPS * step) / once));
   const run = async (): Promise<Float32Array> => {
     for (let i = 1; i < repeats; i++) await contender.run();
     return contender.run();
@@ -155,8 +155,8 @@ async function measureAll(settings: Settings, signal: AbortSignal): Promise<void
     const workload = workloadOf({ cell, H, B, T, layers, bidirectional });
     // Getting ready is about as long as measuring; checking is short.
     const say = (within: number, doing: string): void => {
-      const share = (i + within) / hidden.length;
-      answer({ type: 'progress', share, doing: `${H} units: ${doing}` });
+      const fraction = (i + within) / hidden.length;
+      answer({ type: 'progress', fraction, doing: `${H} units: ${doing}` });
     };
     let lined = 0;
     const doing = (what: string): void => say((0.4 * lined++) / names.length, what);

@@ -78,7 +78,7 @@ export function noticeOf({ code, path, message }: Failure): Notice {
     'Something failed that this page did not expect.',
     RELOAD,
   ];
-  // The messages of RnnError begin with the path; here it stands apart.
+  // The messages of RnnError begin with the path; here it stands by itself.
   const words = path && message.startsWith(`${path}: `) ? message.slice(path.length + 2) : message;
   const detail = [code, path, words].filter(Boolean).join(' · ');
   const reload = !/^(MICROPHONE|FILE|RECORDING|WORKER)/.test(code);

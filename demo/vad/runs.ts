@@ -1,4 +1,4 @@
-// The three ways in which sound reaches the detector. Each is a run: it goes on until its sound is over or it is stopped.
+// How sound reaches the detector: played, judged at once, or live. Each is a run: it goes on until its sound is over or it is stopped.
 import type { Detector } from './detector.ts';
 import { SAMPLE_RATE } from './framing.ts';
 import { Microphone } from './microphone.ts';

@@ -15,7 +15,7 @@ export type Samples = Float32Array<ArrayBuffer>;
 /** What a session tells. */
 export interface SessionEvents {
   /** How far the model or a sound has come, 0 to 1; undefined when nothing is on its way. */
-  progress(share: number | undefined, what: string): void;
+  progress(fraction: number | undefined, what: string): void;
   /** The model has arrived and is being made ready. */
   compiling(): void;
   /** The model has judged its first frame. */

@@ -1,4 +1,4 @@
-// Turns a sound file into samples.
+// Decodes a sound file to samples.
 import { SAMPLE_RATE } from './framing.ts';
 
 const MAX_BYTES = 200e6; // decoded sound takes far more room than a file does

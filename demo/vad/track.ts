@@ -75,16 +75,16 @@ export class Track {
     const { time, low, high } = this.outline;
     let from = 0;
     for (; from + BAR <= all.length; from += BAR) {
-      let least = all[from]!;
-      let most = least;
+      let min = all[from]!;
+      let max = min;
       for (const sample of all.subarray(from, from + BAR)) {
-        if (sample < least) least = sample;
-        if (sample > most) most = sample;
+        if (sample < min) min = sample;
+        if (sample > max) max = sample;
       }
       time.push((time.length * BAR) / SAMPLE_RATE);
-      low.push(least);
-      high.push(most);
-      this.#peak = Math.max(this.#peak, -least, most);
+      low.push(min);
+      high.push(max);
+      this.#peak = Math.max(this.#peak, -min, max);
     }
     this.#rest = all.slice(from);
   }

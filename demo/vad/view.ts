@@ -56,10 +56,10 @@ export function showNotice({ tone, title, next, detail: words, reload: again }: 
 }
 
 /** Shows how far something has come, from 0 to 1; undefined takes the bar away. */
-export function showProgress(share: number | undefined, what: string): void {
-  progress.style.visibility = share === undefined ? 'hidden' : 'visible';
+export function showProgress(fraction: number | undefined, what: string): void {
+  progress.style.visibility = fraction === undefined ? 'hidden' : 'visible';
   if (what) progress.setAttribute('aria-label', what);
-  const percent = Math.round(100 * (share ?? 0));
+  const percent = Math.round(100 * (fraction ?? 0));
   progress.setAttribute('aria-valuenow', String(percent));
   (progress.firstElementChild as HTMLElement).style.width = `${percent}%`;
 }

@@ -87,19 +87,19 @@ const breathe = (): Promise<void> =>
 async function work(): Promise<void> {
   if (working) return;
   working = true;
-  let mine = session;
+  let current = session;
   try {
     let probabilities: number[] = [];
     let times: number[] = [];
     let reported = performance.now();
     const report = (): void => {
-      if (mine === session && probabilities.length > 0) {
+      if (current === session && probabilities.length > 0) {
         const judged = [Float32Array.from(probabilities), Float32Array.from(times)] as const;
         const transfer = judged.map(({ buffer }) => buffer);
         const message = { session, probabilities: judged[0], times: judged[1] };
         answer({ type: 'judged', ...message, waiting: framer.ready }, transfer);
       }
-      mine = session;
+      current = session;
       probabilities = [];
       times = [];
       reported = performance.now();
@@ -108,20 +108,20 @@ async function work(): Promise<void> {
       const start = performance.now();
       const probability = await judge(frame);
       const end = performance.now();
-      if (mine === session) {
+      if (current === session) {
         probabilities.push(probability);
         times.push(end - start);
       }
-      if (mine !== session || end - reported >= REPORT_MS || framer.ready === 0) {
+      if (current !== session || end - reported >= REPORT_MS || framer.ready === 0) {
         report();
         await breathe();
-        mine = session;
+        current = session;
       }
     }
     if (ended) answer({ type: 'done', session });
     ended = false;
   } catch (error) {
-    if (mine !== session) return; // a step of a model that has been replaced
+    if (current !== session) return; // a step of a model that has been replaced
     framer.clear();
     const failure = failureOf(error);
     if (failure.code === 'DEVICE_LOST') stream = undefined; // it will not come back by itself

@@ -107,7 +107,7 @@ const placeOf = ({ name, path }: { readonly name: string; readonly path: string 
 /** How many branches it stands in. */
 const depthOf = ({ path }: InspectedLayer): number => path.split('.nodes[').length - 2;
 
-/** The first output, and how many there are beside it. */
+/** The first output, and how many others there are. */
 function shapesText({ shapes: [first, ...rest] }: InspectedLayer): string {
   if (first === undefined) return '';
   return rest.length > 0 ? `${dimsText(first)} +${rest.length}` : dimsText(first);
@@ -117,10 +117,10 @@ function shapesText({ shapes: [first, ...rest] }: InspectedLayer): string {
 const kernelsText = ({ kernels }: InspectedLayer): string =>
   short(kernels.map((name) => name.replace(/^recurrent-/, '')).join(', '), 64);
 
-/** `Recurrent` says little: which cell, how wide, which way. */
+/** `Recurrent` says little: which cell, how wide, in which direction. */
 function kindOf({ op, attributes }: InspectedLayer): string {
   if (op !== 'Recurrent') return op;
   const { cell, hidden, direction } = attributes;
-  const way = direction === 'forward' ? '' : ` ${String(direction)}`;
-  return `${String(cell).toUpperCase()} ${String(hidden)}${way}`;
+  const suffix = direction === 'forward' ? '' : ` ${String(direction)}`;
+  return `${String(cell).toUpperCase()} ${String(hidden)}${suffix}`;
 }

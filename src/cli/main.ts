@@ -1,4 +1,4 @@
-// The commands of `npx webgpu-rnn`: reads the command line, calls one, turns errors into exit codes.
+// The commands of `npx webgpu-rnn`: reads the command line, calls one, converts errors into exit codes.
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { RnnError } from '../errors.ts';
@@ -157,11 +157,11 @@ function numberOf(text: string, option: string): number {
   return value;
 }
 
-function countOf(text: string | undefined, option: string, least: number): number | undefined {
+function countOf(text: string | undefined, option: string, min: number): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
-  if (!/^\d+$/.test(text) || value < least) {
-    throw new UsageError(`${option} ${text}: expected a whole number from ${least} up`);
+  if (!/^\d+$/.test(text) || value < min) {
+    throw new UsageError(`${option} ${text}: expected a whole number from ${min} up`);
   }
   return value;
 }

@@ -29,9 +29,9 @@ export class Progress {
     if (!this.#terminal.isTTY || now - this.#start < PATIENCE_MS) return;
     if (now - this.#drawn < EVERY_MS) return;
     this.#drawn = now;
-    const share = done / this.#total;
-    const bar = '█'.repeat(Math.round(share * WIDTH)).padEnd(WIDTH, '░');
-    const percent = `${Math.floor(share * 100)}%`.padStart(4);
+    const fraction = done / this.#total;
+    const bar = '█'.repeat(Math.round(fraction * WIDTH)).padEnd(WIDTH, '░');
+    const percent = `${Math.floor(fraction * 100)}%`.padStart(4);
     this.#terminal.write(`\r${bar} ${percent} ${done}/${this.#total} ${this.#unit}`);
   }
 

@@ -34,5 +34,5 @@ export function bytesText(bytes: number): string {
 export const dimsText = (dims: readonly (number | string)[]): string => `[${dims.join(', ')}]`;
 
 /** A text that is cut in its middle, where names say least. */
-export const short = (text: string, most = 40): string =>
-  text.length <= most ? text : `${text.slice(0, 12)}…${text.slice(13 - most)}`;
+export const short = (text: string, maxLength = 40): string =>
+  text.length <= maxLength ? text : `${text.slice(0, 12)}…${text.slice(13 - maxLength)}`;

@@ -152,7 +152,7 @@ function summary(plan: Plan, dims: ReadonlyMap<string, readonly number[]>): Insp
 }
 
 function layersOf(plan: Plan, list: readonly PlannedNode[]): InspectedLayer[] {
-  // Labels are a path, then the operator and its name. A loop runs a node again in every turn, and
+  // Labels are a path, then the operator and its name. A loop runs a node again in every iteration, and
   // makes nodes of its own.
   const runs = new Map<string, ReturnType<typeof runsOf>>();
   for (const run of runsOf(plan)) {

@@ -282,12 +282,12 @@ function joined(
       width,
     );
   }
-  // Directions side by side: where they are not beside the units yet, they change places.
+  // Concatenated along the units: the axis of directions goes to where the units are next to it.
   const last = lead.length;
   const perm = Array.from({ length: last + 2 }, (_, k) => k);
   perm.splice(last, 0, ...perm.splice(axis, 1));
-  const beside =
-    axis === last ? from : builder.node('Transpose', `${stem}/beside`, [from], { perm });
+  const ordered =
+    axis === last ? from : builder.node('Transpose', `${stem}/ordered`, [from], { perm });
   const shape = builder.ints([...lead.map(() => 0), 2 * width]);
-  return done(builder.node('Reshape', `${stem}/concat`, [beside, shape]), 2 * width);
+  return done(builder.node('Reshape', `${stem}/concat`, [ordered, shape]), 2 * width);
 }

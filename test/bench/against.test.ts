@@ -56,46 +56,46 @@ describe('ratios', () => {
 });
 
 describe('what is measured again', () => {
-  /** Plays ratios by name, and notes what is asked for. */
+  /** Plays ratios by name, and notes what is measured. */
   function player(ratios: Readonly<Record<string, readonly (number | Error)[]>>) {
-    const asked: string[] = [];
+    const measured: string[] = [];
     const measureOnce = async (name: string, again: boolean): Promise<Attempt<string>> => {
-      asked.push(`${name}${again ? ' again' : ''}`);
+      measured.push(`${name}${again ? ' again' : ''}`);
       const ratio = ratios[name]![again ? 1 : 0]!;
       if (ratio instanceof Error) throw ratio;
       return { measured: compare(times(ratio), times(1)), details: `${ratio}` };
     };
-    return { asked, run: () => compareRows(Object.keys(ratios), measureOnce, () => undefined) };
+    return { measured, run: () => compareRows(Object.keys(ratios), measureOnce, () => undefined) };
   }
 
   test('a row below the minimum at once, and both ratios are kept', async () => {
-    const { asked, run } = player({ a: [1.1], b: [0.9, 1.02] });
+    const { measured, run } = player({ a: [1.1], b: [0.9, 1.02] });
     const rows = await run();
-    expect(asked).toEqual(['a', 'b', 'b again']);
+    expect(measured).toEqual(['a', 'b', 'b again']);
     expect(rows[1]!.measured.map(({ ratio }) => ratio)).toEqual([0.9, 1.02]);
     expect(rows[1]!.details).toBe('1.02');
   });
 
   test('every other row, the fast ones too, where the mean is below the minimum', async () => {
-    const { asked, run } = player({ a: [1.01, 1], b: [0.9, 0.9], c: [0.97, 1] });
+    const { measured, run } = player({ a: [1.01, 1], b: [0.9, 0.9], c: [0.97, 1] });
     await run();
-    expect(asked).toEqual(['a', 'b', 'b again', 'c', 'a again', 'c again']);
+    expect(measured).toEqual(['a', 'b', 'b again', 'c', 'a again', 'c again']);
   });
 
   test('nothing where all is well', async () => {
-    const { asked, run } = player({ a: [1], b: [0.99] });
+    const { measured, run } = player({ a: [1], b: [0.99] });
     await run();
-    expect(asked).toEqual(['a', 'b']);
+    expect(measured).toEqual(['a', 'b']);
   });
 
   test('what fails is not measured again, and the others go on', async () => {
-    const { asked, run } = player({
+    const { measured, run } = player({
       a: [new Error('no shape\nat a line')],
       b: [0.5, new Error('lost')],
       c: [1],
     });
     const rows = await run();
-    expect(asked).toEqual(['a', 'b', 'b again', 'c']);
+    expect(measured).toEqual(['a', 'b', 'b again', 'c']);
     expect(rows.map(({ failure }) => failure)).toEqual(['no shape', 'lost', undefined]);
     expect(rows[1]!.measured).toHaveLength(1);
     expect(verdictOf(rows)).toMatchObject({ failed: ['a', 'b'], mean: 1 });
@@ -144,7 +144,7 @@ describe('packages', () => {
     expect(existsSync(pair.old.dist)).toBe(false);
   });
 
-  test('the same JavaScript has the same hash, whatever lies beside it', () => {
+  test('the same JavaScript has the same hash, whatever other files there are', () => {
     const one = makePackage('same');
     const pair = openPackages(one, makePackage('same', { 'dist/index.d.ts': 'export {};' }));
     expect(pair.old.sha256).toBe(pair.new.sha256);

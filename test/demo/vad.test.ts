@@ -49,7 +49,7 @@ describe('the voice page', ONLY_IN_FULL, () => {
   function worstDifference(got: readonly number[], want: readonly number[]): number {
     expect(got.length).toBeGreaterThan(0);
     const differences = got.map((value, i) => Math.abs(value - want[i]!));
-    return differences.reduce((most, x) => (x <= most ? most : x), 0); // NaN wins
+    return differences.reduce((max, x) => (x <= max ? max : x), 0); // NaN wins
   }
 
   describe('the recording, judged at once', () => {
@@ -392,7 +392,7 @@ describe('the voice page', ONLY_IN_FULL, () => {
         order.push(await focused());
         const outline = await page.evaluate(() => {
           const element = document.activeElement!;
-          // A radio button is drawn by the text beside it.
+          // A radio button is drawn by the text next to it.
           const drawn = element.matches('[type=radio]') ? element.nextElementSibling! : element;
           const { outlineStyle, outlineWidth } = getComputedStyle(drawn);
           return outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;

@@ -21,21 +21,21 @@ export interface Value {
 /** Thrown where an operator does not suit the numbers at hand. */
 export class Unsuitable extends Error {}
 
-const MOST_ELEMENTS = 3000;
-const MOST = 100; // the largest number
+const MAX_ELEMENTS = 3000;
+const MAX_ABS = 100; // the largest number
 // A sloppy implementation is off by 2⁻²² of each number and by 2⁻²⁴ of the largest, four times what
 // rounding to nearest allows; a fifth of the tolerance of the comparison may come of it, and so the
-// two implementations that are compared agree with room to spare, or one of them is wrong.
+// two implementations that are compared agree with a margin, or one of them is wrong.
 const SLOPPY = 2 ** -22;
 const ALLOWED = 2e-6;
 // Errors of this size, a hundred times those that occur, may neither turn an integer nor grow much.
 const SHOCK = 1e-4;
 const GROWTH = 20;
 
-const most = (data: Float64Array): number =>
+const maxAbs = (data: Float64Array): number =>
   data.reduce((largest, x) => Math.max(largest, Math.abs(x)), 0);
 
-const apart = (a: Float64Array, b: Float64Array): number =>
+const maxDifference = (a: Float64Array, b: Float64Array): number =>
   a.reduce((largest, x, i) => Math.max(largest, Math.abs(x - b[i]!)), 0);
 
 /** Nodes, and the values that they make. */
@@ -101,21 +101,21 @@ export class Chain {
     const exact = run(({ data }) => data);
     const sloppy = run((value) => value.sloppy).map(({ type, data }) => {
       if (!isFloat(type)) return data;
-      const noise = 2 ** -24 * most(data);
+      const noise = 2 ** -24 * maxAbs(data);
       const off = (): number => 2 * random.next() - 1;
       return data.map((x) => x + x * SLOPPY * off() + noise * off());
     });
     exact.forEach(({ type, dims, data }, slot) => {
       if (wanted[slot] === false) return;
       const size = sizeOf(dims);
-      if (size === 0 || size > MOST_ELEMENTS || dims.length > 5) throw new Unsuitable();
+      if (size === 0 || size > MAX_ELEMENTS || dims.length > 5) throw new Unsuitable();
       if (!isFloat(type)) {
-        if (apart(data, sloppy[slot]!) !== 0) throw new Unsuitable();
+        if (maxDifference(data, sloppy[slot]!) !== 0) throw new Unsuitable();
         return;
       }
-      const largest = most(data);
-      if (!(largest <= MOST)) throw new Unsuitable();
-      const error = apart(data, sloppy[slot]!);
+      const largest = maxAbs(data);
+      if (!(largest <= MAX_ABS)) throw new Unsuitable();
+      const error = maxDifference(data, sloppy[slot]!);
       if (!(error <= ALLOWED * Math.max(1, largest))) throw new Unsuitable();
     });
     for (let i = 0; i < 2; i++) this.#shock(run, exact, wanted);
@@ -146,7 +146,7 @@ export class Chain {
     exact.forEach(({ type, data }, slot) => {
       if (wanted[slot] === false) return;
       const allowed = isFloat(type) ? GROWTH * SHOCK : 0;
-      if (!(apart(data, shocked[slot]!.data) <= allowed)) throw new Unsuitable();
+      if (!(maxDifference(data, shocked[slot]!.data) <= allowed)) throw new Unsuitable();
     });
   }
 

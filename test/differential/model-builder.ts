@@ -121,7 +121,7 @@ function difference(actual: Tensor, expected: Tensor): string | undefined {
   const shown = ({ type, dims }: Tensor): string => `${type}[${dims.join(',')}]`;
   if (shown(actual) !== shown(expected)) return `got ${shown(actual)}, want ${shown(expected)}`;
   const numbers = Array.from(expected.data as ArrayLike<number>, Number);
-  const most = numbers.reduce((a, x) => (Number.isFinite(x) ? Math.max(a, Math.abs(x)) : a), 1);
-  const atol = isFloat(actual.type) ? 1e-5 * most : 0.5;
+  const largest = numbers.reduce((a, x) => (Number.isFinite(x) ? Math.max(a, Math.abs(x)) : a), 1);
+  const atol = isFloat(actual.type) ? 1e-5 * largest : 0.5;
   return findDifference(actual.data, numbers, { atol, dims: actual.dims, label: shown(actual) });
 }

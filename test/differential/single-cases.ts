@@ -180,12 +180,12 @@ const OTHERS: Readonly<Record<string, MakeCase>> = {
     const to = random.pick([1, 2, 3, 6, 7, 9, 11]);
     const from = random.pick(['float32', 'int8', 'uint8', 'int32', 'int64', 'bool', 'float64']);
     // What becomes of negative floats in unsigned integers is left open.
-    const least = from === 'uint8' || from === 'bool' || to === 2 ? 0 : -9;
+    const min = from === 'uint8' || from === 'bool' || to === 2 ? 0 : -9;
     const dims = randomShape(random);
-    const whole = integers(random, dims, least, from === 'bool' ? 1 : 9, from as 'int32');
+    const whole = integers(random, dims, min, from === 'bool' ? 1 : 9, from as 'int32');
     const input = from.startsWith('float')
       ? tensor(
-          Array.from(random.floats(sizeOf(dims), 9), (x) => (least === 0 ? Math.abs(x) : x)),
+          Array.from(random.floats(sizeOf(dims), 9), (x) => (min === 0 ? Math.abs(x) : x)),
           dims,
           from as 'float32',
         )
@@ -239,7 +239,7 @@ const OTHERS: Readonly<Record<string, MakeCase>> = {
   },
 };
 
-/** Reductions over every way to name axes; sums of integers where ONNX Runtime has them. */
+/** Reductions with axes named in every form; sums of integers where ONNX Runtime has them. */
 const reductions = Object.fromEntries(
   Object.keys(foldCases)
     .filter((op) => op.startsWith('Reduce'))

@@ -12,8 +12,8 @@ const conv =
     const { sizes, kernel, attributes } = randomWindow(random);
     if (i === 0) sizes[0] = 150;
     const group = random.pick([1, 1, 2, 3]);
-    const [depth, share] = [random.pick([1, 2, 3, 5]), random.pick([1, 2, 4, 7])];
-    const weights = transposed ? [group * depth, share] : [group * share, depth];
+    const [depth, channels] = [random.pick([1, 2, 3, 5]), random.pick([1, 2, 4, 7])];
+    const weights = transposed ? [group * depth, channels] : [group * channels, depth];
     const strides = (attributes['strides'] ?? kernel.map(() => 1)) as number[];
     const extra = transposed && random.chance(0.3);
     return {
@@ -21,7 +21,7 @@ const conv =
         // The padding of a transposed convolution is cut off its output, of which some must be left.
         floats(random, [random.int(1, 3), group * depth, ...sizes.map((size) => size + 2)]),
         floats(random, [...weights, ...kernel], 0.5),
-        random.chance(0.5) ? floats(random, [group * share]) : undefined,
+        random.chance(0.5) ? floats(random, [group * channels]) : undefined,
       ],
       attributes: {
         ...attributes,

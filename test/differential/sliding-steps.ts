@@ -13,8 +13,8 @@ function image(chain: Chain, x: Value): Value | undefined {
   }
   if (x.dims.length < 3 || x.dims.length > 4) return undefined;
   // From time first, as layers have it, to channels first, as convolutions do.
-  const turn = x.dims.length === 3 && chain.random.chance(0.5);
-  return turn ? one(chain, 'Transpose', [x], { perm: [1, 2, 0] }) : x;
+  const isTimeFirst = x.dims.length === 3 && chain.random.chance(0.5);
+  return isTimeFirst ? one(chain, 'Transpose', [x], { perm: [1, 2, 0] }) : x;
 }
 
 const imageStep =
@@ -42,11 +42,11 @@ const conv = (op: string): Step =>
     if (found === undefined) return undefined;
     const { random } = chain;
     const group = depth % 2 === 0 && random.chance(0.3) ? 2 : 1;
-    const share = random.pick([1, 2, 4]);
-    const head = op === 'Conv' ? [group * share, depth / group] : [depth, share];
+    const channels = random.pick([1, 2, 4]);
+    const head = op === 'Conv' ? [group * channels, depth / group] : [depth, channels];
     const taps = found.kernel.reduce((a, b) => a * b, depth / group);
     const weights = chain.weights([...head, ...found.kernel], 1.5 / Math.sqrt(taps));
-    const bias = random.chance(0.5) ? chain.weights([group * share]) : undefined;
+    const bias = random.chance(0.5) ? chain.weights([group * channels]) : undefined;
     return one(chain, op, [x, weights, bias], { ...found.attributes, group });
   });
 

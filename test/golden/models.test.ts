@@ -144,8 +144,8 @@ describe('real models', { ...needsSharedData, ...ONLY_IN_FULL }, () => {
         (await stream.step({ [input.name]: one(id) }))[output],
       ) as Float32Array<ArrayBuffer>;
     const softmax = (logits: Float32Array): number[] => {
-      const most = Math.max(...logits);
-      const e = Array.from(logits, (v) => Math.exp(v - most));
+      const largest = Math.max(...logits);
+      const e = Array.from(logits, (v) => Math.exp(v - largest));
       const sum = e.reduce((a, b) => a + b, 0);
       return e.map((v) => v / sum);
     };

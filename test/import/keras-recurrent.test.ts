@@ -55,11 +55,16 @@ const sizes = (random: Random): [number, number, number] => [
   random.int(1, 5),
 ];
 
-function plainCase(random: Random, format: Format, kind: Kind): Case {
+function plainCase(
+  random: Random,
+  format: Format,
+  kind: Kind,
+  change: Parameters<typeof randomCell>[4] = {},
+): Case {
   const dims = sizes(random);
   const masked = random.chance(0.5);
   const { x, mask } = randomSequences(random, dims, masked);
-  const { cell, config, weights } = randomCell(random, kind, dims[2], format);
+  const { cell, config, weights } = randomCell(random, kind, dims[2], format, change);
   const options = {
     return_sequences: random.chance(0.5),
     return_state: random.chance(0.5),
@@ -219,6 +224,18 @@ describe.each(FORMATS)('recurrent layers in %s files', (format) => {
     for (let seed = 0; seed < 60; seed++) {
       const random = randomOf(SEED * 1000 + seed);
       await expectCase(format, plainCase(random, format, kind));
+    }
+  });
+
+  it('a GRU that leaves reset_after out has the default of its framework', async () => {
+    const resetAfter = format === '.keras'; // Keras 3; files of Keras 2 without it are older than it
+    for (let seed = 0; seed < 6; seed++) {
+      const made = plainCase(randomOf(SEED * 1500 + seed), format, 'GRU', { resetAfter });
+      const layers = made.model.layers.map((each) => {
+        const { reset_after: _, ...config } = each.config;
+        return { ...each, config };
+      });
+      await expectCase(format, { ...made, model: { ...made.model, layers } });
     }
   });
 

@@ -20,11 +20,11 @@ describe(`layers agree with ONNX Runtime, seed ${SEED}`, () => {
     expectManyLikeOnnxRuntime(CASES, () => {
       const { sizes, kernel, attributes } = randomWindow(random);
       const group = random.int(1, 3);
-      const [depth, share] = [random.int(1, 3), random.int(1, 3)];
+      const [depth, channels] = [random.int(1, 3), random.int(1, 3)];
       const inputs = [
         floats(random, [random.int(1, 2), group * depth, ...sizes]),
-        floats(random, [group * share, depth, ...kernel], 0.5),
-        random.chance(0.5) ? floats(random, [group * share]) : undefined,
+        floats(random, [group * channels, depth, ...kernel], 0.5),
+        random.chance(0.5) ? floats(random, [group * channels]) : undefined,
       ];
       const given = random.chance(0.5) ? { kernel_shape: kernel } : {};
       return { op: 'Conv', inputs, attributes: { ...attributes, ...given, group } };
@@ -34,13 +34,13 @@ describe(`layers agree with ONNX Runtime, seed ${SEED}`, () => {
     expectManyLikeOnnxRuntime(CASES, () => {
       const { sizes, kernel, attributes } = randomWindow(random);
       const group = random.int(1, 3);
-      const [depth, share] = [random.int(1, 3), random.int(1, 3)];
+      const [depth, channels] = [random.int(1, 3), random.int(1, 3)];
       const strides = (attributes['strides'] ?? kernel.map(() => 1)) as number[];
       const extra = strides.map((stride) => random.int(0, stride - 1));
       const inputs = [
         floats(random, [random.int(1, 2), group * depth, ...sizes.map((size) => size + 2)]),
-        floats(random, [group * depth, share, ...kernel], 0.5),
-        random.chance(0.5) ? floats(random, [group * share]) : undefined,
+        floats(random, [group * depth, channels, ...kernel], 0.5),
+        random.chance(0.5) ? floats(random, [group * channels]) : undefined,
       ];
       const padding = random.chance(0.3) ? { output_padding: extra } : {};
       return { op: 'ConvTranspose', inputs, attributes: { ...attributes, ...padding, group } };

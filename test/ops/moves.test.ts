@@ -83,7 +83,7 @@ describe(`operators that move numbers agree with ONNX Runtime, seed ${SEED}`, ()
       return { op: 'Transpose', inputs: [floats(random, dims)], attributes };
     }));
 
-  it('Expand stretches both ways', () =>
+  it('Expand stretches either operand', () =>
     expectManyLikeOnnxRuntime(CASES, () => {
       const dims = randomDims(random, 1);
       return {
@@ -153,8 +153,8 @@ describe(`operators that move numbers agree with ONNX Runtime, seed ${SEED}`, ()
       const axis = random.int(0, dims.length - 1);
       const size = dims[axis]!;
       // Without a reduction the order of updates to one place is left open: use each place once.
-      const most = reduction === 'none' ? 1 : 5;
-      const shape = dims.map((dim, k) => random.int(1, k === axis ? most : dim));
+      const max = reduction === 'none' ? 1 : 5;
+      const shape = dims.map((dim, k) => random.int(1, k === axis ? max : dim));
       return {
         op: 'ScatterElements',
         inputs: [

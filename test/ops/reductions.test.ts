@@ -157,7 +157,7 @@ describe('picking along an axis', () => {
     );
   });
 
-  it('keeps a NaN out of the way', () => {
+  it('leaves a NaN out', () => {
     const inputs = [tensor([1, NaN, 3]), list([2])];
     expect(evaluateCase({ op: 'TopK', inputs, outputs: 2 })[1]!.data).toEqual(
       Float64Array.of(2, 0),

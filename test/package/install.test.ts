@@ -18,7 +18,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const random = randomOf(11);
 const [I, H] = [3, 5];
 
-/** A file with a recurrent layer and something beside it, so that every chunk is needed. */
+/** A file with a recurrent layer and another operator, so that every chunk is needed. */
 const file = writeOnnx({
   inputs: [{ name: 'X', type: 'float32', dims: ['T', 1, I] }],
   outputs: [{ name: 'P', type: 'float32', dims: ['T', 1, 1, H] }],

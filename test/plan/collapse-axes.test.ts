@@ -27,7 +27,7 @@ function walked(uniforms: Readonly<Record<string, number>>, rank: number, i: num
 const randomDims = (random: Random): number[] =>
   Array.from({ length: random.int(0, 5) }, () => random.int(1, 4));
 
-it(`collapse keeps the elements and their order, seed ${SEED}`, () => {
+it(`collapse preserves the elements and their order, seed ${SEED}`, () => {
   const random = randomOf(SEED);
   for (let n = 0; n < 300; n++) {
     const dims = randomDims(random);

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { defineKernel } from '../../shaders/kernel.ts';
 import { RnnError } from '../../src/errors.ts';
+import { assignSlots } from '../../src/plan/arena.ts';
 import { DEFAULT_PROFILE } from '../../src/plan/select/device-profile.ts';
 import { PlanBuilder } from '../../src/plan/plan-builder.ts';
 import type { Dispatch } from '../../src/plan/types.ts';
@@ -57,5 +58,50 @@ describe('a dispatch', () => {
       expect(thrown).toMatchObject({ code: 'INTERNAL', path: 'graph.nodes[0]' });
       expect(String(thrown)).toContain(message);
     }
+  });
+});
+
+/** A builder with two states of one number each, and the content of buffers after its copies have run. */
+function withStates() {
+  const builder = new PlanBuilder(DEFAULT_PROFILE);
+  const state = (name: string): number => {
+    const value = { name, type: 'float32', dims: [1], constant: false } as const;
+    builder.input(value, true);
+    return builder.valueOf(value).buffer!;
+  };
+  const [a, b] = [state('a'), state('b')];
+  const run = (outputs: readonly number[]) => {
+    const named = outputs.map((buffer) => {
+      return { name: `y${buffer}`, type: 'float32' as const, dims: [1], buffer };
+    });
+    const plan = builder.finish(named, assignSlots);
+    const memory = new Map([
+      [a, 'a before'],
+      [b, 'b before'],
+    ]);
+    for (const command of plan.commands) {
+      if (command.kind === 'copy') memory.set(command.to, memory.get(command.from)!);
+    }
+    const results = plan.outputs.map((output) => 'buffer' in output && memory.get(output.buffer));
+    return { states: [memory.get(a), memory.get(b)], results };
+  };
+  return { builder, a, b, run };
+}
+
+describe('states at the end of a plan', () => {
+  it('that are exchanged both have the number that the other had', () => {
+    const { builder, a, b, run } = withStates();
+    builder.feedback(a, b, 4);
+    builder.feedback(b, a, 4);
+    expect(run([]).states).toEqual(['b before', 'a before']);
+  });
+
+  it('that are outputs too are given as they were before the copies', () => {
+    const { builder, a, b, run } = withStates();
+    builder.feedback(a, b, 4);
+    expect(run([a, b])).toEqual({
+      states: ['a before', 'a before'],
+      results: ['a before', 'b before'],
+    });
   });
 });

@@ -1,4 +1,4 @@
-// Models whose plans are kept as text: one for each way that the planner may take.
+// Models whose plans are kept as text: one for each choice of the planner.
 import type { Graph, RecurrentAttributes, ValueInfo } from '../../src/graph.ts';
 import { dense, gru, lstm, rnn, sequential, bidirectional } from '../../src/layers.ts';
 import type { Layer } from '../../src/layers.ts';

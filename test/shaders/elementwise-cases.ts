@@ -142,11 +142,11 @@ export const elementwiseCases: Readonly<Record<string, MakeCase>> = {
   },
   Clip: (random, i) => {
     const make = i % 2 === 0 ? floats : integersOf('int32');
-    const limit = (least: number, most: number): Tensor | undefined =>
+    const limit = (min: number, max: number): Tensor | undefined =>
       random.chance(0.7)
         ? i % 2 === 0
-          ? tensor([random.int(least, most) / 16], [])
-          : tensor([random.int(least, most)], [], 'int32')
+          ? tensor([random.int(min, max) / 16], [])
+          : tensor([random.int(min, max)], [], 'int32')
         : undefined;
     return { inputs: [make(random, randomShape(random)), limit(-9, 0), limit(1, 9)] };
   },

@@ -100,9 +100,10 @@ export const moveCases: Readonly<Record<string, MakeCase>> = {
   Pad: (random, i) => {
     const dims = randomShape(random, 1, 5);
     const mode = (['constant', 'edge', 'reflect', 'wrap'] as const)[i % 4]!;
-    const most = (axis: number): number => (mode === 'reflect' ? Math.min(dims[axis]! - 1, 3) : 3);
+    const maxPad = (axis: number): number =>
+      mode === 'reflect' ? Math.min(dims[axis]! - 1, 3) : 3;
     const amounts = [...dims.keys(), ...dims.keys()].map((axis) =>
-      random.int(mode === 'constant' && dims[axis]! > 4 ? -2 : 0, most(axis)),
+      random.int(mode === 'constant' && dims[axis]! > 4 ? -2 : 0, maxPad(axis)),
     );
     const value = random.chance(0.5) && mode === 'constant';
     return {

@@ -11,8 +11,8 @@ export type MakeCase = (random: Random, index: number) => Case;
 const SIZES = [1, 2, 3, 4, 5, 7, 13];
 
 /** Sizes whose product is small enough for the reference; now and then one beyond a workgroup. */
-export function randomShape(random: Random, least = 0, most = 5): number[] {
-  const dims = Array.from({ length: random.int(least, most) }, () => random.pick(SIZES));
+export function randomShape(random: Random, min = 0, max = 5): number[] {
+  const dims = Array.from({ length: random.int(min, max) }, () => random.pick(SIZES));
   while (sizeOf(dims) > 3000) dims[random.int(0, dims.length - 1)] = 1;
   if (dims.length > 0 && sizeOf(dims) < 40 && random.chance(0.4)) {
     dims[random.int(0, dims.length - 1)] = random.pick([67, 131, 300]);
@@ -50,9 +50,9 @@ export const numbers = (random: Random, dims: readonly number[]): Tensor =>
 
 /** Integers of a type. */
 export const integersOf =
-  (type: DataType, least = -9, most = 9): typeof floats =>
+  (type: DataType, min = -9, max = 9): typeof floats =>
   (random, dims) =>
-    integers(random, dims, least, most, type);
+    integers(random, dims, min, max, type);
 
 /** The same numbers as another type. */
 export const asType = (values: Tensor, type: DataType): Tensor =>

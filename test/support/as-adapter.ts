@@ -1,7 +1,7 @@
 // A device that passes for one of another adapter, so that the kernels chosen for that are tested on
 // whatever is there.
 
-/** What the adapters that are told apart say of themselves. */
+/** What the adapters that the planner distinguishes say of themselves. */
 const INFOS = {
   gpu: { vendor: 'test', architecture: 'gpu' },
   llvmpipe: { vendor: 'mesa', architecture: 'software' },

@@ -28,8 +28,8 @@ export async function expectLikeOnnxRuntime(
       const where = `${label} ${device} ${name}`;
       expect({ type: got.type, dims: got.dims }, where).toEqual({ type, dims: [...dims] });
       const numbers = Array.from(data as ArrayLike<number>, Number);
-      const most = numbers.reduce((a, x) => Math.max(a, Math.abs(x)), 1);
-      const atol = isFloat(type) ? 1e-5 * most : 0.5;
+      const largest = numbers.reduce((a, x) => Math.max(a, Math.abs(x)), 1);
+      const atol = isFloat(type) ? 1e-5 * largest : 0.5;
       expectClose(got.data, numbers, { atol, label: where, dims });
     }
   }

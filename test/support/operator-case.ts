@@ -27,12 +27,12 @@ export const floats = (random: Random, dims: readonly number[], scale = 1): Tens
 export function integers<K extends DataType = 'int64'>(
   random: Random,
   dims: readonly number[],
-  least: number,
-  most: number,
+  min: number,
+  max: number,
   type = 'int64' as K,
 ): Tensor<K> {
   return tensor<K>(
-    Array.from({ length: sizeOf(dims) }, () => random.int(least, most)),
+    Array.from({ length: sizeOf(dims) }, () => random.int(min, max)),
     dims,
     type,
   );
@@ -42,8 +42,8 @@ export function integers<K extends DataType = 'int64'>(
 export const list = (values: readonly number[]): Tensor => tensor(values, [values.length], 'int64');
 
 /** A random shape. */
-export const randomDims = (random: Random, least = 0, most = 4, size = 4): number[] =>
-  Array.from({ length: random.int(least, most) }, () => random.int(1, size));
+export const randomDims = (random: Random, min = 0, max = 4, size = 4): number[] =>
+  Array.from({ length: random.int(min, max) }, () => random.int(1, size));
 
 /** A shape that stretches to `dims`: some sizes become 1, some leading axes go. */
 export function narrower(random: Random, dims: readonly number[]): number[] {

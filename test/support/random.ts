@@ -4,8 +4,8 @@
 export interface Random {
   /** In [0, 1). */
   next(): number;
-  /** A whole number from `least` to `most`, both included. */
-  int(least: number, most: number): number;
+  /** A whole number from `min` to `max`, both included. */
+  int(min: number, max: number): number;
   pick<T>(choices: readonly T[]): T;
   /** True with this probability. */
   chance(probability: number): boolean;
@@ -24,8 +24,7 @@ export function randomOf(seed: number): Random {
     x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
     return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
   };
-  const int = (least: number, most: number): number =>
-    least + Math.floor(next() * (most - least + 1));
+  const int = (min: number, max: number): number => min + Math.floor(next() * (max - min + 1));
   return {
     next,
     int,

@@ -95,10 +95,10 @@ export async function expectSame(
     }),
   );
   for (const name of names) {
-    const [fused, apart] = results.map((result) => result[name]!);
+    const [fused, separate] = results.map((result) => result[name]!);
     const { data, dims } = truth.get(name)!;
     expect(fused!.dims).toEqual(dims);
-    expectClose(fused!.data, apart!.data, {
+    expectClose(fused!.data, separate!.data, {
       atol: 1e-6,
       rtol: 1e-6,
       label: `${label} ${name}`,

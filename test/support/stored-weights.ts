@@ -14,8 +14,8 @@ export function storedNumbers(data: Float32Array, width: number, storage: Storag
   if (storage === 'f16') return data.map(toHalf);
   return data.map((weight, i) => {
     const start = i - (i % width);
-    const most = Math.max(...data.subarray(start, start + width).map(Math.abs));
-    return most === 0 ? 0 : (Math.round((weight / most) * 127) / 127) * most;
+    const largest = Math.max(...data.subarray(start, start + width).map(Math.abs));
+    return largest === 0 ? 0 : (Math.round((weight / largest) * 127) / 127) * largest;
   });
 }
 

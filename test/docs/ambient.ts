@@ -1,0 +1,20 @@
+// What the snippets of the documents take for granted, by name.
+
+/** TypeScript of a module that declares them for all snippets. */
+export const AMBIENT = `
+import type { Model, Stream, Tensor } from 'webgpu-rnn';
+declare global {
+  const model: Model;
+  const stream: Stream;
+  /** A frame of sound, and frames as they arrive. */
+  const frame: Float32Array;
+  const recording: AsyncIterable<Float32Array>;
+  const sr: Tensor;
+  const X: Tensor;
+  /** Weights of layers. */
+  const W: Tensor, R: Tensor, B: Tensor, V: Tensor, b: Tensor;
+  /** Files. */
+  const bytes: ArrayBuffer;
+  const json: Uint8Array;
+}
+`;
