@@ -37,8 +37,11 @@ export interface Usage {
   readonly pipelines: number;
   /** Bytes of weights on the device. */
   readonly weightBytes: number;
-  /** Which kernel each recurrent layer had in the latest run or step, by the path of its node. */
-  readonly kernels: Readonly<Record<string, 'step' | 'persistent'>>;
+  /**
+   * Which candidate each recurrent layer had in the latest run or step, by the path of its node: a
+   * {@link RecurrentVariant}, such as `'step-split-k'`, or `'wavefront step-split-k'` for a layer of a wavefront.
+   */
+  readonly kernels: Readonly<Record<string, string>>;
 }
 
 /** A graph on a backend. */

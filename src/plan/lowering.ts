@@ -8,25 +8,17 @@ import type { Inputs, ValueType } from '../ops/operator.ts';
 import { sizeOf } from '../tensor.ts';
 import type { PlanBuilder } from './plan-builder.ts';
 import type { DeviceProfile } from './select/device-profile.ts';
-import type { Effort, Measured, RecurrentKernel } from './select/select-kernel.ts';
+import type { Overrides } from './select/select-kernel.ts';
 import type { PlannedNode } from './specialize/infer.ts';
-import type { BufferId, Command, MakeWeight } from './types.ts';
+import type { BufferId, Command, MakeWeight, Selection } from './types.ts';
 import type { LazyValue, PlanValue, Value } from './values.ts';
 
 /** Choices that a caller may take out of the planner's hands. */
-export interface PlanOptions {
-  /** The recurrent kernel to use wherever the device allows it. */
-  readonly recurrentKernel?: RecurrentKernel;
-  /** Whether the layers of a stack compute side by side: wherever that is legal, or never. */
-  readonly wavefront?: boolean;
+export interface PlanOptions extends Overrides {
   /** False does without subgroups where the device has them. */
   readonly subgroups?: boolean;
-  /** Whether a session measures which recurrent kernel is the fastest. */
+  /** Whether a session times the candidates of each recurrent layer. */
   readonly tune?: boolean;
-  /** What has been measured, instead of what the planner thinks. */
-  readonly measured?: Measured;
-  /** What the choice of kernels is for, `'best'` where it is left out. */
-  readonly effort?: Effort;
   /** How constant weights of recurrent layers are stored; `'f32'` where it is left out. */
   readonly weights?: WeightStorage;
   /** What recurrent weights that are stored as f16 are multiplied in; `'f32'` where it is left out. */
@@ -159,6 +151,11 @@ export class Lowering<P = unknown> {
       }
     }
     this.#builder.emit(command);
+  }
+
+  /** Notes which kernel was selected, for reports and tuning. */
+  report(selection: Selection): void {
+    this.#builder.report(selection);
   }
 }
 

@@ -13,6 +13,7 @@ import type {
   Plan,
   PlanBuffer,
   PlanOutput,
+  Selection,
 } from './types.ts';
 import type { PlanValue, Value } from './values.ts';
 
@@ -29,6 +30,7 @@ export class PlanBuilder {
   readonly #buffers: Draft[] = [];
   readonly #commands: Command[] = [];
   readonly #precompiled: Kernel[] = [];
+  readonly #selections: Selection[] = [];
   readonly #feedback: { from: BufferId; to: BufferId; size: number }[] = [];
   readonly #weights = new Map<string, BufferId>();
   readonly #uploads = new Map<PlanValue, BufferId>();
@@ -133,6 +135,11 @@ export class PlanBuilder {
     this.#precompiled.push(kernel);
   }
 
+  /** Notes which kernel was selected. */
+  report(selection: Selection): void {
+    this.#selections.push(selection);
+  }
+
   /** Copies `from` to the state buffer `to` when everything else is done. */
   feedback(from: BufferId, to: BufferId, size: number): void {
     this.#feedback.push({ from, to, size });
@@ -175,6 +182,7 @@ export class PlanBuilder {
       buffer.life === 'scratch' ? { ...buffer, slot: slotOf.get(id)! } : buffer,
     );
     const [commands, precompiled] = [this.#commands, this.#precompiled];
-    return { buffers, commands, outputs: finalOutputs, arena: slots, precompiled };
+    const selections = this.#selections;
+    return { buffers, commands, outputs: finalOutputs, arena: slots, precompiled, selections };
   }
 }

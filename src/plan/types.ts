@@ -84,6 +84,26 @@ export interface Plan {
   readonly arena: readonly number[];
   /** Kernels that other sizes need, to be compiled with those of this plan. */
   readonly precompiled: readonly Kernel[];
+  /** Which kernels its recurrent layers have, in the order in which they were selected. */
+  readonly selections: readonly Selection[];
+}
+
+/** What was selected for some layers, and from what. */
+export interface Selection {
+  /** Paths of the nodes: of one layer, or of the layers of a stack from the bottom. */
+  readonly labels: readonly string[];
+  /** What a tuning cache knows it by. */
+  readonly key: string;
+  /** Name of the candidate that was selected. */
+  readonly selected: string;
+  /** All candidates, the selected one included. */
+  readonly candidates: readonly {
+    readonly name: string;
+    /** Estimated time, in time steps of one layer by the adapter's best step kernel. */
+    readonly cost: number;
+    /** Why the device cannot run it; undefined where it can. */
+    refusal(): string | undefined;
+  }[];
 }
 
 /** Every dispatch of a plan, those of a loop once. */
@@ -92,6 +112,14 @@ export function dispatchesOf({ commands }: Plan): readonly Dispatch[] {
     if (command.kind === 'copy') return [];
     return command.kind === 'loop' ? [...command.even, ...command.odd] : [command];
   });
+}
+
+/** The candidate that each recurrent layer has, by its path. */
+export function selectedOf({ selections }: Plan): Readonly<Record<string, string>> {
+  // The layers of a stack that computes one after another follow it, each with its own.
+  return Object.fromEntries(
+    selections.flatMap(({ labels, selected }) => labels.map((label) => [label, selected])),
+  );
 }
 
 /** The kernels of a plan by their source, those that it only precompiles included. */

@@ -211,7 +211,7 @@ export const PLAN_CASES: readonly PlanCase[] = [
     graph: stack(lstmOf(128)),
     dims: { X: [64, 1, 128] },
     device: SWIFTSHADER,
-    options: { effort: 'quick' },
+    options: { tier: 'baseline' },
   },
   {
     name: 'swiftshader-optimized',

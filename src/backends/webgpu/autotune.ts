@@ -1,62 +1,87 @@
-// Which way of computing recurrent layers is the fastest, found by running each: once for each layer and
-// shape.
-import type { Measured } from '../../plan/select/select-kernel.ts';
-import type { Plan } from '../../plan/types.ts';
+// Autotuning: which candidate for each recurrent layer is the fastest, found by running the plan with each of
+// them, once for each device, layer and shape.
+import type { Overrides, TuningCache } from '../../plan/select/select-kernel.ts';
+import type { Plan, Selection } from '../../plan/types.ts';
 import { Program } from '../../gpu/program.ts';
 import type { DeviceArray } from '../../plan/device-array.ts';
 import type { Executor } from './executor.ts';
 
-/** Runs that count; one goes before. */
-const RUNS = 5;
-
-/** The fastest way by adapter and question, for all models as long as the page lives. */
-const found = new Map<string, string>();
+/** Samples of each candidate, whose median counts. */
+const SAMPLES = 5;
 
 /**
- * Answers the questions of a plan that nobody has answered, one after another with the whole plan.
- *
- * @param planOf makes the plan with given answers
- * @param arrays what the plan is fed, by name; states begin with zeros, and results are dropped
+ * Minimum milliseconds of a sample. Browsers report the end of work with errors of up to 0.1 ms
+ * (https://developer.mozilla.org/en-US/docs/Web/API/Performance/now#security_requirements), a hundredth of it.
  */
-export async function measureWays(
-  executor: Executor,
-  planOf: (measured: Measured) => Plan,
-  arrays: readonly (readonly [string, DeviceArray])[],
-): Promise<Measured> {
-  const { vendor, architecture, device, description } = executor.device.adapterInfo;
-  const keyOf = (question: string): string =>
-    [vendor, architecture, device, description, question].join('|');
-  /** The answers so far, with one to be tried; `ask` gets what has none. */
-  const answering =
-    (ask?: (question: string, ways: readonly string[]) => void, tried?: string, way?: string) =>
-    <Way extends string>(question: string, ways: readonly Way[]): Way | undefined => {
-      const answer = question === tried ? way : found.get(keyOf(question));
-      if (answer === undefined) ask?.(question, ways);
-      return ways.find((each) => each === answer);
-    };
-  for (;;) {
-    // One answer decides which questions are left.
-    const open = new Map<string, readonly string[]>();
-    planOf(answering((question, ways) => open.set(question, ways)));
-    const [next] = open;
-    if (!next) return answering();
-    const [question, ways] = next;
-    const times: { way: string; ms: number }[] = [];
-    for (const way of ways) {
-      const plan = planOf(answering(undefined, question, way));
-      executor.check();
-      // What this device refuses is not the fastest.
-      const ms = await timeOf(executor, plan, arrays).catch(() => Infinity);
-      times.push({ way, ms });
-    }
-    executor.check(); // a device that is gone has refused nothing
-    const best = times.reduce((a, b) => (b.ms < a.ms ? b : a));
-    // Where all were refused the plan goes by its own lights, and says why it can't be.
-    found.set(keyOf(question), best.ms < Infinity ? best.way : 'none');
-  }
+const MIN_SAMPLE_MS = 10;
+
+/** Maximum runs of a sample. */
+const MAX_REPEATS = 1024;
+
+/** The fastest candidate by key, by device, for all models as long as the page lives. */
+const caches = new Map<string, Map<string, string>>();
+
+/** The cache of a device: adapters that differ in nothing here share it. */
+function cacheOf({ device, profile }: Executor): Map<string, string> {
+  const { vendor, architecture, device: name, description } = device.adapterInfo;
+  const key = JSON.stringify([vendor, architecture, name, description, profile]);
+  let cache = caches.get(key);
+  if (!cache) caches.set(key, (cache = new Map()));
+  return cache;
 }
 
-/** Milliseconds of a run: the median of some. */
+/**
+ * Times the candidates of all layers of a plan that the cache of its device does not have.
+ *
+ * @param planOf makes the plan with overrides
+ * @param arrays what the plan is fed, by name; states begin with zeros, and results are dropped
+ * @throws RnnError `DISPOSED` or `DEVICE_LOST`
+ */
+export async function autotune(
+  executor: Executor,
+  planOf: (overrides: Overrides) => Plan,
+  arrays: readonly (readonly [string, DeviceArray])[],
+): Promise<TuningCache> {
+  const cache = cacheOf(executor);
+  // First each layer by itself; then wavefronts against sequences of the layers' fastest kernels.
+  const orders = executor.options.wavefront === undefined ? [{ wavefront: false }, {}] : [{}];
+  for (const order of orders) {
+    const { selections } = planOf({ ...order, tuned: cache });
+    for (const selection of selections) {
+      const { key } = selection;
+      if (cache.has(key)) continue;
+      const time = (name: string): Promise<number> => {
+        const plan = planOf({ ...order, tuned: new Map([...cache, [key, name]]) });
+        return timeOf(executor, plan, arrays);
+      };
+      cache.set(key, await fastestOf(executor, selection, time));
+    }
+  }
+  return cache;
+}
+
+/** Name of the fastest candidate of a selection; the selected one where none can be run. */
+async function fastestOf(
+  executor: Executor,
+  { candidates, selected }: Selection,
+  time: (name: string) => Promise<number>,
+): Promise<string> {
+  const possible = candidates.filter((candidate) => candidate.refusal() === undefined);
+  if (possible.length < 2) return selected;
+  let best = { name: selected, ms: Number.POSITIVE_INFINITY };
+  for (const { name } of possible) {
+    executor.check();
+    try {
+      const ms = await time(name);
+      if (ms < best.ms) best = { name, ms };
+    } catch {
+      executor.check(); // a device that is lost has refused nothing; any other refusal skips the candidate
+    }
+  }
+  return best.name;
+}
+
+/** Milliseconds of a run of a plan: the median of samples of at least {@link MIN_SAMPLE_MS}. */
 async function timeOf(
   executor: Executor,
   plan: Plan,
@@ -68,16 +93,36 @@ async function timeOf(
   try {
     const bindings = program.bind(state);
     for (const [name, data] of arrays) program.upload(name, data);
-    const times: number[] = [];
-    for (let run = 0; run <= RUNS; run++) {
+    const sample = async (repeats: number): Promise<number> => {
       const start = performance.now();
-      queue.submit([executor.record(program, bindings).finish()]);
+      for (let run = 0; run < repeats; run++) {
+        queue.submit([executor.record(program, bindings).finish()]);
+      }
       await executor.guard(queue.onSubmittedWorkDone());
-      if (run > 0) times.push(performance.now() - start);
-    }
-    return times.toSorted((a, b) => a - b)[Math.floor(RUNS / 2)]!;
+      return performance.now() - start;
+    };
+    return await medianOf(sample);
   } finally {
     program.destroy();
     for (const buffer of state.values()) buffer.destroy();
   }
+}
+
+/**
+ * Milliseconds of one run.
+ *
+ * @param sample runs so often and gives the milliseconds of all runs together
+ */
+export async function medianOf(sample: (repeats: number) => Promise<number>): Promise<number> {
+  await sample(1); // the first run also fills caches
+  let repeats = 1;
+  let ms = await sample(repeats);
+  while (ms < MIN_SAMPLE_MS && repeats < MAX_REPEATS) {
+    const missing = Math.max(2, Math.ceil(MIN_SAMPLE_MS / ms)); // infinite for a clock that stands still
+    repeats = Math.min(MAX_REPEATS, repeats * missing);
+    ms = await sample(repeats);
+  }
+  const times = [ms];
+  while (times.length < SAMPLES) times.push(await sample(repeats));
+  return times.toSorted((a, b) => a - b)[Math.floor(SAMPLES / 2)]! / repeats;
 }

@@ -2,8 +2,9 @@
 // slowly, the first plan of a shape has baseline kernels, and is replaced once the optimized one is
 // ready.
 import { RnnError } from '../../errors.ts';
-import type { Measured } from '../../plan/select/select-kernel.ts';
-import { hasQuick } from '../../plan/select/select-kernel.ts';
+import type { Overrides } from '../../plan/select/select-kernel.ts';
+import { hasBaseline } from '../../plan/select/tuning-tables.ts';
+import type { Tier } from '../../plan/select/variants.ts';
 import { makePlan } from '../../plan/index.ts';
 import { kernelsOf } from '../../plan/types.ts';
 import type { Plan } from '../../plan/types.ts';
@@ -15,9 +16,7 @@ import type { CachedPlan, Executor } from './executor.ts';
 const MAX_PLANS = 16;
 
 /** Which kernels a plan has: those that compile fast, or those that run fast. */
-type Tier = 'baseline' | 'optimized';
 
-const EFFORT = { baseline: 'quick', optimized: 'best' } as const;
 
 /** The place of the plan for one shape. */
 interface CacheEntry {
@@ -91,16 +90,16 @@ export class PlanCache {
     tier: Tier,
   ): Promise<CachedPlan> {
     const { resources, profile, options } = this.#executor;
-    const planOf = (as: Tier, measured?: Measured): Plan =>
+    const planOf = (as: Tier, overrides?: Overrides): Plan =>
       makePlan(call.specialized, {
         outputs,
         feedback: this.#feedback,
         device: profile,
-        options: { ...options, effort: EFFORT[as], ...(measured && { measured }) },
+        options: { ...options, tier: as, ...overrides },
       });
     /** The last plan of a shape: nothing else will be made from its nodes. */
-    const lastPlanOf = (measured?: Measured): Plan => {
-      const plan = planOf('optimized', measured);
+    const lastPlanOf = (overrides?: Overrides): Plan => {
+      const plan = planOf('optimized', overrides);
       call.release();
       return plan;
     };
@@ -108,11 +107,11 @@ export class PlanCache {
     if (options.tune && !forced) {
       // A caller may reuse its arrays as soon as the call returns.
       const owned = uploads.map(([name, data]) => [name, data.slice()] as const);
-      const { measureWays } = await import('./autotune.ts');
-      const tuned = (measured: Measured): Plan => planOf('optimized', measured);
-      return this.#real(lastPlanOf(await measureWays(this.#executor, tuned, owned)));
+      const { autotune } = await import('./autotune.ts');
+      const optimized = (overrides: Overrides): Plan => planOf('optimized', overrides);
+      return this.#real(lastPlanOf({ tuned: await autotune(this.#executor, optimized, owned) }));
     }
-    if (!hasQuick(profile) || forced) return this.#real(lastPlanOf());
+    if (!hasBaseline(profile) || forced) return this.#real(lastPlanOf());
     if (tier === 'optimized' || this.#tieredUp) {
       const plan = planOf('optimized');
       const compiled = [...kernelsOf(plan).values()].every((k) => resources.pipelines.has(k));

@@ -2,14 +2,13 @@
 import { RnnError } from '../../errors.ts';
 import type { Graph } from '../../graph.ts';
 import { usesOnlyRecurrence } from '../../ops/missing.ts';
-import type { RecurrentKernel } from '../../plan/select/select-kernel.ts';
 import type { PlanOptions } from '../../plan/lowering.ts';
 import { deviceArray } from '../../plan/device-array.ts';
 import type { EvaluatorOptions } from '../../plan/specialize/infer.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Tensor } from '../../tensor.ts';
 import type { Lease } from '../../gpu/device.ts';
-import { dispatchesOf } from '../../plan/types.ts';
+import { selectedOf } from '../../plan/types.ts';
 import type { PlanOutput } from '../../plan/types.ts';
 import type { Bindings } from '../../gpu/program.ts';
 import { Executor } from './executor.ts';
@@ -148,11 +147,7 @@ export class WebGpuSession implements Session {
   get usage(): Usage {
     const { resources, latest } = this.#executor;
     const { pipelines, weightBytes } = resources;
-    const kernels: Record<string, RecurrentKernel> = {};
-    for (const { label, kernel } of latest ? dispatchesOf(latest) : []) {
-      const [, name] = /^recurrent-(step|persistent)/.exec(kernel.name) ?? [];
-      if (name) kernels[label] = name as RecurrentKernel;
-    }
+    const kernels = latest ? selectedOf(latest) : {};
     return { pipelines: pipelines.size, weightBytes, kernels };
   }
 

@@ -7,7 +7,7 @@ import type { Lowering } from '../lowering.ts';
 import { deviceArray } from '../device-array.ts';
 import type { Argument, Operand, Term } from '../values.ts';
 import { type Target, operand, pointwise, target } from './pointwise.ts';
-import { MAX_FUSED_OPERATORS } from '../select/operator-tuning.ts';
+import { MAX_FUSED_OPERATORS } from '../select/tuning-tables.ts';
 import { input, scalarOf } from './operator.ts';
 
 const isTerm = (value: Argument): value is Term => 'args' in value;

@@ -13,7 +13,7 @@ import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
 import type { PlanValue } from '../values.ts';
 import type { BufferId } from '../types.ts';
-import { matmulTile } from '../select/operator-tuning.ts';
+import { matmulTile } from '../select/operator-tiles.ts';
 import { input, scalarOf, type LowerOf } from './operator.ts';
 import { collapse } from './collapse-axes.ts';
 

@@ -6,7 +6,7 @@ import { splitDims, stridesOf } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
-import { rowLanes } from '../select/operator-tuning.ts';
+import { rowLanes } from '../select/operator-tiles.ts';
 import { input, mapValues, runItems, scalarOf, type LowerOf } from './operator.ts';
 import { collapse } from './collapse-axes.ts';
 

@@ -8,7 +8,7 @@ import { sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
 import { copy } from './move.ts';
-import { convPlaces } from '../select/operator-tuning.ts';
+import { convPlaces } from '../select/operator-tiles.ts';
 import { input, runItems, scalarOf, type LowerOf } from './operator.ts';
 
 type Pair = readonly [number, number];

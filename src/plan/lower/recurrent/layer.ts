@@ -1,29 +1,52 @@
 // A recurrent layer as dispatches: states in; then for each chunk of time steps the input projection of
 // all of them at once, and the recurrence; then states out.
 import { projectKernel, tileColumns } from '../../../../shaders/recurrent/project.ts';
+import type { RecurrentSpec } from '../../../../shaders/recurrent/spec.ts';
 import { directionsOf, recurrentAttributes } from '../../../graph.ts';
-import { chooseProject, chooseRecurrent } from '../../select/select-kernel.ts';
-import type { Lower } from '../../lowering.ts';
+import { projectCandidates } from '../../select/project-candidates.ts';
+import { recurrentCandidates, recurrentKey } from '../../select/recurrent-candidates.ts';
+import type { RecurrentCandidate } from '../../select/recurrent-candidates.ts';
+import { select } from '../../select/select-kernel.ts';
+import type { Lower, Lowering } from '../../lowering.ts';
 import { MAX_LOOP_STEPS } from '../../types.ts';
 import { maxChunkSteps, recurrentDispatch, timeUniforms } from './dispatch.ts';
+import type { LayerCall } from './dispatch.ts';
 import { Recurrence } from './recurrence.ts';
-import { lowerSingleStep } from './single-step.ts';
+import { lowerSingleStep, singleStepOf } from './single-step.ts';
 import { callOf, LENGTHS, MASK, specOf, X } from './spec.ts';
 import { LayerState } from './state.ts';
 import { foldedBias, inputProduct } from './weights.ts';
+
+/** The kernel of a layer, which is noted in the plan. */
+function selectRecurrent(
+  ctx: Lowering,
+  spec: RecurrentSpec,
+  { rows, steps }: LayerCall,
+): RecurrentCandidate {
+  const shape = { spec, rows, steps, single: singleStepOf(ctx, spec) };
+  const candidates = recurrentCandidates(shape, ctx.device, ctx.options);
+  const key = recurrentKey(shape);
+  const found = select(ctx.path, candidates, ctx.options.tuned?.get(key));
+  ctx.report({ labels: [ctx.path], key, selected: found.name, candidates });
+  return found;
+}
 
 /** Lowers a `Recurrent` node. */
 export const lowerRecurrent: Lower = (ctx) => {
   const a = recurrentAttributes(ctx.node);
   const spec = specOf(ctx);
-  if (lowerSingleStep(ctx, spec)) return;
   const directions = directionsOf(a);
   const call = callOf(ctx);
   const { steps, rows, inputs } = call;
+  const candidate = selectRecurrent(ctx, spec, call);
+  if (candidate.kernel === 'step' && candidate.single) {
+    lowerSingleStep(ctx, spec, candidate);
+    return;
+  }
   const columns = spec.gates.length * spec.hidden;
-  const choice = chooseRecurrent(spec, rows, steps, ctx.device, ctx.options);
   const projected = rows * Math.min(steps, MAX_LOOP_STEPS);
-  const tile = chooseProject(projected, columns, ctx.device, ctx.options.effort);
+  const tiles = projectCandidates(projected, columns, ctx.device, ctx.options.tier);
+  const { tile } = select(ctx.path, tiles);
   const w = inputProduct([ctx], spec, inputs, tileColumns(tile));
   const b = foldedBias([ctx], spec);
   const perStep = directions * rows * columns;
@@ -36,7 +59,7 @@ export const lowerRecurrent: Lower = (ctx) => {
     ...(spec.mask && { mask: ctx.read(MASK) }),
   };
   const project = projectKernel(spec, inputs, tile, b !== undefined);
-  const recurrence = new Recurrence([ctx], spec, choice, rows, shared);
+  const recurrence = new Recurrence([ctx], spec, candidate, rows, shared);
   const state = new LayerState(ctx, spec, rows);
   // A layer that begins from zero needs no states brought in, unless there is no step to make them.
   const fromZero = steps > 0 && state.fromZero;

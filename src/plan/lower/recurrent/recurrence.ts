@@ -1,7 +1,6 @@
 // The recurrence of a layer, or of the layers of a wavefront, over chunks of time steps: its kernels, and
 // the buffers in which its states pass from step to step.
 import type { Kernel } from '../../../../shaders/kernel.ts';
-import { persistentKernel } from '../../../../shaders/recurrent/persistent.ts';
 import type { RecurrentSpec } from '../../../../shaders/recurrent/spec.ts';
 import {
   instancesOf,
@@ -9,8 +8,8 @@ import {
   productSizes,
   stepPhases,
 } from '../../../../shaders/recurrent/spec.ts';
-import { stepKernel, tileUnits } from '../../../../shaders/recurrent/step.ts';
-import type { RecurrentChoice } from '../../select/select-kernel.ts';
+import { tileUnits } from '../../../../shaders/recurrent/step.ts';
+import type { RecurrentCandidate } from '../../select/recurrent-candidates.ts';
 import type { Lowering } from '../../lowering.ts';
 import type { BufferId, Dispatch } from '../../types.ts';
 import { recurrentDispatch } from './dispatch.ts';
@@ -18,13 +17,6 @@ import type { NamedBuffers } from './dispatch.ts';
 import { stateSize } from './state.ts';
 import { parameterVectors, recurrentProducts, zeros } from './weights.ts';
 import type { Stack } from './weights.ts';
-
-/** The kernels of a recurrence: one for each phase of a step, or one for all. */
-export function recurrenceKernels(spec: RecurrentSpec, choice: RecurrentChoice): readonly Kernel[] {
-  return choice.kernel === 'persistent'
-    ? [persistentKernel(spec, choice.tile)]
-    : stepPhases(spec).map((_, i) => stepKernel(spec, i, choice.tile));
-}
 
 /**
  * Buffers for the values that phases pass on: one for those of even phases, one for those of odd phases,
@@ -62,7 +54,7 @@ interface Chunk {
 export class Recurrence {
   readonly #ctx: Lowering;
   readonly #spec: RecurrentSpec;
-  readonly #choice: RecurrentChoice;
+  readonly #candidate: RecurrentCandidate;
   readonly #kernels: readonly Kernel[];
   readonly #rows: number;
   readonly #size: number;
@@ -72,23 +64,23 @@ export class Recurrence {
   #state: BufferId;
   #next: BufferId | undefined;
 
-  /** @param buffers what its kernels bind beside weights, parameters and states */
+  /** @param buffers what its kernels bind in addition to weights, parameters and states */
   constructor(
     stack: Stack,
     spec: RecurrentSpec,
-    choice: RecurrentChoice,
+    candidate: RecurrentCandidate,
     rows: number,
     buffers: NamedBuffers,
   ) {
     const ctx = stack.at(-1)!;
-    const isStep = choice.kernel === 'step';
-    const units = isStep ? tileUnits(choice.tile) : choice.tile.lanes;
+    const isStep = candidate.kernel === 'step';
+    const units = isStep ? tileUnits(candidate.tile) : candidate.tile.lanes;
     this.#ctx = ctx;
     this.#spec = spec;
-    this.#choice = choice;
+    this.#candidate = candidate;
     this.#rows = rows;
     this.#passing = isStep ? passingBuffers(ctx, spec, rows) : () => ({});
-    this.#kernels = recurrenceKernels(spec, choice);
+    this.#kernels = candidate.kernels();
     this.#size = stateSize(spec, rows);
     this.#weights = recurrentProducts(stack, spec, units);
     this.#buffers = { ...buffers, parameters: parameterVectors(stack, spec) };
@@ -104,7 +96,7 @@ export class Recurrence {
   /** Adds the commands of a chunk. */
   run({ steps, instances, fromZero, uniforms }: Chunk): void {
     const values = { ...uniforms, fromZero: Number(fromZero) };
-    if (this.#choice.kernel === 'persistent') this.#runPersistent(steps, instances, values);
+    if (this.#candidate.kernel === 'persistent') this.#runPersistent(steps, instances, values);
     else this.#runSteps(steps, instances, fromZero, values);
   }
 
@@ -122,7 +114,7 @@ export class Recurrence {
   ): void {
     const ctx = this.#ctx;
     const weights = Object.fromEntries(this.#weights.map((id, i) => [`r${i}`, id]));
-    const grid = [1, Math.ceil(this.#rows / this.#choice.tile.rows), instances] as const;
+    const grid = [1, Math.ceil(this.#rows / this.#candidate.tile.rows), instances] as const;
     const buffers = { ...this.#buffers, ...weights, state: this.#state };
     const flops = steps * this.#flops(instances);
     ctx.emit(recurrentDispatch(ctx.path, this.#kernels[0]!, grid, buffers, uniforms, flops));
@@ -156,13 +148,13 @@ export class Recurrence {
     instances: number,
     uniforms: Readonly<Record<string, number>>,
   ): Dispatch[] {
-    const choice = this.#choice;
-    if (choice.kernel !== 'step') return [];
+    const candidate = this.#candidate;
+    if (candidate.kernel !== 'step') return [];
     const phases = stepPhases(this.#spec);
     return this.#kernels.map((kernel, i) => {
       const { units } = productSizes(this.#spec, phases[i]!);
-      const across = Math.ceil(units / tileUnits(choice.tile));
-      const grid = [across, Math.ceil(this.#rows / choice.tile.rows), instances] as const;
+      const across = Math.ceil(units / tileUnits(candidate.tile));
+      const grid = [across, Math.ceil(this.#rows / candidate.tile.rows), instances] as const;
       const passing = this.#passing(i);
       const buffers = { ...this.#buffers, ...passing, r: this.#weights[i], state, next };
       const flops = this.#flops(instances) / phases.length;

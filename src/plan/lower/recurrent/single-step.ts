@@ -3,9 +3,10 @@
 // unpacked around a loop, would only be more dispatches here.
 import type { RecurrentSpec } from '../../../../shaders/recurrent/spec.ts';
 import { productSizes, stepPhases } from '../../../../shaders/recurrent/spec.ts';
-import { stepKernel, tileUnits } from '../../../../shaders/recurrent/step.ts';
+import { tileUnits } from '../../../../shaders/recurrent/step.ts';
+import type { SingleStep } from '../../../../shaders/recurrent/step.ts';
 import { directionsOf, initialStateSlot, recurrentAttributes } from '../../../graph.ts';
-import { chooseSingle } from '../../select/select-kernel.ts';
+import type { RecurrentCandidate } from '../../select/recurrent-candidates.ts';
 import type { Lowering } from '../../lowering.ts';
 import type { BufferId } from '../../types.ts';
 import { recurrentDispatch } from './dispatch.ts';
@@ -22,28 +23,31 @@ import {
 } from './weights.ts';
 
 /**
- * Lowers a layer of one time step, if it is one that fits: few rows, units in fours, states that lie in
- * memory as the kernel has them, and no more buffers than a stage may bind.
- *
- * @returns false where it does not fit, and nothing has been done
+ * The input of a layer whose W·x + b and R·h one dispatch may compute: units in fours, and states that lie in
+ * memory as the kernel has them. Undefined for any other layer.
  */
-export function lowerSingleStep(ctx: Lowering, spec: RecurrentSpec): boolean {
+export function singleStepOf(ctx: Lowering, spec: RecurrentSpec): SingleStep | undefined {
   const a = recurrentAttributes(ctx.node);
+  const { rows, inputs } = callOf(ctx);
+  // [B, D, H] is [D, B, H] where either is one.
+  const inOrder = a.layout === 0 || directionsOf(a) === 1 || rows === 1;
+  if (!inOrder || spec.hidden % 4 !== 0 || spec.output % 4 !== 0) return undefined;
+  // Sums over units read W·x + b of all units, which no workgroup of these kernels has.
+  if (spec.phases.some(({ reductions }) => reductions.length > 0)) return undefined;
+  return { width: inputs, hasBias: ctx.inputs[B] !== undefined };
+}
+
+/** Lowers a layer of one time step to the kernels of a `single-step` candidate. */
+export function lowerSingleStep(
+  ctx: Lowering,
+  spec: RecurrentSpec,
+  { tile, kernels: makeKernels }: Extract<RecurrentCandidate, { kernel: 'step' }>,
+): void {
   const { steps, rows, inputs } = callOf(ctx);
   const { hidden, output } = spec;
-  const directions = directionsOf(a);
-  const tile = chooseSingle(rows, steps, ctx.device, ctx.options.recurrentKernel);
-  // [B, D, H] is [D, B, H] where either is one.
-  const inOrder = a.layout === 0 || directions === 1 || rows === 1;
-  if (!tile || !inOrder || hidden % 4 !== 0 || output % 4 !== 0) return false;
-  // Sums over units read W·x + b of all units, which no workgroup of these kernels has.
-  if (spec.phases.some(({ reductions }) => reductions.length > 0)) return false;
+  const directions = directionsOf(recurrentAttributes(ctx.node));
   const phases = stepPhases(spec);
-  const single = { width: inputs, hasBias: ctx.inputs[B] !== undefined };
-  const kernels = phases.map((_, i) => stepKernel(spec, i, tile, single));
-  const max = ctx.device.maxStorageBuffersPerShaderStage;
-  if (kernels.some(({ bindings }) => Object.keys(bindings).length > max)) return false;
-
+  const kernels = makeKernels();
   const columns = spec.gates.length * hidden;
   const span = tileUnits(tile);
   const layout = { directions, sourceRows: columns, units: hidden, tile: span, width: inputs };
@@ -74,7 +78,6 @@ export function lowerSingleStep(ctx: Lowering, spec: RecurrentSpec): boolean {
     return recurrentDispatch(ctx.path, kernel, grid, buffers, uniforms, flops / phases.length);
   });
   ctx.emit({ kind: 'loop', first: 0, steps: 1, even, odd: [] });
-  return true;
 }
 
 /** `NAMEBefore` and `NAMEAfter` of each state, and Y where it is a buffer of its own. */

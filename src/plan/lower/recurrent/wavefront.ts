@@ -1,5 +1,5 @@
-// Layers on top of each other as a wavefront: they compute at once, layer k on the chunk of time steps
-// that layer k - 1 has just left. (Appleyard et al. 2016, https://arxiv.org/abs/1604.01946, figure 3.)
+// Layers on top of each other as a wavefront: they compute concurrently, layer k in each wave on the
+// chunk of time steps that layer k - 1 computed in the wave before. (Appleyard et al. 2016, https://arxiv.org/abs/1604.01946, figure 3.)
 //
 //   wave         0        1        2        3        4
 //   layer 0   chunk 0  chunk 1  chunk 2
@@ -12,20 +12,22 @@ import { projectKernel, tileColumns } from '../../../../shaders/recurrent/projec
 import type { ProjectTile } from '../../../../shaders/recurrent/project.ts';
 import type { RecurrentSpec } from '../../../../shaders/recurrent/spec.ts';
 import { recurrentAttributes } from '../../../graph.ts';
-import { chooseProject, chooseStack } from '../../select/select-kernel.ts';
-import type { StackChoice } from '../../select/select-kernel.ts';
+import { projectCandidates } from '../../select/project-candidates.ts';
+import { select } from '../../select/select-kernel.ts';
+import { stackCandidates, stackKey } from '../../select/stack-candidates.ts';
+import type { StackCandidate } from '../../select/stack-candidates.ts';
 import type { Lowering } from '../../lowering.ts';
 import { maxChunkSteps, recurrentDispatch, timeUniforms } from './dispatch.ts';
-import { recurrenceKernels, Recurrence } from './recurrence.ts';
+import { Recurrence } from './recurrence.ts';
 import { callOf, LENGTHS, specOf, X } from './spec.ts';
 import { LayerState } from './state.ts';
 import { foldedBias, inputProduct } from './weights.ts';
 import type { Stack } from './weights.ts';
 
 /**
- * Lowers a stack as `findStacks` finds them, if that pays and the device has room for it.
+ * Lowers a stack as `findStacks` finds them, if a wavefront is selected for it.
  *
- * @returns false where it does not, and nothing has been done
+ * @returns false where it is not, and nothing has been done
  */
 export function lowerWavefront(layers: readonly Lowering[]): boolean {
   const [bottom, second, ...more] = layers;
@@ -36,20 +38,16 @@ export function lowerWavefront(layers: readonly Lowering[]): boolean {
   const { steps, rows } = callOf(bottom);
   const { device, options } = top;
   const columns = spec.gates.length * spec.hidden;
-  const maxChunk = maxChunkSteps(stack.length * rows * columns);
-  const choice = chooseStack(spec, rows, steps, maxChunk, device, options);
-  if (!choice) return false;
-  const tile = chooseProject(choice.chunk * rows, columns, device, options.effort);
-  const bindings = recurrenceKernels(spec, choice.recurrent).map(
-    (kernel) => Object.keys(kernel.bindings).length,
-  );
-  // Units are padded to the tiles of a kernel: by no more than a factor of two.
-  const widest = 2 * 4 * stack.length * columns * (Math.max(spec.hidden, spec.output) + 4);
-  const fits =
-    Math.max(...bindings) <= device.maxStorageBuffersPerShaderStage &&
-    widest <= Math.min(device.maxStorageBufferBindingSize, device.maxBufferSize);
-  if (!fits) return false;
-  emitWaves(stack, [second, ...more], spec, choice, tile, steps, rows);
+  const shape = { spec, rows, steps, maxChunk: maxChunkSteps(stack.length * rows * columns) };
+  const candidates = stackCandidates(shape, device, options);
+  const key = stackKey(shape);
+  const { name, wavefront } = select(top.path, candidates, options.tuned?.get(key));
+  if (candidates.length > 1) {
+    top.report({ labels: stack.map(({ path }) => path), key, selected: name, candidates });
+  }
+  if (!wavefront) return false;
+  const tiles = projectCandidates(wavefront.chunk * rows, columns, device, options.tier);
+  emitWaves(stack, [second, ...more], spec, wavefront, select(top.path, tiles).tile, steps, rows);
   return true;
 }
 
@@ -57,7 +55,7 @@ function emitWaves(
   stack: Stack,
   upper: Stack,
   spec: RecurrentSpec,
-  { recurrent, chunk }: StackChoice,
+  { recurrent, chunk }: NonNullable<StackCandidate['wavefront']>,
   tile: ProjectTile,
   steps: number,
   rows: number,

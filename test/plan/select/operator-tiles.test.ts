@@ -1,8 +1,8 @@
 // Which tile an operator gets, by its sizes and the adapter: a wrong choice still gives right
 // numbers, so no other test would see it.
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_PROFILE, type DeviceProfile } from '../../src/plan/select/device-profile.ts';
-import { convPlaces, matmulTile, rowLanes } from '../../src/plan/select/operator-tuning.ts';
+import { DEFAULT_PROFILE, type DeviceProfile } from '../../../src/plan/select/device-profile.ts';
+import { convPlaces, matmulTile, rowLanes } from '../../../src/plan/select/operator-tiles.ts';
 
 type Adapter = DeviceProfile['adapter'];
 
