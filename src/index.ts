@@ -18,6 +18,7 @@ export type {
 export { Stream } from './stream.ts';
 export type { CallOptions, StreamState } from './stream.ts';
 export type { GpuTensor, Tensors, Usage } from './backends/backend.ts';
+export type { RecurrentVariant } from './plan/select/variants.ts';
 export type { Bytes, ModelSource, Progress } from './import/source.ts';
 export { readSafetensors } from './import/safetensors.ts';
 export type { SafetensorsOptions } from './import/safetensors.ts';

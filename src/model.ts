@@ -7,6 +7,7 @@ import type { PyTorchArchitecture } from './import/pytorch/architecture.ts';
 import { refuseMissingOperators, usesOnlyRecurrence } from './ops/missing.ts';
 import type { PlanOptions } from './plan/lowering.ts';
 import { planOptionsOf } from './plan/options.ts';
+import type { RecurrentVariant } from './plan/select/variants.ts';
 import type { GpuTensor, Session, Tensors, Usage } from './backends/backend.ts';
 import { checkSignal } from './backends/abort.ts';
 import type { ModelSource, Progress } from './import/source.ts';
@@ -56,18 +57,17 @@ export interface LoadOptions {
   /** Caps of what a file may ask for, see {@link ImportLimits}. */
   readonly limits?: Partial<ImportLimits>;
   /**
-   * Whether to measure which kernel is the fastest for a recurrent layer, by running the candidates a
-   * few times with the feeds of the first call of each shape, which waits for it; states of streams
-   * are left as they are. What is found serves all models for as long as the page lives, and
-   * `model.usage.kernels` shows it. Off by default: the choice is then made from what is known of
-   * such devices.
+   * Whether to time which kernel is the fastest for a recurrent layer, by running every candidate for
+   * 60 ms or more with the feeds of the first call of each shape, which waits for it; states of streams
+   * stay as they are. What is found serves all models for as long as the page lives, and
+   * `model.usage.kernels` shows it. Off by default: a cost model of such devices then selects.
    */
   readonly tune?: boolean;
   /**
-   * The recurrent kernel to use wherever the device allows it, from the first call on and without
-   * measuring; for tests and benchmarks.
+   * The recurrent kernel, or one variant of it, to use wherever the device allows it, from the first call
+   * on and without timing; for tests and benchmarks.
    */
-  readonly recurrentKernel?: 'step' | 'persistent';
+  readonly recurrentKernel?: 'step' | 'persistent' | RecurrentVariant;
   /**
    * Whether equal layers on top of each other run concurrently as a wavefront, each some time steps behind
    * the one below: true wherever it is legal, false never; chosen for the adapter when left out.

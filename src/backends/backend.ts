@@ -39,7 +39,7 @@ export interface Usage {
   readonly weightBytes: number;
   /**
    * Which candidate each recurrent layer had in the latest run or step, by the path of its node: a
-   * {@link RecurrentVariant}, such as `'step-split-k'`, or `'wavefront step-split-k'` for a layer of a wavefront.
+   * `RecurrentVariant`, such as `'step-split-k'`, or `'wavefront step-split-k'` for a layer of a wavefront.
    */
   readonly kernels: Readonly<Record<string, string>>;
 }

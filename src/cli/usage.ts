@@ -10,7 +10,8 @@ webgpu-rnn inspect FILE [options]     what is in a model and what it would cost
 
   --dims NAME=16x1x40       shape of an input to plan for; free sizes are 1 otherwise
   --value NAME=16000        numbers of an input that decides what runs, 1,2,3 for several
-  --plan                    every buffer and every dispatch of a run, one a line
+  --plan                    every buffer and every dispatch of a run, one a line, and how the kernels
+                            of recurrent layers were selected
   --wgsl KERNEL             the shader of a kernel, as the device compiles it
   --json                    everything else, as JSON
 

@@ -9,6 +9,7 @@ import { registerOperators, simplify } from '../operators.ts';
 import { missingOperators } from '../ops/missing.ts';
 import { DEFAULT_PROFILE } from '../plan/select/device-profile.ts';
 import { formatPlan } from '../plan/format-plan.ts';
+import { formatSelections } from '../plan/format-selections.ts';
 import { hostInputsOf, refuseFloatShapeInputs } from '../plan/specialize/shape-inputs.ts';
 import { makePlan, type PlanRequest } from '../plan/index.ts';
 import type { PlanOptions } from '../plan/lowering.ts';
@@ -146,7 +147,7 @@ function summary(plan: Plan, dims: ReadonlyMap<string, readonly number[]>): Insp
     flops: runs.reduce((sum, { dispatch, times }) => sum + dispatch.flops * times, 0),
     scratchBytes: plan.arena.reduce((sum, size) => sum + size, 0),
     weightBytes: weights.reduce((sum, { size }) => sum + size, 0),
-    text: formatPlan(plan),
+    text: [formatPlan(plan), formatSelections(plan)].filter(Boolean).join('\n'),
     shaders: [...kernelsOf(plan).values()].map(({ name, source }) => ({ name, source })),
   };
 }

@@ -1,8 +1,10 @@
 // The options of a load that reach into plans, checked.
 import { RnnError } from '../errors.ts';
 import type { PlanOptions } from './lowering.ts';
+import { RECURRENT_VARIANTS } from './select/variants.ts';
 
 const WEIGHTS = ['f32', 'f16', 'int8'] as const;
+const KERNELS = ['step', 'persistent', ...RECURRENT_VARIANTS] as const;
 
 /** What is asked for, of the options of `loadModel` and `inspect`. */
 export interface AskedOptions extends Pick<
@@ -10,7 +12,7 @@ export interface AskedOptions extends Pick<
   'recurrentKernel' | 'wavefront' | 'subgroups' | 'tune' | 'weights' | 'arithmetic'
 > {}
 
-/** @throws RnnError `INVALID_ARGUMENT` for weights or arithmetic of no kind that there is */
+/** @throws RnnError `INVALID_ARGUMENT` for weights, arithmetic or a kernel of no kind that there is */
 export function planOptionsOf(asked: AskedOptions): PlanOptions {
   const { recurrentKernel, wavefront, subgroups, tune, arithmetic } = asked;
   const weights = asked.weights ?? (arithmetic === 'f16' ? 'f16' : undefined);
@@ -25,6 +27,10 @@ export function planOptionsOf(asked: AskedOptions): PlanOptions {
   if (arithmetic === 'f16' && weights !== 'f16') {
     const what = `multiplies weights as they are stored: got weights '${weights}', expected 'f16'`;
     throw new RnnError('INVALID_ARGUMENT', 'options.arithmetic', what);
+  }
+  if (recurrentKernel !== undefined && !KERNELS.includes(recurrentKernel)) {
+    const what = `got '${String(recurrentKernel)}', expected ${KERNELS.map((k) => `'${k}'`).join(', ')}`;
+    throw new RnnError('INVALID_ARGUMENT', 'options.recurrentKernel', what);
   }
   return {
     ...(recurrentKernel !== undefined && { recurrentKernel }),

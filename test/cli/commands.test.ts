@@ -64,6 +64,7 @@ describe('inspect', () => {
     expect(plan.code).toBe(0);
     expect(plan.out).toMatch(/^buffers\n {2}%0 .*inputs\.x\n/);
     expect(plan.out).toContain('\n  recurrent-project [');
+    expect(plan.out).toMatch(/\n {4}persistent-registers: [\d.]+, selected\n/);
     const shader = await command(
       'inspect',
       at('gru.safetensors'),

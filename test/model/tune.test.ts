@@ -1,7 +1,8 @@
-// Kernels chosen by measuring: done once for each layer and shape, right, and without a trace.
+// Kernels selected by timing: done once for each layer and shape, right, and without a trace.
 import { afterAll, expect, test } from 'vitest';
 import { loadModel, lstm, sequential, tensor } from '../../src/index.ts';
 import type { Graph, Tensor } from '../../src/index.ts';
+import { RECURRENT_VARIANTS } from '../../src/plan/select/variants.ts';
 import { runReference } from '../../src/reference.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { asAdapter } from '../support/as-adapter.ts';
@@ -54,7 +55,7 @@ function expectRight(
   expectClose(got[name]!.data as Float32Array, want.data, { atol: 1e-5 });
 }
 
-test('each layer is measured once, whichever model has it, and the answers are right', async () => {
+test('each layer is timed once, whichever model has it, and the answers are right', async () => {
   const graph = graphOf(10, 14);
   const model = await loadModel(graph, { device, tune: true });
   const feeds = feedsOf(graph, 9);
@@ -65,9 +66,9 @@ test('each layer is measured once, whichever model has it, and the answers are r
   expect(submits).toBeGreaterThan(10);
   const { kernels, weightBytes } = model.usage;
   expect(Object.values(kernels)).toHaveLength(2);
-  for (const kernel of Object.values(kernels)) expect(kernel).toMatch(/^(step|persistent)$/);
+  for (const kernel of Object.values(kernels)) expect(RECURRENT_VARIANTS).toContain(kernel);
 
-  // Other weights of the same sizes: nothing to measure, one submit a run.
+  // Other weights of the same sizes: nothing to time, one submit a run.
   const other = graphOf(10, 14);
   const again = await loadModel(other, { device, tune: true });
   const others = feedsOf(other, 9);
@@ -79,44 +80,31 @@ test('each layer is measured once, whichever model has it, and the answers are r
   for (const made of [model, again]) made.dispose();
 });
 
-test('a stack is measured side by side and apart, where that is not said', async () => {
+test('a stack is timed in sequence and as a wavefront of each kernel, where that is not said', async () => {
   const graph = graphOf(6, 6, 6);
   const gpu = asAdapter(await (await getAdapter()).requestDevice(), 'gpu');
-  const beside = new Set<string>();
-  const create = gpu.createComputePipelineAsync.bind(gpu);
-  const shaders = new WeakMap<GPUShaderModule, string>();
-  const make = gpu.createShaderModule.bind(gpu);
-  gpu.createShaderModule = (descriptor) => {
-    const shader = make(descriptor);
-    shaders.set(shader, descriptor.code);
-    return shader;
-  };
-  gpu.createComputePipelineAsync = (descriptor) => {
-    if (!descriptor.label!.startsWith('recurrent-')) return create(descriptor);
-    const stacked = shaders.get(descriptor.compute.module)!.includes('params.layer');
-    beside.add(`${descriptor.label!} ${stacked ? 'together' : 'apart'}`);
-    return create(descriptor);
-  };
   const feeds = feedsOf(graph, 24);
   const model = await loadModel(graph, { device: gpu, tune: true });
   expectRight(graph, await model.run(feeds), feeds);
-  // The way that is found first decides in which the kernels are compared.
-  const ways = [...beside].map((each) => each.split(' ')[1]);
-  expect(new Set(ways)).toEqual(new Set(['together', 'apart']));
-  const kernels = new Set([...beside].map((each) => each.split(' ')[0]));
-  expect(kernels).toContain('recurrent-step-0');
-  expect(kernels).toContain('recurrent-persistent');
+  const labels = Object.keys(model.usage.kernels);
+  expect(labels).toHaveLength(3);
   model.dispose();
-  // What is asked for is not measured: only kernels of one kind are compiled.
-  beside.clear();
-  const apart = await loadModel(graph, { device: gpu, tune: true, wavefront: false });
-  expectRight(graph, await apart.run(feeds), feeds);
-  expect([...beside].filter((each) => each.endsWith('together'))).toEqual([]);
-  apart.dispose();
+  // What is asked for is not timed against anything else.
+  for (const wavefront of [true, false]) {
+    const asked = await loadModel(graph, { device: gpu, tune: true, wavefront });
+    expectRight(graph, await asked.run(feeds), feeds);
+    const kernels = Object.values(asked.usage.kernels);
+    expect(kernels.map((name) => name.startsWith('wavefront '))).toEqual([
+      wavefront,
+      wavefront,
+      wavefront,
+    ]);
+    asked.dispose();
+  }
   gpu.destroy();
 });
 
-test('the state of a stream is what it would be without measuring', async () => {
+test('the state of a stream is what it would be without timing', async () => {
   const graph = graphOf(12);
   const [input, output] = [graph.inputs[0]!.name, graph.outputs[0]!.name];
   const model = await loadModel(graph, { device, tune: true });
@@ -135,18 +123,19 @@ test('the state of a stream is what it would be without measuring', async () => 
   model.dispose();
 });
 
-test('a kernel that is asked for is not measured against another', async () => {
+test('a kernel that is asked for is not timed against another', async () => {
   const graph = graphOf(11);
   const model = await loadModel(graph, { device, tune: true, recurrentKernel: 'step' });
   const feeds = feedsOf(graph, 9);
   submits = 0;
   expectRight(graph, await model.run(feeds), feeds);
   expect(submits).toBe(1);
-  expect(Object.values(model.usage.kernels)).toEqual(['step']);
+  const [kernel] = Object.values(model.usage.kernels);
+  expect(kernel).toMatch(/^step-/);
   model.dispose();
 });
 
-test('disposing while measuring rejects the call with DISPOSED', async () => {
+test('disposing while timing rejects the call with DISPOSED', async () => {
   const graph = graphOf(13);
   const model = await loadModel(graph, { device, tune: true });
   const call = model.run(feedsOf(graph, 9));

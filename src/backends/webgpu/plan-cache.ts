@@ -15,9 +15,6 @@ import type { CachedPlan, Executor } from './executor.ts';
 /** Plans kept for a graph. Each shape costs its scratch memory; the least recent goes first. */
 const MAX_PLANS = 16;
 
-/** Which kernels a plan has: those that compile fast, or those that run fast. */
-
-
 /** The place of the plan for one shape. */
 interface CacheEntry {
   readonly key: string;
