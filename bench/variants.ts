@@ -12,6 +12,7 @@ const VARIANTS: Readonly<Record<string, LoadOptions>> = {
   chosen: {},
   step: { recurrentKernel: 'step' },
   'step, no subgroups': { recurrentKernel: 'step', subgroups: false },
+  'split-K in workgroup memory': { recurrentKernel: 'step-split-k' },
   persistent: { recurrentKernel: 'persistent' },
   wavefront: { wavefront: true },
   'layer by layer': { wavefront: false },

@@ -1,5 +1,5 @@
-// Finds recurrent layers on top of each other that differ in nothing but weights, so that they can
-// compute different time steps side by side.
+// Finds stacks: recurrent layers on top of each other that differ in nothing but weights, so that they can
+// compute different time steps concurrently.
 import { recurrentAttributes } from '../../graph.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { PlannedNode, Value } from '../specialize/infer.ts';
@@ -69,7 +69,7 @@ export function findStacks(
     for (const value of item.outputs) if (value) makers.set(value, item);
     for (const value of item.inputs) if (value) consumers.set(value, item);
   }
-  /** Whether values come, by whatever way, from one of some nodes. */
+  /** Whether values depend on an output of some nodes, directly or through others. */
   const comesFrom = (values: PlannedNode['inputs'], nodes: readonly PlannedNode[]): boolean => {
     const seen = new Set<PlannedNode>();
     const open = values.map((value) => value && makers.get(value));

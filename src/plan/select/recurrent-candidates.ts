@@ -76,6 +76,18 @@ function persistentSizes({ spec, rows, device, tuning: { persistent } }: Layer) 
   return { units, lanes, maxRows };
 }
 
+/** A tile whose rows are halved until their vectors fit workgroup memory. */
+function clampRows(tile: PersistentTile, { spec, device }: Layer): PersistentTile {
+  let { rows } = tile;
+  while (
+    rows > 1 &&
+    persistentMemory(spec, { ...tile, rows }) > device.maxComputeWorkgroupStorageSize
+  ) {
+    rows /= 2;
+  }
+  return { ...tile, rows };
+}
+
 /** Weights in registers for the whole chunk; the product of a time step is unrolled. */
 function persistentRegisters(layer: Layer): Proposal<PersistentTile> {
   const { spec, rows: batch, tuning } = layer;
@@ -107,13 +119,9 @@ function persistentRowBlocks(layer: Layer): Proposal<PersistentTile> | undefined
     Math.ceil(units / rowBlocks.unitsPerInvocation),
     Math.max(device.subgroupSize, 1),
   );
+  const sharers = sharersOf(broadcastRows, device, lanes);
   return {
-    tile: {
-      lanes,
-      rows,
-      sharers: sharersOf(broadcastRows, device, lanes),
-      weightsInRegisters: false,
-    },
+    tile: clampRows({ lanes, rows, sharers, weightsInRegisters: false }, layer),
     excess:
       excess(units, persistent.maxUnits) +
       (workgroupsOf(rows) < minWorkgroups ? excess(minWorkgroups, workgroupsOf(rows)) : 0),
@@ -124,7 +132,7 @@ function persistentRowBlocks(layer: Layer): Proposal<PersistentTile> | undefined
 function persistentStreamed(layer: Layer): Proposal<PersistentTile> {
   const { units, lanes, maxRows } = persistentSizes(layer);
   return {
-    tile: { lanes, rows: maxRows, weightsInRegisters: false },
+    tile: clampRows({ lanes, rows: maxRows, weightsInRegisters: false }, layer),
     excess: excess(units, layer.tuning.persistent.maxUnits),
   };
 }

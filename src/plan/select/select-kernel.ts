@@ -105,8 +105,8 @@ export function select<C extends Candidate>(
 
 /**
  * A term of a cost: 0 while `used` is within a capacity. Above it a time step takes as long again as the step
- * kernel's, and longer in proportion: registers spill, caches are evicted, cores are idle. A capacity of 0
- * gives a large term, but a finite one, so that candidates that share it keep their order.
+ * kernel's, and longer in proportion: registers spill, caches are evicted, cores are idle. Finite for a
+ * capacity of 0 too, which a call without batch rows has.
  */
 export const excess = (used: number, capacity: number): number =>
   used > capacity ? 1 + used / Math.max(capacity, 2 ** -10) : 0;

@@ -6,7 +6,7 @@ import { tileUnits } from '../../../shaders/recurrent/step.ts';
 import type { DeviceProfile } from './device-profile.ts';
 import { recurrentCandidates } from './recurrent-candidates.ts';
 import type { RecurrentCandidate } from './recurrent-candidates.ts';
-import { cheapest, excess } from './select-kernel.ts';
+import { cheapest } from './select-kernel.ts';
 import type { Candidate, Overrides } from './select-kernel.ts';
 import { tuningOf } from './tuning-tables.ts';
 import type { RecurrentKernel } from './variants.ts';
@@ -87,11 +87,13 @@ export function stackCandidates(
   const best = cheapest(recurrents) ?? recurrents[0]!;
   const waves = Math.ceil(steps / chunk) + layers - 1;
   const { maxWavefrontWorkgroups } = tuningOf(device, overrides.tier);
-  // Fewer workgroups of another candidate are larger, and leave as little room: those of the best count.
-  const crowding = 1 + excess(workgroupsOf(best, shape), maxWavefrontWorkgroups);
+  // Above the maximum the layers of a wave run one after another. Fewer workgroups of another candidate are
+  // larger and leave as little room, so those of the best count for all.
+  const concurrent = workgroupsOf(best, shape) <= maxWavefrontWorkgroups;
+  const layerTime = concurrent ? 1 : layers;
   const wavefronts = recurrents.map((recurrent): StackCandidate => ({
     name: `wavefront ${recurrent.name}`,
-    cost: waves * (chunk + begin) * crowding * (recurrent.cost / best.cost),
+    cost: waves * (chunk + begin) * layerTime * (recurrent.cost / best.cost),
     refusal: () => weightsRefusal(spec, device) ?? recurrent.refusal(),
     wavefront: { recurrent, chunk },
   }));

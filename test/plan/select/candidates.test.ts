@@ -45,9 +45,12 @@ describe('what does not fit', () => {
       'step-split-k': 'recurrent-step-0 binds 5 storage buffers, the device allows 4',
       'step-plain': 'recurrent-step-0 binds 5 storage buffers, the device allows 4',
     });
-    const many = layer(1024, 64, 16);
-    expect(reasonsOf(many, deviceOf({ maxComputeWorkgroupStorageSize: 8192 }))).toMatchObject({
-      'persistent-streamed': '16 KB of workgroup memory, the device has 8 KB',
+    const projected: RecurrentShape = {
+      ...layer(1024),
+      spec: recurrentSpec('lstm', 1024, { projected: true, output: 512 }),
+    };
+    expect(reasonsOf(projected, deviceOf({ maxComputeWorkgroupStorageSize: 4096 }))).toMatchObject({
+      'persistent-streamed': '6 KB of workgroup memory, the device has 4 KB',
     });
     expect(reasonsOf(layer(1500), deviceOf())).toMatchObject({
       'persistent-streamed': '6 units an invocation, at most 4 are possible',
