@@ -72,7 +72,7 @@ export class Recurrence {
   #state: BufferId;
   #next: BufferId | undefined;
 
-  /** @param buffers what its kernels bind beside weights, parameters and states */
+  /** @param buffers what its kernels bind besides weights, parameters and states */
   constructor(
     stack: Stack,
     spec: RecurrentSpec,
