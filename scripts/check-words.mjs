@@ -64,9 +64,22 @@ const EXCEPT = new Set([
 // Printed kernels: their source is checked where it is.
 const PRINTED = /^test\/shaders\/golden\//;
 
-/** Folders and files that are checked. */
-const CHECKED =
-  /^(?:src\/(?:simplify|inspect|cli|layers|node)(?:\/|\.ts$)|src\/(?:graph|graph-builder|model|stream|feeds|reference|tensor)\.ts$|(?:demo|bench|scripts|test\/(?:bench|cli|demo|differential|docs|golden|mutants|node|ops|reference|scripts|setup|shaders|simplify|support))\/)/;
+const CHECKED = /^(?:src|shaders|demo|bench|scripts|test)\//;
+
+// Files that still have such words.
+const NOT_YET = new RegExp(
+  [
+    'shaders/(?:copy|elementwise|gather|matmul|rows|walk).ts',
+    'shaders/recurrent/step.wgsl',
+    'src/backends/webgpu/(?:autotune|plan-cache).ts',
+    'src/import/(?:detect-format|external-files|index|source).ts',
+    'src/import/(?:keras/(?:guarded-buffer|hdf5|layers/bidirectional)|tfjs/index).ts',
+    'src/plan/(?:lower/|select/|lowering.ts|options.ts)',
+    'test/(?:import/keras-broken-files.ts|model/tune.test.ts|plan/)',
+  ]
+    .map((path) => `^${path.replaceAll('.', '\\.')}`)
+    .join('|'),
+);
 
 // A comment, a string, or code in between. Templates are code: they hold WGSL.
 const PIECES =
@@ -97,7 +110,14 @@ export function wordFaults(source) {
     const { comment, string, code } = groups;
     if (comment) check(comment, index, [ANYWHERE, COMMENTS]);
     else if (string) check(string, index, [ANYWHERE]);
-    else check(wordsOf(code).join('  '), index, [ANYWHERE, IDENTIFIERS]);
+    else
+      check(
+        wordsOf(code)
+          .join('  ')
+          .replace(/at {2}(?:most|least)/, ''),
+        index,
+        [ANYWHERE, IDENTIFIERS],
+      );
   }
   return faults;
 }
@@ -112,6 +132,7 @@ function main() {
       (file) =>
         /\.(?:ts|mjs|wgsl)$/.test(file) &&
         CHECKED.test(file) &&
+        !NOT_YET.test(file) &&
         !PRINTED.test(file) &&
         !EXCEPT.has(file),
     );

@@ -17,7 +17,7 @@ export interface ConvOptions {
   readonly strides: readonly [number, number];
   readonly dilations: readonly [number, number];
   readonly bias: boolean;
-  /** Places along the width that an invocation computes, `chunk` apart. */
+  /** Places along the width that an invocation computes, with a stride of `chunk`. */
   readonly places: 1 | 4;
 }
 

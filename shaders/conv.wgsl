@@ -2,7 +2,7 @@
 //
 //   out[m, y, x] = b[m] + Σ over (ky, kx, c)  x[c, place(y, ky), place(x, kx)] · w[m, c, ky, kx]
 //
-// Invocation  WIDTH output channels (filters) of PLACES places of an output row, `chunk` places apart: one
+// Invocation  WIDTH output channels (filters) of PLACES places of an output row, `chunk` places from each other: one
 //             load of x serves WIDTH sums, one load of w serves PLACES.
 // Buffers     x    [N, C, inH, inW]
 //             w    [groups, BLOCKS, KERNEL_H, KERNEL_W, CHANNELS] of WIDTH filters each

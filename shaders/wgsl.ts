@@ -44,7 +44,7 @@ const flagOf = (flags: Readonly<Record<string, boolean>>, name: string): boolean
   return value;
 };
 
-/** Resolves `#if` and `#elif`. The tag wants the conditions apart from the text, in order. */
+/** Resolves `#if` and `#elif`. The tag takes the conditions separately from the text, in order. */
 function chooseVariant(text: string, flags: Readonly<Record<string, boolean>>): string {
   const strings: string[] = [];
   const values: boolean[] = [];

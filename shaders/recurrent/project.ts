@@ -13,7 +13,7 @@ import { weightPart, weightType } from './weights.ts';
 
 /** Tile of results of an invocation. Rows are (time step, batch row) pairs of the chunk. */
 export interface ProjectTile extends RowBlock {
-  /** Invocations of a workgroup, side by side along the columns. */
+  /** Invocations of a workgroup, neighbours along the columns. */
   readonly lanes: number;
   /** Columns of an invocation, strided by `lanes`. */
   readonly columns: number;

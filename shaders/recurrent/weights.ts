@@ -19,7 +19,7 @@ export interface WeightShape {
   readonly groups: number;
   /** vec4 along the sum. */
   readonly k4: number;
-  /** Columns of a group: sums that its workgroup makes, side by side. */
+  /** Columns of a group: sums that its workgroup makes, in order of its lanes. */
   readonly span: number;
 }
 

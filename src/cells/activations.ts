@@ -1,4 +1,4 @@
-// Activation functions that act on one number, in float64 and in WGSL side by side.
+// Activation functions that act on one number, in float64 and in WGSL.
 // Sources: https://onnx.ai/onnx/operators/onnx__LSTM.html and https://keras.io/api/layers/activations/
 
 /** One activation: `f(x)` with two optional parameters. */

@@ -33,7 +33,7 @@ export interface StepInput {
   readonly variant: CellVariant;
 }
 
-/** A number per unit that a cell reads beside its gates: a peephole, a gain, a bias. */
+/** A number per unit that a cell reads besides its gates: a peephole, a gain, a bias. */
 export interface CellParameter {
   /** Name in `parameters` and in the WGSL struct `Parameters`. */
   readonly name: string;
@@ -102,7 +102,7 @@ export interface Cell {
   readonly states: readonly string[];
   /** Default activations by ONNX name; the WGSL calls them `act0`, `act1` …. */
   readonly activations: readonly string[];
-  /** Numbers per unit that a variant reads beside its gates, in the order of the input P. */
+  /** Numbers per unit that a variant reads besides its gates, in the order of the input P. */
   readonly parameters: (variant: CellVariant) => readonly CellParameter[];
   /** One step of one row in float64: the states after it. */
   readonly step: (input: StepInput) => Vectors;

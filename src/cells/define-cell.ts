@@ -50,7 +50,7 @@ export interface CellDefinition<
   readonly states: readonly State[];
   /** Default activations by ONNX name, which the WGSL calls as `act0`, `act1` …; none by default. */
   readonly activations?: readonly string[];
-  /** Numbers per unit beside the gates, in the order of the input P [D, K·H]; none by default. */
+  /** Numbers per unit besides the gates, in the order of the input P [D, K·H]; none by default. */
   readonly parameters?: readonly (Parameter | ParameterDefinition<Parameter, Gate>)[];
   /** Parts of a step: one, or more where a product or a reduction needs what all units made before. */
   readonly phases: readonly PhaseDefinition<Gate>[];
@@ -67,7 +67,7 @@ export interface CellDefinition<
 /** Functions that the WGSL of a phase may call. */
 const LIBRARY = ['clipGate', 'sigmoid', 'safeTanh', 'softplus'];
 
-/** Names that the kernels declare beside a cell. */
+/** Names that the kernels declare besides those of a cell. */
 const TAKEN = new Set(
   (
     'Gates State Parameters Passed Sums Place params instance iteration main loadX loadState loadH ' +

@@ -12,7 +12,7 @@ export interface SafetensorsOptions {
   readonly limits?: Partial<ImportLimits> | undefined;
 }
 
-/** Bytes of JSON: 40,000 tensors with room to spare; the largest recurrent models have 10^3. */
+/** Bytes of JSON: 40,000 tensors and more; the largest recurrent models have 10^3. */
 const MAX_HEADER_BYTES = 4_194_304;
 
 /** A header is an object of objects of lists. */

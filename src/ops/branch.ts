@@ -10,8 +10,8 @@ export const branch: ControlOperator = {
   wire: (node, path) =>
     ['then_branch', 'else_branch'].map((key): Wiring => {
       const graph = graphOf(node, key, path);
-      const [got, least] = [graph.outputs.length, node.outputs.length];
-      if (got < least) throw invalid(`${path}.${key}`, `outputs of a graph`, got, least);
+      const [got, min] = [graph.outputs.length, node.outputs.length];
+      if (got < min) throw invalid(`${path}.${key}`, `outputs of a graph`, got, min);
       const leaves = node.outputs.map((name, k) => [graph.outputs[k]!.name, name] as const);
       return { graph, key, enters: [], leaves, repeats: [], decides: [] };
     }),

@@ -40,20 +40,20 @@ export class Scope<T> {
 
 /** Counts what loops come to, and ends them before they take the memory of the machine. */
 export class Unrolling {
-  readonly #most: number;
+  readonly #maxNodes: number;
   #nodes = 0;
   #elements = 0;
 
-  /** @param most nodes in all turns of all loops */
-  constructor(most = MAX_UNROLLED_NODES) {
-    this.#most = most;
+  /** @param maxNodes nodes of all iterations of all loops */
+  constructor(maxNodes = MAX_UNROLLED_NODES) {
+    this.#maxNodes = maxNodes;
   }
 
-  /** Counts one turn of a loop. */
-  turn({ op, name }: Node, nodes: number, path: string): void {
+  /** Counts one iteration of a loop. */
+  addIteration({ op, name }: Node, nodes: number, path: string): void {
     this.#nodes += nodes;
-    if (this.#nodes <= this.#most) return;
-    const what = `${op} '${name}' and the loops around it come to more than ${this.#most} nodes`;
+    if (this.#nodes <= this.#maxNodes) return;
+    const what = `${op} '${name}' and the loops around it come to more than ${this.#maxNodes} nodes`;
     throw new RnnError('LIMIT_EXCEEDED', path, `${what} when unrolled (limits.maxUnrolled)`);
   }
 
@@ -96,10 +96,10 @@ export interface Wiring {
   readonly enters: readonly (readonly [outside: string, inside: string])[];
   /**
    * From an output of the graph to the output of the node that it becomes; for a carried value from
-   * the input of the graph, which after the last turn, or where there is none, is what comes out.
+   * the input of the graph, which after the last iteration, or where there is none, is what comes out.
    */
   readonly leaves: readonly (readonly [inside: string, outside: string])[];
-  /** From an output of the graph to the input that it becomes in the next turn. */
+  /** From an output of the graph to the input that it becomes in the next iteration. */
   readonly repeats: readonly (readonly [from: string, to: string])[];
   /** Values inside whose numbers decide how often the graph runs. */
   readonly decides: readonly string[];

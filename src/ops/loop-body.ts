@@ -1,4 +1,4 @@
-// What Loop and Scan share: a body that runs again and again on what it made the turn before.
+// What Loop and Scan share: a body that runs again and again on what it made the iteration before.
 import { isGraph, type Graph, type Node } from '../graph.ts';
 import { formatDims } from '../tensor.ts';
 import { graphOf, joined, Sequence, type ControlCall, type Item } from './control.ts';
@@ -6,13 +6,13 @@ import { invalid } from './define.ts';
 import type { ValueType } from './operator.ts';
 import { axisOf } from './shapes.ts';
 
-/** Nodes of one turn, those of the graphs inside of it too, and the turn itself. */
+/** Nodes of one iteration, those of the graphs inside of it too, and the iteration itself. */
 export function nodesOf(graph: Graph): number {
   const inside = graph.nodes.flatMap(({ attributes }) => Object.values(attributes).filter(isGraph));
   return inside.reduce((sum, inner) => sum + nodesOf(inner), 1 + graph.nodes.length);
 }
 
-/** Names side by side, as many as the second list has. */
+/** Pairs of names, as many as the second list has. */
 export const pairs = (
   from: readonly string[],
   to: readonly string[],
@@ -27,7 +27,7 @@ export const namesOf = (infos: readonly { readonly name: string }[]): string[] =
  * The body of a node, checked against it.
  *
  * @param inputs how many the body has
- * @param carried values that go from turn to turn
+ * @param carried values that go from iteration to iteration
  * @param hidden outputs of the body before them that are none of the node
  */
 export function bodyOf(
@@ -42,9 +42,8 @@ export function bodyOf(
   if (body.inputs.length !== inputs) {
     throw invalid(`${path}.body.inputs`, `inputs ${what}`, body.inputs.length, inputs);
   }
-  const [got, least] = [body.outputs.length, hidden + Math.max(carried, node.outputs.length)];
-  if (got < least)
-    throw invalid(`${path}.body.outputs`, `outputs ${what}`, got, `${least} or more`);
+  const [got, min] = [body.outputs.length, hidden + Math.max(carried, node.outputs.length)];
+  if (got < min) throw invalid(`${path}.body.outputs`, `outputs ${what}`, got, `${min} or more`);
   return body;
 }
 
@@ -54,7 +53,7 @@ export function checkGiven({ op, name, inputs }: Node, slot: number, path: strin
   throw invalid(`${path}.inputs[${slot}]`, `input of ${op} '${name}'`, 'nothing', 'a value');
 }
 
-/** Refuses carried values that change their type, or with `dims` their shape, in a turn. */
+/** Refuses carried values that change their type, or with `dims` their shape, in an iteration. */
 export function checkCarried<V extends ValueType>(
   { node, path }: ControlCall<V>,
   before: readonly (Item<V> | undefined)[],
@@ -69,12 +68,12 @@ export function checkCarried<V extends ValueType>(
   after.forEach((item, k) => {
     const [got, expected] = [kindOf(item), kindOf(before[k]!)];
     if (got === expected) return;
-    const what = `value that ${node.op} '${node.name}' carries to its next turn`;
+    const what = `value that ${node.op} '${node.name}' carries to its next iteration`;
     throw invalid(`${path}.body.outputs[${first + k}]`, what, got, expected);
   });
 }
 
-/** Collects those outputs of the turns that somebody wants. */
+/** Collects those outputs of the iterations that somebody wants. */
 export class Scans<V extends ValueType> {
   readonly #call: ControlCall<V>;
   readonly #body: Graph;
@@ -94,14 +93,14 @@ export class Scans<V extends ValueType> {
       .map((_, k) => (call.node.outputs[first - hidden + k] ? [] : undefined));
   }
 
-  /** Adds the outputs of a turn. */
+  /** Adds the outputs of an iteration. */
   add(items: readonly Item<V>[]): void {
     const { node, path, flow } = this.#call;
     this.#rows.forEach((row, k) => {
       const item = items[k];
       if (row === undefined || item === undefined) return;
       if (item instanceof Sequence) {
-        const what = `output of each turn of ${node.op} '${node.name}'`;
+        const what = `output of each iteration of ${node.op} '${node.name}'`;
         throw invalid(this.#pathOf(k), what, 'a sequence', 'a tensor');
       }
       flow.unrolling.keep(item, node, path);
@@ -109,7 +108,7 @@ export class Scans<V extends ValueType> {
     });
   }
 
-  /** The turns of each output along a new axis, the first turn last where it is reversed. */
+  /** The iterations of each output along a new axis, the first one last where it is reversed. */
   stacked(axes: readonly number[] = [], reversed: readonly boolean[] = []): (V | undefined)[] {
     return this.#rows.map((row, k) => {
       if (row === undefined) return undefined;

@@ -18,8 +18,8 @@ export const loop: ControlOperator = {
   name: 'Loop',
   hostInputs: [0, 1],
   advice:
-    'loops are unrolled, so export it with a number of turns that follows from shapes or integer ' +
-    'inputs, or export one turn as the model and call that',
+    'loops are unrolled, so export it with a number of iterations that follows from shapes or integer ' +
+    'inputs, or export one iteration as the model and call that',
   wire: (node, path): readonly [Wiring] => {
     const carried = Math.max(node.inputs.length - 2, 0);
     const graph = bodyOf(node, path, 2 + carried, carried, 1);
@@ -41,7 +41,7 @@ export const loop: ControlOperator = {
     const [{ graph }] = loop.wire!(node, path) as readonly [Wiring];
     const [counter, flag] = graph.inputs.map(({ dims }) => (dims.length === 1 ? [1] : []));
     const count = inputs[0] && tensorOf(call, 0);
-    const most = count
+    const tripCount = count
       ? numberOf(call, count, loop, 'trip count', 'int64', `${path}.inputs[0]`)
       : Infinity;
     let goes = inputs[1]
@@ -52,10 +52,10 @@ export const loop: ControlOperator = {
     const run = flow.enter(graph, 'body');
     const size = nodesOf(graph);
     let where = `${path}.inputs[1]`;
-    for (let turn = 0; turn < most; turn++) {
+    for (let i = 0; i < tripCount; i++) {
       if (numberOf(call, goes, loop, 'condition', 'bool', where) === 0) break;
-      flow.unrolling.turn(node, size, path);
-      const [next, ...rest] = run([integers(flow, [turn], counter), goes, ...state]);
+      flow.unrolling.addIteration(node, size, path);
+      const [next, ...rest] = run([integers(flow, [i], counter), goes, ...state]);
       where = `${path}.body.outputs[0]`;
       if (next === undefined || next instanceof Sequence || sizeOf(next.dims) !== 1) {
         const got = next instanceof Sequence ? 'a sequence' : (next?.dims ?? []);

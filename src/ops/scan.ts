@@ -77,7 +77,7 @@ export const scan: ControlOperator = {
     const run = flow.enter(graph, 'body');
     const size = nodesOf(graph) + 2 * sequences.length; // each part is cut out, and loses its axis
     for (let step = 0; step < steps; step++) {
-      flow.unrolling.turn(node, size, path);
+      flow.unrolling.addIteration(node, size, path);
       const parts = sequences.map(({ x, axis }, k) => {
         const at = layout.inputsReversed[k] ? steps - 1 - step : step;
         return part(flow, x, axis, [at, at + 1], true);

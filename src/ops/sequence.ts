@@ -96,7 +96,7 @@ const concat = operator('ConcatFromSequence', (call) => {
   const rank = (items[0]?.dims.length ?? 0) + Number(isNew);
   const axis = items.length === 0 ? 0 : axisOf(attributes.int('axis'), rank, `${path}.axis`);
   // Each tensor is copied, and a loop may do so in every iteration.
-  flow.unrolling.turn(node, items.length, path);
+  flow.unrolling.addIteration(node, items.length, path);
   for (const item of items) flow.unrolling.keep(item, node, path);
   return [joined(call, items, axis, isNew, `${path}.inputs[0]`)];
 });
@@ -126,14 +126,14 @@ const split = operator(
     const x = tensorOf(call, 0);
     const attributes = new Attributes(node, path);
     const axis = axisOf(attributes.int('axis', 0), x.dims.length, `${path}.axis`);
-    const keepsAxis = call.inputs[1] !== undefined || attributes.flag('keepdims', true);
+    const hasAxis = call.inputs[1] !== undefined || attributes.flag('keepdims', true);
     const sizes = piecesOf(call, x.dims[axis]!);
-    flow.unrolling.turn(node, sizes.length, path);
+    flow.unrolling.addIteration(node, sizes.length, path);
     flow.unrolling.keep(x, node, path);
     let to = 0;
     const items = sizes.map((size) => {
       to += size;
-      return part(flow, x, axis, [to - size, to], !keepsAxis);
+      return part(flow, x, axis, [to - size, to], !hasAxis);
     });
     return [new Sequence(items)];
   },

@@ -33,12 +33,12 @@ function attend(
   { query, value, key = value }: { query: Rows; value: Rows; key?: Rows },
   score: Score,
   allows: (t: number, s: number) => boolean,
-  keeps: (t: number) => boolean,
+  counts: (t: number) => boolean,
 ): Rows {
   const shares = query.map((q, t) =>
     softmax(key.map((k, s) => score(q, k) - (allows(t, s) ? 0 : 1e9))),
   );
-  return multiply(shares, value).map((row, t) => (keeps(t) ? row : row.map(() => 0)));
+  return multiply(shares, value).map((row, t) => (counts(t) ? row : row.map(() => 0)));
 }
 
 const dot: Score = (q, k) => q.reduce((sum, x, i) => sum + x * k[i]!, 0);

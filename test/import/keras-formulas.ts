@@ -77,7 +77,7 @@ function step(cell: Cell, x: Vector, states: readonly Vector[]): number[][] {
 }
 
 /** How a layer goes through a sequence. */
-export interface Walk {
+export interface Options {
   readonly goBackwards?: boolean;
   readonly zeroMasked?: boolean;
   /** For each step, whether it counts. */
@@ -88,15 +88,15 @@ export interface Walk {
 
 /** What a layer makes of one row. */
 export interface Result {
-  /** In the order of the walk, as Keras gives it. */
+  /** In the order of processing, as Keras gives it. */
   readonly sequence: number[][];
   readonly last: number[];
   readonly states: number[][];
 }
 
 /** A layer over one row [T, I]; several cells are a stack. */
-export function layer(cells: readonly Cell[], x: readonly Vector[], walk: Walk = {}): Result {
-  const { goBackwards = false, zeroMasked = false, mask, initial } = walk;
+export function layer(cells: readonly Cell[], x: readonly Vector[], options: Options = {}): Result {
+  const { goBackwards = false, zeroMasked = false, mask, initial } = options;
   const order = [...x.keys()];
   if (goBackwards) order.reverse();
   let states = cells.map(

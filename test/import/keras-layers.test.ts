@@ -127,7 +127,7 @@ describe.each(FORMATS)('other layers in %s files', (format) => {
       placed: {
         'layers/functional/layers/embedding': [table],
         'layers/functional/layers/gru/cell': weights,
-        // Seeds lie beside the weights and are none.
+        // Seeds are stored next to the weights and are none.
         'layers/functional/layers/gru/cell/seed_generator': [
           { dims: [2], data: [7, 9], dtype: '<i4' },
         ],

@@ -123,10 +123,10 @@ function bidirectionalCase(random: Random, format: Format, kind: Kind, mode: str
     bias: useBias ? bias!.data : undefined,
   };
   // Bidirectional sets this option of both layers to return_sequences.
-  const walk = { zeroMasked: sequences };
+  const options = { zeroMasked: sequences };
   const rows = x.map((row, b) => {
-    const f = layer([forward.cell], row, { ...walk, mask: mask?.[b] });
-    const g = layer([back], row, { ...walk, mask: mask?.[b], goBackwards: true });
+    const f = layer([forward.cell], row, { ...options, mask: mask?.[b] });
+    const g = layer([back], row, { ...options, mask: mask?.[b], goBackwards: true });
     return { f, g: { ...g, sequence: g.sequence.toReversed() } };
   });
   const pick = ({ sequence, last }: Result): number[][] => (sequences ? sequence : [last]);
@@ -134,8 +134,8 @@ function bidirectionalCase(random: Random, format: Format, kind: Kind, mode: str
   const joined = merge
     ? [rows.flatMap(({ f, g }) => pick(f).flatMap((value, t) => merge(value, pick(g)[t]!)))]
     : [rows.flatMap(({ f }) => pick(f).flat()), rows.flatMap(({ g }) => pick(g).flat())];
-  const ends = (['f', 'g'] as const).flatMap((way) =>
-    rows[0]![way].states.map((_, k) => rows.flatMap((row) => row[way].states[k]!)),
+  const ends = (['f', 'g'] as const).flatMap((direction) =>
+    rows[0]![direction].states.map((_, k) => rows.flatMap((row) => row[direction].states[k]!)),
   );
   const expected = states ? [...joined, ...ends] : joined;
   const inner = {

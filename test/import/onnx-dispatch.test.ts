@@ -20,7 +20,7 @@ describe('models', () => {
     expect((await importModel(files(name, ONNX))).name).toBe('tiny');
   });
 
-  it('ONNX with weights beside it, whatever those look like', async () => {
+  it('ONNX with weights next to it, whatever those look like', async () => {
     const external = model(
       initializer(
         'y',

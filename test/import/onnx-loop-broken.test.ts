@@ -182,7 +182,7 @@ describe('broken loops', () => {
   it('that change the type of a value', () =>
     expectInvalid(
       `${LATER}.body.outputs[1]`,
-      /value that Loop 'again' carries to its next turn, got int64, expected float32/,
+      /value that Loop 'again' carries to its next iteration, got int64, expected float32/,
       loop(
         withNodes(
           GOES_ON,

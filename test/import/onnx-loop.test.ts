@@ -24,7 +24,7 @@ import { SEED } from '../support/settings.ts';
 
 const floats = floatsOf(randomOf(SEED));
 
-/** h' = tanh(x + h · 0.5 + i), and h' as the output of each turn. */
+/** h' = tanh(x + h · 0.5 + i), and h' as the output of each iteration. */
 const body: OnnxGraph = {
   nodes: [
     GOES_ON,
@@ -244,7 +244,7 @@ describe('Loop', () => {
   });
 
   it('whose constants differ from turn to turn', async () => {
-    // The values of a turn must not be mistaken for those of the turn before, whose names they have.
+    // The values of an iteration must not be mistaken for those of the one before, whose names they have.
     const graph: OnnxGraph = {
       nodes: [
         node('Loop', ['M', '', 'W0', 'h0'], ['W_last', 'h_last'], {

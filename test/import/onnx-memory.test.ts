@@ -92,19 +92,22 @@ describe('weights of an ONNX file', () => {
     expect(given).toEqual(file);
   });
 
-  it.each([true, false])('arrive whole and take no more room, length told: %s', async (told) => {
-    const file = Uint8Array.from({ length: 300_001 }, (_, i) => i);
-    const server = createServer((_, response) => {
-      if (told) response.setHeader('content-length', file.length);
-      response.write(file.subarray(0, 100_000));
-      response.end(file.subarray(100_000));
-    });
-    await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
-    const { port } = server.address() as AddressInfo;
-    const files = await readSource(`http://127.0.0.1:${port}/a.bin`, READ);
-    server.close();
-    const bytes = files.get('a.bin')!;
-    expect(bytes).toEqual(file);
-    expect(bytes.buffer.byteLength).toBe(file.length);
-  });
+  it.each([true, false])(
+    'arrive whole and take no more room, with a length: %s',
+    async (hasLength) => {
+      const file = Uint8Array.from({ length: 300_001 }, (_, i) => i);
+      const server = createServer((_, response) => {
+        if (hasLength) response.setHeader('content-length', file.length);
+        response.write(file.subarray(0, 100_000));
+        response.end(file.subarray(100_000));
+      });
+      await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+      const { port } = server.address() as AddressInfo;
+      const files = await readSource(`http://127.0.0.1:${port}/a.bin`, READ);
+      server.close();
+      const bytes = files.get('a.bin')!;
+      expect(bytes).toEqual(file);
+      expect(bytes.buffer.byteLength).toBe(file.length);
+    },
+  );
 });

@@ -148,7 +148,7 @@ describe('the meaning of a config follows the version of Keras', () => {
     ['3.4.1', 0],
   ] as const)(
     '%s: before a first step that counts stands the initial state × %i',
-    ([version, share]) => {
+    ([version, factor]) => {
       const functional = (className: string, name: string, inbound: unknown[], options = {}) => ({
         ...layer(className, { ...options, name }),
         name,
@@ -189,8 +189,8 @@ describe('the meaning of a config follows the version of Keras', () => {
           x,
           h,
         );
-        if (sequences) expect(Array.from(y!.data.slice(0, 2))).toEqual([share, 2 * share]);
-        expect(Array.from(y!.data.slice(-2))).toEqual([3 * share, 4 * share]);
+        if (sequences) expect(Array.from(y!.data.slice(0, 2))).toEqual([factor, 2 * factor]);
+        expect(Array.from(y!.data.slice(-2))).toEqual([3 * factor, 4 * factor]);
         expect(Array.from(end!.data.slice(-2))).toEqual([3, 4]);
       }
     },

@@ -303,11 +303,11 @@ describe('weights', () => {
   it.for(['uint8', 'uint16'] as const)('are read from %s', async (dtype) => {
     const model = tf.sequential({ layers: [L.lstm({ units: 3, inputShape: [4, 2] })] });
     randomize(model, random);
-    const [most, pack] = ENCODINGS[dtype];
-    const [scale, min] = [2 / most, -1];
+    const [max, pack] = ENCODINGS[dtype];
+    const [scale, min] = [2 / max, -1];
     const codes = model.weights.map(({ shape }) =>
       Array.from({ length: (shape as number[]).reduce((a, b) => a * b, 1) }, () =>
-        random.int(0, most),
+        random.int(0, max),
       ),
     );
     model.setWeights(

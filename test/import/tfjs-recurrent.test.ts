@@ -244,7 +244,7 @@ describe('masks', () => {
     }
   });
 
-  it('join where masked sequences stand beside each other', async () => {
+  it('join where masked sequences are concatenated', async () => {
     const a = tf.input({ shape: [5, 2] });
     const b = tf.input({ shape: [5, 2] });
     const masked = [a, b].map((x) => tf.layers.masking().apply(x) as tf.SymbolicTensor);

@@ -1,4 +1,4 @@
-// Layers on top of each other that compute side by side, against the float64 reference.
+// Layers on top of each other that run concurrently, against the float64 reference.
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Node, ValueInfo } from '../../src/graph.ts';
 import { inspect, type LoadOptions } from '../../src/index.ts';
@@ -47,7 +47,7 @@ describe.each([
   ['llvmpipe', llvmpipe],
 ] as const)('shapes for %s', MORE_IN_FULL, (_, target) => {
   test.each(['step', 'persistent'] as const)(
-    `%s kernel: ${CASES} random stacks side by side equal the reference (SEED=${SEED})`,
+    `%s kernel: ${CASES} random stacks run concurrently equal the reference (SEED=${SEED})`,
     (recurrentKernel) => {
       const stacks = recurrentStacks({
         T: [5, 9, 12, 20, 33],
@@ -61,7 +61,7 @@ describe.each([
 });
 
 describe.each(['step', 'persistent'] as const)('%s kernel', MORE_IN_FULL, (recurrentKernel) => {
-  test.each(['f16', 'int8'] as const)('weights as %s, side by side', (weights) => {
+  test.each(['f16', 'int8'] as const)('weights as %s', (weights) => {
     const stacks = recurrentStacks({ T: 20, maxHidden: 33 }, 3);
     const options = { device, recurrentKernel, weights, wavefront: true };
     return expectAllRight(stacks, WEIGHT_CASES, options);
@@ -78,13 +78,13 @@ test('one dispatch has a step of all layers that are at work', async () => {
   } as const;
   const stack = exampleOf(recurrentStacks({ ...PLAIN, ...fixed }, 3));
   const options = { recurrentKernel: 'step' } as const;
-  const [apart, together] = [
+  const [sequential, concurrent] = [
     await kernelsOf(stack, { ...options, wavefront: false }),
     await kernelsOf(stack, { ...options, wavefront: true }),
   ];
-  expect(apart['recurrent-step-0']).toBe(3 * 33);
+  expect(sequential['recurrent-step-0']).toBe(3 * 33);
   // Chunks of 10 steps: the layer at the top ends two chunks after that at the bottom.
-  expect(together['recurrent-step-0']).toBe(33 + 2 * 10);
+  expect(concurrent['recurrent-step-0']).toBe(33 + 2 * 10);
 });
 
 describe('what is no stack is computed layer by layer, and right', () => {

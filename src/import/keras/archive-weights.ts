@@ -83,7 +83,7 @@ function cellsOf(config: Config): readonly string[] {
   return cells.map((cell, i) => layerConfig(cell, `${config.path}.cells[${i}]`).className);
 }
 
-/** What objects of these classes are called side by side: lstm, dense, lstm_1. */
+/** What objects of these classes are called within one parent: lstm, dense, lstm_1. */
 function placeNames(classes: readonly string[]): string[] {
   const counts = new Map<string, number>();
   return classes.map((className) => {
@@ -129,7 +129,7 @@ function ofKind(group: H5Group, kind: string): H5Group[] {
   return numbered.toSorted(([a], [b]) => a - b).map(([, child]) => child);
 }
 
-/** The weights that nobody has taken. What a stateful layer has beside its cell is its state. */
+/** The weights that nobody has taken. What a stateful layer has besides its cell is its state. */
 function trained(group: H5Group, used: ReadonlySet<string>): string[] {
   return [...group.groups].flatMap(([name, child]): string[] => {
     if (name !== 'vars') return trained(child, used);

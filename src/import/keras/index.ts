@@ -65,7 +65,7 @@ export async function importKeras(bytes: Uint8Array, options: KerasOptions = {})
   return graph;
 }
 
-/** A file taken apart. */
+/** The parts of a file. */
 interface Parts {
   readonly model: LayerConfig;
   readonly version: string;

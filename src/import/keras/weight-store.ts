@@ -1,4 +1,4 @@
-// What both layouts of Keras weights offer beside the weights themselves.
+// What both layouts of Keras weights offer besides the weights themselves.
 import type { Weights } from './layers/index.ts';
 import type { H5Dataset, H5Group } from './hdf5.ts';
 

@@ -46,9 +46,9 @@ export function toRecurrent(node: Node, scope: Scope, path: string): Node {
     resetAfter: cell === 'gru' && read.int('linear_before_reset', 0) !== 0,
     maskedOutput: 'zero',
   };
-  const most = cell === 'lstm' ? 8 : 6; // the slots of Recurrent begin like those of LSTM
-  if (node.inputs.length < 3 || node.inputs.length > most) {
-    const what = `inputs of ${node.op}, got ${node.inputs.length}, expected 3 to ${most}`;
+  const maxInputs = cell === 'lstm' ? 8 : 6; // the slots of Recurrent begin like those of LSTM
+  if (node.inputs.length < 3 || node.inputs.length > maxInputs) {
+    const what = `inputs of ${node.op}, got ${node.inputs.length}, expected 3 to ${maxInputs}`;
     throw new RnnError('INVALID_MODEL', `${path}.inputs`, what);
   }
   for (const [slot, name] of ['X', 'W', 'R'].entries()) {
@@ -128,8 +128,8 @@ function activations(cell: CellName, directions: number, read: Reader) {
   const count = defaults.length * directions;
   const given = read.texts('activations');
   // The default of RNN has two names for any direction, and so do files that write it out.
-  const spare = cell === 'rnn' && given?.length === 2 && directions === 1;
-  if (given && given.length > 0 && given.length !== count && !spare) {
+  const isDefaultPair = cell === 'rnn' && given?.length === 2 && directions === 1;
+  if (given && given.length > 0 && given.length !== count && !isDefaultPair) {
     throw read.fail('activations', given.join(', ') || 'none', `${count} names`);
   }
   const names = given?.length

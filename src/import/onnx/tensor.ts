@@ -78,7 +78,7 @@ function rawBytes(
 
 /**
  * Whether a file may be named by a model: relative, downward, and no address.
- * The rule keeps a model from reading what lies beside it (CVE-2022-25882, CVE-2024-27318).
+ * The rule keeps a model from reading what is next to it (CVE-2022-25882, CVE-2024-27318).
  */
 export function isPlainLocation(location: string): boolean {
   return (

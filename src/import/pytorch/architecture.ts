@@ -1,5 +1,5 @@
 // What a state_dict does not say: which layers there are, in which order, and what is between them.
-// Plain data, so that it can stand in a JSON file beside the weights.
+// Plain data, so that it can be a JSON file next to the weights.
 
 /** Functions between layers. */
 export type PyTorchActivation =

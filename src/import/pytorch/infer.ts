@@ -129,8 +129,8 @@ export function inferLayers(state: StateDict): readonly PyTorchLayer[] {
   if (embeddings.length > 1) {
     throw unclear(`which of ${listed(embeddings.map(({ name }) => name))} comes first is open`);
   }
-  // Two in a row have a function between them, which the weights do not tell; two side by side are
-  // two outputs.
+  // Two in a row have a function between them, which the weights do not tell; two on the same
+  // input are two outputs.
   if (linears.length > 1) {
     throw unclear(`what is between ${listed(linears.map(({ name }) => name))} is open`);
   }

@@ -136,8 +136,8 @@ export function appendConv1d(place: Place, layer: PyTorchConv1d): ValueInfo {
   const { stride = 1, padding = 0, dilation = 1, groups = 1 } = layer;
   const weight = state.get(layer, 'weight', path);
   if (weight.dims.length !== 3) throw weight.fail('3 axes, filters × channels × width');
-  const [F, share, width] = weight.dims as [number, number, number];
-  const channels = share * groups;
+  const [F, groupChannels, width] = weight.dims as [number, number, number];
+  const channels = groupChannels * groups;
   if (x.dims.length !== 3) throw mismatch(place, `[B, ${channels}, L]`);
   expectAxis(place, 1, channels, `[B, ${channels}, L]`);
   const bias = state.find(layer, 'bias')?.expect([F], 'filters');

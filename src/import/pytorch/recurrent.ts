@@ -99,7 +99,7 @@ function sizesOf(
     : R.fail(`${expected} of '${layer.type}'`);
 }
 
-/** Inputs of a module beside x. */
+/** Inputs of a module besides x. */
 export interface RecurrentInputs {
   readonly lengths: string;
   /** [D·L, B, O] and [D·L, B, H]. */

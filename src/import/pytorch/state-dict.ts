@@ -45,7 +45,7 @@ export class StateDict {
     const wanted = own ?? (layer.name ? `${layer.name}.${leaf}` : leaf);
     const others = listed([...this.#tensors.keys()]);
     if (path === undefined) {
-      const what = `the file has no such tensor, expected one beside ${others}`;
+      const what = `the file has no such tensor, expected one among ${others}`;
       throw new RnnError('INVALID_MODEL', `state_dict.${wanted}`, what);
     }
     throw wrongArchitecture(where, `the file has no tensor '${wanted}', it has ${others}`);

@@ -1,5 +1,5 @@
 // Walks a graph at known shapes: what follows from shapes and constants is computed here, control
-// flow is taken apart, and what is left to run comes out as one list.
+// flow is unrolled, and what is left to run comes out as one list.
 import { RnnError } from '../../errors.ts';
 import type { Graph, Node } from '../../graph.ts';
 import { Scope, Sequence, tensorsOf, Unrolling, type Flow, type Item } from '../../ops/control.ts';

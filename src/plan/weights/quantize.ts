@@ -21,8 +21,8 @@ export function storeWeights(
   path: string,
 ): Float32Array | Uint32Array {
   if (storage === 'f32') return packed;
-  const most = storage === 'f16' ? HALF_END : Infinity;
-  const beyond = packed.find((weight) => !(Math.abs(weight) < most));
+  const limit = storage === 'f16' ? HALF_END : Infinity;
+  const beyond = packed.find((weight) => !(Math.abs(weight) < limit));
   if (beyond !== undefined) {
     const what = `has a weight of ${beyond}, which weights: '${storage}' cannot hold; use 'f32'`;
     throw new RnnError('LIMIT_EXCEEDED', path, what);

@@ -63,11 +63,11 @@ export class Config {
   }
 
   /** A whole number of at least `least`. Keras also writes it as a list of one. */
-  count(key: string, fallback?: number, least = 1): number {
+  count(key: string, fallback?: number, min = 1): number {
     const raw = this.raw(key);
     const value = (Array.isArray(raw) && raw.length === 1 ? (raw[0] as unknown) : raw) ?? fallback;
-    if (Number.isSafeInteger(value) && (value as number) >= least) return value as number;
-    return this.#fail(key, `a whole number of at least ${least}`);
+    if (Number.isSafeInteger(value) && (value as number) >= min) return value as number;
+    return this.#fail(key, `a whole number of at least ${min}`);
   }
 
   /** Whole numbers; one alone counts as a list of one. */

@@ -29,7 +29,7 @@ export interface LayerCall {
   readonly inputs: readonly KerasTensor[];
   /** Mask of the sequence for a recurrent layer: its own, or one that lingers. */
   readonly mask: ValueInfo | undefined;
-  /** What it is called with beside values: `use_causal_mask`. */
+  /** What it is called with besides values: `use_causal_mask`. */
   readonly options: Json;
   /** Whether the model names a mask for this call, instead of the one that its input carries. */
   readonly masked: boolean;

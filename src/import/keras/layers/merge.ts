@@ -80,8 +80,8 @@ const subtract: Translate = (call) => {
 const average: Translate = (call) => {
   const { builder, inputs, stem } = call;
   const sum = folded(call, 'Add');
-  const share = builder.scalar(1 / inputs.length);
-  return [{ ...sum, name: builder.node('Mul', `${stem}/share`, [sum.name, share]) }];
+  const factor = builder.scalar(1 / inputs.length);
+  return [{ ...sum, name: builder.node('Mul', `${stem}/mean`, [sum.name, factor]) }];
 };
 
 const concatenate: Translate = (call) => {
@@ -118,7 +118,7 @@ const concatenate: Translate = (call) => {
   return [moved(inputs[0], name, dims, concatMasks(call, axis, rank))];
 };
 
-/** Beside each other, every part must count; behind each other, each step has its own mask. */
+/** Concatenated by features, every part must count; by time, each step has its own mask. */
 function concatMasks(call: LayerCall, axis: number, rank: number): ValueInfo | undefined {
   const masks = call.inputs.flatMap((input) => input.mask ?? []);
   if (masks.length === 0) return undefined;

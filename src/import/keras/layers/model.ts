@@ -37,8 +37,8 @@ interface Site {
   readonly depth: number;
 }
 
-/** What a walk carries along. */
-interface Walk extends Omit<KerasModel, 'model' | 'weights'> {
+/** What is passed along while the layers of a model are translated. */
+interface Translation extends Omit<KerasModel, 'model' | 'weights'> {
   readonly builder: GraphBuilder;
   readonly calls: Map<string, number>;
   /** The mask that TF.js still has in hand, see `Dialect.masksLinger`. */
@@ -52,7 +52,13 @@ interface Walk extends Omit<KerasModel, 'model' | 'weights'> {
  */
 export function translateModel({ model, weights, dialect, budget }: KerasModel): Graph {
   const builder = new GraphBuilder();
-  const walk: Walk = { dialect, budget, builder, calls: new Map(), lingering: undefined };
+  const translation: Translation = {
+    dialect,
+    budget,
+    builder,
+    calls: new Map(),
+    lingering: undefined,
+  };
   const { config } = model;
   let name = 'model';
   let outputs: NamedOutput[];
@@ -62,13 +68,13 @@ export function translateModel({ model, weights, dialect, budget }: KerasModel):
     const input = sequentialInput(builder, layers, config);
     const last = layers.at(-1)!.name;
     const site = outermost(model, weights, [input]);
-    outputs = [{ name: last, value: runSequential(walk, site, layers) }];
+    outputs = [{ name: last, value: runSequential(translation, site, layers) }];
   } else if (isModel(model)) {
     const topology = readFunctional(config);
     name = topology.name;
     const inputs = topology.inputs.map((ref) => functionalInput(builder, topology, ref));
     const site = outermost(model, weights, inputs);
-    const values = runFunctional(walk, site, topology);
+    const values = runFunctional(translation, site, topology);
     outputs = topology.outputs.map((ref, i) => ({ name: ref.layer, value: values[i]! }));
   } else {
     throw new RnnError(
@@ -86,7 +92,7 @@ function outermost(layer: LayerConfig, weights: Weights, inputs: readonly KerasT
   return { layer, name: '', weights, inputs, detached: false, top: true, depth: 0 };
 }
 
-/** Several outputs of one layer are told apart as Keras does: lstm, lstm_1. */
+/** Several outputs of one layer are distinguished as Keras does: lstm, lstm_1. */
 function distinct(outputs: readonly NamedOutput[], builder: GraphBuilder): NamedOutput[] {
   const taken = new Set(builder.inputs.map((input) => input.name));
   const wanted = new Set(outputs.map((output) => output.name));
@@ -99,13 +105,13 @@ function distinct(outputs: readonly NamedOutput[], builder: GraphBuilder): Named
 }
 
 /** Translates one call of one layer. */
-function runLayer(walk: Walk, site: Site): readonly KerasTensor[] {
+function runLayer(translation: Translation, site: Site): readonly KerasTensor[] {
   const { layer, weights, inputs, depth, detached, name } = site;
-  const { builder, budget, dialect } = walk;
+  const { builder, budget, dialect } = translation;
   const { path } = layer.config;
   budget.check('maxDepth', depth, path, 'too many models and wrappers within one another');
   budget.spend('maxNodes', 1, path, 'too many calls of layers');
-  if (isModel(layer)) return runModel(walk, site);
+  if (isModel(layer)) return runModel(translation, site);
   const className = plainClass(layer.className);
   const translate = LAYERS.get(className);
   if (translate === undefined) {
@@ -117,10 +123,10 @@ function runLayer(walk: Walk, site: Site): readonly KerasTensor[] {
     );
   }
   refuseTraining(layer, site.options);
-  const count = walk.calls.get(name) ?? 0;
-  walk.calls.set(name, count + 1);
+  const count = translation.calls.get(name) ?? 0;
+  translation.calls.set(name, count + 1);
   const inner = (within: LayerConfig, change: InnerCall): readonly KerasTensor[] =>
-    runLayer(walk, {
+    runLayer(translation, {
       layer: within,
       name: `${name}/${within.config.text('name', 'layer')}`,
       weights: weights.part(change.part),
@@ -139,7 +145,7 @@ function runLayer(walk: Walk, site: Site): readonly KerasTensor[] {
     name,
     stem: count === 0 ? name : `${name}/call_${count}`,
     inputs,
-    mask: maskOf(walk, site),
+    mask: maskOf(translation, site),
     options: site.options ?? {},
     masked: site.mask !== undefined,
     detached,
@@ -163,15 +169,18 @@ function refuseTraining({ className, config }: LayerConfig, options: Json = {}):
 }
 
 /** The mask that a layer is called with. */
-function maskOf(walk: Walk, { layer, inputs, mask, top }: Site): ValueInfo | undefined {
+function maskOf(
+  translation: Translation,
+  { layer, inputs, mask, top }: Site,
+): ValueInfo | undefined {
   if (mask) {
     if (mask.type === 'bool') return mask;
-    const name = walk.builder.node('Cast', `${mask.name}/mask`, [mask.name], { to: 'bool' });
+    const name = translation.builder.node('Cast', `${mask.name}/mask`, [mask.name], { to: 'bool' });
     return { ...mask, name, type: 'bool' };
   }
-  if (!walk.dialect.masksLinger || !top) return inputs[0]?.mask;
-  linger(walk, inputs);
-  const held = walk.lingering;
+  if (!translation.dialect.masksLinger || !top) return inputs[0]?.mask;
+  linger(translation, inputs);
+  const held = translation.lingering;
   const [x] = inputs;
   // What lingers may belong to a sequence of another length. Only recurrent layers look at it.
   const recurrent = x?.dims.length === 3 && isRecurrent(plainClass(layer.className));
@@ -186,22 +195,22 @@ function maskOf(walk: Walk, { layer, inputs, mask, top }: Site): ValueInfo | und
   return held;
 }
 
-function linger(walk: Walk, inputs: readonly KerasTensor[]): void {
-  if (inputs.some((x) => x.mask)) walk.lingering = inputs[0]!.mask;
+function linger(translation: Translation, inputs: readonly KerasTensor[]): void {
+  if (inputs.some((x) => x.mask)) translation.lingering = inputs[0]!.mask;
 }
 
 /** A model as a layer of another. */
-function runModel(walk: Walk, site: Site): readonly KerasTensor[] {
+function runModel(translation: Translation, site: Site): readonly KerasTensor[] {
   const run = (inputs: readonly KerasTensor[]): readonly KerasTensor[] => {
     const { config, className } = site.layer;
     const inside = { ...site, inputs, top: false };
     return plainClass(className) === 'Sequential'
-      ? [runSequential(walk, inside, readSequential(config))]
-      : runFunctional(walk, inside, readFunctional(config));
+      ? [runSequential(translation, inside, readSequential(config))]
+      : runFunctional(translation, inside, readFunctional(config));
   };
-  if (!walk.dialect.masksLinger || !site.top) return run(site.inputs);
+  if (!translation.dialect.masksLinger || !site.top) return run(site.inputs);
   // TF.js hands one mask into a model and none out of it.
-  const mask = maskOf(walk, site);
+  const mask = maskOf(translation, site);
   const outputs = run(site.inputs.map((x, i) => ({ ...x, mask: i === 0 ? mask : undefined })));
   return outputs.map((y) => ({ ...y, mask: undefined }));
 }
@@ -234,14 +243,18 @@ const circle = ({ name, config }: LayerSpec): RnnError =>
     `'${name}' reads what depends on its own output, expected layers without a circle`,
   );
 
-function runSequential(walk: Walk, site: Site, layers: readonly LayerSpec[]): KerasTensor {
+function runSequential(
+  translation: Translation,
+  site: Site,
+  layers: readonly LayerSpec[],
+): KerasTensor {
   const [input] = site.inputs;
   if (input === undefined || site.inputs.length !== 1) {
     throw invalid(site.layer.config.path, `${site.inputs.length} inputs`, 'one');
   }
   return layers.reduce((x, layer) => {
     if (plainClass(layer.className) === 'InputLayer') return x;
-    const outputs = runLayer(walk, siteOf(site, layer, [x]));
+    const outputs = runLayer(translation, siteOf(site, layer, [x]));
     if (outputs.length === 1) return outputs[0]!;
     throw invalid(layer.config.path, `${outputs.length} outputs`, 'one within a Sequential model');
   }, input);
@@ -251,7 +264,11 @@ function runSequential(walk: Walk, site: Site, layers: readonly LayerSpec[]): Ke
  * Visits the calls that the outputs need, in the order in which TF.js runs them: each output in
  * turn, depth first, the last input of a call before the others.
  */
-function runFunctional(walk: Walk, site: Site, topology: Topology): readonly KerasTensor[] {
+function runFunctional(
+  translation: Translation,
+  site: Site,
+  topology: Topology,
+): readonly KerasTensor[] {
   const { path } = site.layer.config;
   const key = ({ layer, node }: Ref): string => `${node}:${layer}`;
   const made = new Map<string, readonly KerasTensor[]>();
@@ -302,11 +319,11 @@ function runFunctional(walk: Walk, site: Site, topology: Topology): readonly Ker
     const inputs = call.inputs.map(take);
     // TF.js runs a layer once for each output that is used; all that changes is what lingers.
     if (made.has(key(ref))) {
-      if (site.top) linger(walk, inputs);
+      if (site.top) linger(translation, inputs);
       continue;
     }
     const mask = call.mask && take(call.mask);
-    made.set(key(ref), runLayer(walk, siteOf(site, layer, inputs, call, mask)));
+    made.set(key(ref), runLayer(translation, siteOf(site, layer, inputs, call, mask)));
   }
   return topology.outputs.map(taker(ends));
 }

@@ -33,7 +33,7 @@ export function readLayer(call: LayerCall, layer: LayerConfig, weights: Weights)
     );
   }
   if (config.count('num_constants', 0, 0) > 0) {
-    throw unsupported(call, 'num_constants', 'takes no constants beside its states');
+    throw unsupported(call, 'num_constants', 'takes no constants besides its states');
   }
   return {
     cells: readCells(layer, weights, call.dialect),

@@ -15,7 +15,7 @@ export interface Ref {
 export interface CallSpec {
   readonly inputs: readonly Ref[];
   readonly mask: Ref | undefined;
-  /** What it is called with beside values. */
+  /** What it is called with besides values. */
   readonly options: Json;
 }
 
