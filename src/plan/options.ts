@@ -6,16 +6,16 @@ import { RECURRENT_VARIANTS } from './select/variants.ts';
 const WEIGHTS = ['f32', 'f16', 'int8'] as const;
 const KERNELS = ['step', 'persistent', ...RECURRENT_VARIANTS] as const;
 
-/** What is asked for, of the options of `loadModel` and `inspect`. */
-export interface AskedOptions extends Pick<
+/** The plan options among the options of `loadModel` and `inspect`. */
+export interface RequestedOptions extends Pick<
   PlanOptions,
   'recurrentKernel' | 'wavefront' | 'subgroups' | 'tune' | 'weights' | 'arithmetic'
 > {}
 
 /** @throws RnnError `INVALID_ARGUMENT` for weights, arithmetic or a kernel of no kind that there is */
-export function planOptionsOf(asked: AskedOptions): PlanOptions {
-  const { recurrentKernel, wavefront, subgroups, tune, arithmetic } = asked;
-  const weights = asked.weights ?? (arithmetic === 'f16' ? 'f16' : undefined);
+export function planOptionsOf(requested: RequestedOptions): PlanOptions {
+  const { recurrentKernel, wavefront, subgroups, tune, arithmetic } = requested;
+  const weights = requested.weights ?? (arithmetic === 'f16' ? 'f16' : undefined);
   if (weights !== undefined && !WEIGHTS.includes(weights)) {
     const what = `got '${String(weights)}', expected ${WEIGHTS.map((w) => `'${w}'`).join(', ')}`;
     throw new RnnError('INVALID_ARGUMENT', 'options.weights', what);

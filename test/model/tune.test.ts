@@ -89,17 +89,17 @@ test('a stack is timed in sequence and as a wavefront of each kernel, where that
   const labels = Object.keys(model.usage.kernels);
   expect(labels).toHaveLength(3);
   model.dispose();
-  // What is asked for is not timed against anything else.
+  // An override is not timed against anything else.
   for (const wavefront of [true, false]) {
-    const asked = await loadModel(graph, { device: gpu, tune: true, wavefront });
-    expectRight(graph, await asked.run(feeds), feeds);
-    const kernels = Object.values(asked.usage.kernels);
+    const requested = await loadModel(graph, { device: gpu, tune: true, wavefront });
+    expectRight(graph, await requested.run(feeds), feeds);
+    const kernels = Object.values(requested.usage.kernels);
     expect(kernels.map((name) => name.startsWith('wavefront '))).toEqual([
       wavefront,
       wavefront,
       wavefront,
     ]);
-    asked.dispose();
+    requested.dispose();
   }
   gpu.destroy();
 });
@@ -123,7 +123,7 @@ test('the state of a stream is what it would be without timing', async () => {
   model.dispose();
 });
 
-test('a kernel that is asked for is not timed against another', async () => {
+test('a kernel that is requested for is not timed against another', async () => {
   const graph = graphOf(11);
   const model = await loadModel(graph, { device, tune: true, recurrentKernel: 'step' });
   const feeds = feedsOf(graph, 9);

@@ -132,7 +132,7 @@ const TUNING: Readonly<Record<DeviceProfile['adapter'], AdapterTuning>> = {
       maxUnits: 128,
       minInvocations: 32,
       rowsPerInvocation: 4,
-      registerVec4s: 32, // 128 registers beside sums and addresses; 255 are the maximum of common GPUs
+      registerVec4s: 32, // 128 registers in addition to sums and addresses; 255 are the maximum of common GPUs
       unrolledDots: 128,
       maxUnrolledDots: Infinity,
       maxWorkgroups: Infinity,
@@ -154,7 +154,7 @@ const TUNING: Readonly<Record<DeviceProfile['adapter'], AdapterTuning>> = {
     minConvInvocations: 1 << 14,
   },
   // A load at an index known to the compiler costs as much as a sum, any other ten times that: unrolled
-  // products over weights in private arrays win (bench/README.md, "Loads are dearer than sums").
+  // products over weights in private arrays win (bench/README.md, "Loads cost more than sums").
   swiftshader: {
     stepTime: {
       'persistent-registers': 0.125,

@@ -63,7 +63,7 @@ const tileText = (tile: object): string =>
     .map(([name, value]) => `${name}=${value}`)
     .join(' ');
 
-const profileOf = ({ tier: _, ...given }: Partial<DeviceProfile> & { tier?: Tier }) => ({
+const profileOf = (given: Partial<DeviceProfile>): DeviceProfile => ({
   ...DEFAULT_PROFILE,
   ...given,
 });
