@@ -41,8 +41,23 @@ export const DEFAULT_IMPORT_LIMITS: ImportLimits = {
   maxNameLength: 4096, // scopes of deep modules reach some hundred
 };
 
-/** The defaults with some caps replaced. */
+/**
+ * The defaults with some caps replaced.
+ *
+ * @throws RnnError `INVALID_ARGUMENT` for a cap that is not known or is no number from 0 up
+ */
 export function importLimits(limits: Partial<ImportLimits> | undefined): ImportLimits {
+  if (limits !== undefined && (typeof limits !== 'object' || limits === null)) {
+    throw new RnnError('INVALID_ARGUMENT', 'limits', `got ${String(limits)}, expected an object`);
+  }
+  const unknown = Object.keys(limits ?? {}).find(
+    (key) => !Object.hasOwn(DEFAULT_IMPORT_LIMITS, key),
+  );
+  if (unknown !== undefined) {
+    const known = Object.keys(DEFAULT_IMPORT_LIMITS).join(', ');
+    const what = `no limit has this name, expected one of ${known}`;
+    throw new RnnError('INVALID_ARGUMENT', `limits.${unknown}`, what);
+  }
   const result: Record<keyof ImportLimits, number> = { ...DEFAULT_IMPORT_LIMITS };
   for (const key of Object.keys(result) as (keyof ImportLimits)[]) {
     const value = limits?.[key];

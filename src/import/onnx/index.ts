@@ -2,11 +2,11 @@
 // this folder thinks. https://onnx.ai/onnx/repo-docs/IR.html
 import { RnnError } from '../../errors.ts';
 import { validateGraph, type Graph } from '../../graph.ts';
+import { staysInFolder } from '../companion-name.ts';
 import { Budget, importLimits, type ImportLimits } from '../limits.ts';
 import { convertGraph, dimNames, valueNames } from './convert.ts';
 import { readModel, type GraphProto, type ModelProto, type NodeProto } from './model.ts';
 import { UniqueNames } from './scope.ts';
-import { isPlainLocation } from './tensor.ts';
 
 /** What to know about an ONNX file besides its bytes. */
 export interface OnnxOptions {
@@ -69,7 +69,7 @@ export function externalFiles(bytes: Uint8Array, options: OnnxOptions = {}): rea
     for (const tensor of [...initializers, ...inNodes.flatMap(({ t }) => t ?? [])]) {
       const location = tensor.external.get('location');
       if (!tensor.isExternal || location === undefined) continue;
-      if (!isPlainLocation(location)) {
+      if (!staysInFolder(location)) {
         const what = `location, got '${location}', expected a relative name that stays in its folder`;
         throw new RnnError('INVALID_MODEL', `${tensor.path}.external_data`, what);
       }

@@ -2,6 +2,7 @@
 // model costs its weights once. https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 import { RnnError } from '../../errors.ts';
 import { allocate, type DataType, type Tensor, type TypedArray } from '../../tensor.ts';
+import { staysInFolder } from '../companion-name.ts';
 import { fromBfloat16, fromFloat16 } from '../float16.ts';
 import { elementCount, type Budget } from '../limits.ts';
 import { varints, varints32 } from './message.ts';
@@ -76,17 +77,6 @@ function rawBytes(
   return raw;
 }
 
-/**
- * Whether a file may be named by a model: relative, downward, and no address.
- * The rule keeps a model from reading what is next to it (CVE-2022-25882, CVE-2024-27318).
- */
-export function isPlainLocation(location: string): boolean {
-  return (
-    !/[:\\\0]/.test(location) &&
-    location.split('/').every((part) => part !== '' && part !== '.' && part !== '..')
-  );
-}
-
 function externalBytes(proto: TensorProto, size: number, files: ExternalFiles): Uint8Array {
   const path = `${proto.path}.external_data`;
   const fail = (what: string): RnnError =>
@@ -95,7 +85,7 @@ function externalBytes(proto: TensorProto, size: number, files: ExternalFiles): 
     throw fail('has its numbers twice, inside and outside');
   }
   const location = proto.external.get('location') ?? '';
-  if (!isPlainLocation(location)) {
+  if (!staysInFolder(location)) {
     throw fail(`location, got '${location}', expected a relative name that stays in its folder`);
   }
   const file = files.get(location);

@@ -5,6 +5,7 @@ import { tensor, type Tensor } from '../../tensor.ts';
 import { fromFloat16 } from '../float16.ts';
 import { Config, invalid } from '../keras/layers/index.ts';
 import { elementCount, type Budget } from '../limits.ts';
+import { checkPath } from './manifest-paths.ts';
 
 /** Finds a file by the path that the manifest gives. */
 export type Files = (path: string, where: string) => Uint8Array;
@@ -30,8 +31,10 @@ export function readWeights(manifest: unknown, files: Files, budget: Budget): Na
   return manifest.flatMap((raw: unknown, g) => {
     const group = new Config(raw, `weightsManifest[${g}]`);
     const shards = group.list('paths').map((path, i) => {
-      if (typeof path === 'string') return files(path, `${group.path}.paths[${i}]`);
-      throw invalid(`${group.path}.paths[${i}]`, path, 'the name of a file');
+      const where = `${group.path}.paths[${i}]`;
+      if (typeof path !== 'string') throw invalid(where, path, 'the name of a file');
+      checkPath(path, where);
+      return files(path, where);
     });
     // Weights lie end to end and may begin in one shard and end in the next.
     const bytes = join(shards);
