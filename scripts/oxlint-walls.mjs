@@ -17,7 +17,7 @@ const WALLS = {
   simplify: { may: ['graph', 'cells', 'tensor', 'errors', 'ops', 'reference'] },
   import: {
     may: ['environment', 'graph', 'graph-builder', 'cells', 'tensor', 'errors'],
-    packages: ['@bufbuild/protobuf/wire', 'jsfive'],
+    packages: ['@bufbuild/protobuf/wire'],
   },
   layers: { may: ['graph', 'graph-builder', 'cells', 'tensor', 'errors'] },
   'shaders/kernel': { types: ['cells'] },
