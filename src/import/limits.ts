@@ -11,6 +11,14 @@ export interface ImportLimits {
   readonly maxElements: number;
   /** All weights together once decoded, in bytes: float16 doubles, packed integers grow eightfold. */
   readonly maxConstantBytes: number;
+  /**
+   * Bytes that weights may come to once decoded, and zip entries once unpacked, for each byte of the
+   * files: what is small on the disk must not become large in memory. Honest models: 1 for float32, 2
+   * for float16, 4 for 8-bit weights, 8 for packed 64-bit integers.
+   */
+  readonly maxExpansion: number;
+  /** Bytes that they may come to however small the files are. */
+  readonly expansionFloor: number;
   /** Weights and other constants. */
   readonly maxTensors: number;
   /** Nodes, counted through every sub-graph. */
@@ -32,6 +40,8 @@ export const DEFAULT_IMPORT_LIMITS: ImportLimits = {
   maxBytes: 2 ** 31, // the most that a protobuf message may hold; speech models: 10^8
   maxElements: 2 ** 29, // 2 GiB of float32, the largest WebGPU binding
   maxConstantBytes: 2 ** 32, // twice maxBytes, which is what float16 weights become
+  maxExpansion: 16,
+  expansionFloor: 2 ** 26, // 64 MiB, which a browser tab has
   maxTensors: 100_000, // real models: 10^3
   maxNodes: 100_000, // real models: 10^3, unrolled loops: 10^4
   maxUnrolled: MAX_UNROLLED_NODES,
@@ -93,9 +103,13 @@ export function limitExceeded(
 export class Budget {
   readonly limits: ImportLimits;
   readonly #spent = new Map<keyof ImportLimits, number>();
+  readonly #fileBytes: number;
+  #expanded = 0;
 
-  constructor(limits: ImportLimits) {
+  /** @param fileBytes of all files together, from which `limits.maxExpansion` counts */
+  constructor(limits: ImportLimits, fileBytes = Infinity) {
     this.limits = limits;
+    this.#fileBytes = fileBytes;
   }
 
   /** Counts `amount` against a cap. */
@@ -103,6 +117,30 @@ export class Budget {
     const total = (this.#spent.get(limit) ?? 0) + amount;
     if (total > this.limits[limit]) throw limitExceeded(path, what, total, this.limits, limit);
     this.#spent.set(limit, total);
+  }
+
+  /**
+   * Counts bytes that are about to be decoded or unpacked against what the size of the files allows.
+   *
+   * @throws RnnError `LIMIT_EXCEEDED`, so call it before they are allocated
+   */
+  expand(bytes: number, path: string): void {
+    this.#expanded += bytes;
+    const { maxExpansion, expansionFloor } = this.limits;
+    const most = Math.max(expansionFloor, maxExpansion * this.#fileBytes);
+    if (this.#expanded <= most) return;
+    throw new RnnError(
+      'LIMIT_EXCEEDED',
+      path,
+      `too many bytes once decoded, got ${this.#expanded} from files of ${this.#fileBytes} bytes, ` +
+        `at most ${most} (limits.maxExpansion, limits.expansionFloor)`,
+    );
+  }
+
+  /** Counts the bytes of a weight that is about to be decoded, as a constant and as expansion. */
+  decode(bytes: number, path: string): void {
+    this.spend('maxConstantBytes', bytes, path, 'too many bytes of weights');
+    this.expand(bytes, path);
   }
 
   /** Checks one size against a cap that does not add up. */

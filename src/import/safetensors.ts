@@ -75,8 +75,8 @@ export function readSafetensors(
   bytes: Uint8Array | ArrayBuffer,
   options: SafetensorsOptions = {},
 ): Map<string, Tensor> {
-  const budget = new Budget(importLimits(options.limits));
   const file = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
+  const budget = new Budget(importLimits(options.limits), file.length);
   budget.spend('maxBytes', file.length, 'safetensors', 'the file is too large');
   const { header, data } = splitFile(file);
   const entries: Entry[] = [];
@@ -194,7 +194,7 @@ function readEntry(name: string, value: unknown, available: number, budget: Budg
   const count = checkShape(shape, `${path}.shape`, budget.limits);
   const stored = allocate(format.view, 0).BYTES_PER_ELEMENT;
   const decoded = allocate(format.type, 0).BYTES_PER_ELEMENT;
-  budget.spend('maxConstantBytes', count * decoded, `${path}.shape`, 'too many bytes of weights');
+  budget.decode(count * decoded, `${path}.shape`);
   const where = `${path}.data_offsets`;
   const [begin, end] = Array.isArray(offsets) ? (offsets as unknown[]) : [];
   if (!isSize(begin) || !isSize(end) || (offsets as unknown[]).length !== 2 || begin > end) {

@@ -191,7 +191,7 @@ function readFloats(walk: Walk, header: readonly H5Message[], path: string): Ten
       `got ${JSON.stringify(name)}, expected floating point numbers of 2, 4 or 8 bytes`,
     );
   }
-  budget.spend('maxConstantBytes', count * 4, path, 'too many weights');
+  budget.decode(count * 4, path);
   const bytes = count === 0 ? new Uint8Array() : contents(walk, header, path);
   if (bytes.length !== count * float.size) {
     throw new RnnError(

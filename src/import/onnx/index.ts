@@ -82,9 +82,9 @@ export function externalFiles(bytes: Uint8Array, options: OnnxOptions = {}): rea
 }
 
 function open(bytes: Uint8Array, { limits, external }: OnnxOptions) {
-  const budget = new Budget(importLimits(limits));
   const files = [bytes, ...(external?.values() ?? [])];
   const total = files.reduce((sum, file) => sum + file.length, 0);
+  const budget = new Budget(importLimits(limits), total);
   budget.spend('maxBytes', total, 'model', 'the files are too large');
   const model = readModel(bytes, budget);
   if (model.graph === undefined) {

@@ -33,7 +33,7 @@ export function toTensor(
   }
   const decode = bytes ? () => fromBytes(bytes, element) : () => fromFields(proto, element, count);
   if (!bytes) checkFields(proto, element, count);
-  budget.spend('maxConstantBytes', constantBytes, path, 'too many bytes of weights');
+  budget.decode(constantBytes, path);
   return { type: element.type, dims, data: decode() } as Tensor;
 }
 

@@ -46,7 +46,8 @@ export function importTfjs(
   files: ReadonlyMap<string, Uint8Array>,
   options: TfjsOptions = {},
 ): Graph {
-  const budget = new Budget(importLimits(options.limits));
+  const total = [...files.values()].reduce((sum, { length }) => sum + length, 0);
+  const budget = new Budget(importLimits(options.limits), total);
   for (const [name, bytes] of files) {
     budget.spend('maxBytes', bytes.length, `files['${name}']`, 'too many bytes');
   }

@@ -37,6 +37,13 @@ export function readWeights(manifest: unknown, files: Files, budget: Budget): Na
       return files(path, where);
     });
     // Weights lie end to end and may begin in one shard and end in the next.
+    // A shard that is listed again and again would become as many copies.
+    if (shards.length > 1) {
+      budget.expand(
+        shards.reduce((sum, { length }) => sum + length, 0),
+        `${group.path}.paths`,
+      );
+    }
     const bytes = join(shards);
     let offset = 0;
     const specs = group.list('weights').map((spec, i) => {
@@ -97,7 +104,7 @@ function readSpec(spec: Config, budget: Budget) {
       `got ${quantization ? `${stored} for ${dtype}` : dtype}, expected ${known.join(', ')}`,
     );
   }
-  budget.spend('maxConstantBytes', count * 4, path, 'too many weights');
+  budget.decode(count * 4, path);
   const optimizer = spec.raw('group') === 'optimizer';
   const numbers = quantization ? dequantize(quantization, stored, dtype) : plain(dtype);
   const decode = (bytes: Uint8Array): Tensor => {
