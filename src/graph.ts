@@ -126,6 +126,17 @@ export function isGraph(value: Attribute | undefined): value is Graph {
   return typeof value === 'object' && value !== null && 'nodes' in value;
 }
 
+/** Names of the values that a node reads, also from inside the graphs in its attributes. */
+export function valuesRead({ inputs, attributes }: Node): readonly string[] {
+  const inside = Object.values(attributes)
+    .filter(isGraph)
+    .flatMap(({ nodes, outputs }) => [
+      ...nodes.flatMap(valuesRead),
+      ...outputs.map(({ name }) => name),
+    ]);
+  return [...inputs, ...inside].filter((name) => name !== '');
+}
+
 /**
  * Whether a source of a model is a graph made in code, and not files.
  *

@@ -3,7 +3,7 @@
 // https://github.com/huggingface/safetensors#format
 import { RnnError } from '../errors.ts';
 import { allocate, type DataType, type Tensor, type TypedArray } from '../tensor.ts';
-import { fromBfloat16, fromFloat16 } from './float16.ts';
+import { fromBfloat16, fromFloat16 } from '../float16.ts';
 import { Budget, importLimits, limitExceeded, type ImportLimits } from './limits.ts';
 
 /** How a safetensors file is read. */

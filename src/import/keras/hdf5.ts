@@ -3,7 +3,7 @@
 // https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
 import { RnnError } from '../../errors.ts';
 import { tensor, type Tensor } from '../../tensor.ts';
-import { fromFloat16 } from '../float16.ts';
+import { fromFloat16 } from '../../float16.ts';
 import { elementCount, type Budget } from '../limits.ts';
 import { readAttribute } from './hdf5-attributes.ts';
 import {

@@ -2,11 +2,11 @@
 // this folder thinks. https://onnx.ai/onnx/repo-docs/IR.html
 import { RnnError } from '../../errors.ts';
 import { validateGraph, type Graph } from '../../graph.ts';
+import { UniqueNames } from '../../unique-names.ts';
 import { staysInFolder } from '../companion-name.ts';
 import { Budget, importLimits, type ImportLimits } from '../limits.ts';
 import { convertGraph, dimNames, valueNames } from './convert.ts';
 import { readModel, type GraphProto, type ModelProto, type NodeProto } from './model.ts';
-import { UniqueNames } from './scope.ts';
 
 /** What to know about an ONNX file besides its bytes. */
 export interface OnnxOptions {

@@ -3,7 +3,8 @@
 import { RnnError } from '../../errors.ts';
 import { allocate, type DataType, type Tensor, type TypedArray } from '../../tensor.ts';
 import { staysInFolder } from '../companion-name.ts';
-import { fromBfloat16, fromFloat16 } from '../float16.ts';
+import { concat } from '../concat.ts';
+import { fromBfloat16, fromFloat16 } from '../../float16.ts';
 import { elementCount, type Budget } from '../limits.ts';
 import { varints, varints32 } from './message.ts';
 import type { TensorProto } from './model.ts';
@@ -164,7 +165,7 @@ const FIXED_WIDTH: Readonly<Record<number, number>> = { 4: 4, 10: 8 };
 function fromFields(proto: TensorProto, element: ElementType, count: number): TypedArray {
   const { name, type, field } = element;
   const chunks = proto.typed.get(field) ?? [];
-  if (FIXED_WIDTH[field]) return view(type, chunks.length === 1 ? chunks[0]! : joined(chunks));
+  if (FIXED_WIDTH[field]) return view(type, concat(chunks));
   const is16 = name === 'float16' || name === 'bfloat16';
   const array = allocate(is16 ? 'uint16' : type, count);
   let at = 0;
@@ -186,14 +187,4 @@ function fromFields(proto: TensorProto, element: ElementType, count: number): Ty
   if (name === 'float16') return fromFloat16(array as Uint16Array);
   if (name === 'bfloat16') return fromBfloat16(array as Uint16Array);
   return array;
-}
-
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
 }

@@ -2,7 +2,8 @@
 // tfjs-core/src/io/types.ts (WeightsManifestConfig) and io_utils.ts (decodeWeights)
 import { RnnError } from '../../errors.ts';
 import { tensor, type Tensor } from '../../tensor.ts';
-import { fromFloat16 } from '../float16.ts';
+import { concat } from '../concat.ts';
+import { fromFloat16 } from '../../float16.ts';
 import { Config, invalid } from '../keras/layers/index.ts';
 import { elementCount, type Budget } from '../limits.ts';
 import { checkPath } from './manifest-paths.ts';
@@ -44,7 +45,7 @@ export function readWeights(manifest: unknown, files: Files, budget: Budget): Na
         `${group.path}.paths`,
       );
     }
-    const bytes = join(shards);
+    const bytes = concat(shards);
     let offset = 0;
     const specs = group.list('weights').map((spec, i) => {
       const weight = readSpec(new Config(spec, `${group.path}.weights[${i}]`), budget);
@@ -64,17 +65,6 @@ export function readWeights(manifest: unknown, files: Files, budget: Budget): Na
       optimizer ? [] : [{ name, tensor: decode(bytes.subarray(start, start + length)) }],
     );
   });
-}
-
-function join(shards: readonly Uint8Array[]): Uint8Array {
-  if (shards.length === 1) return shards[0]!;
-  const all = new Uint8Array(shards.reduce((size, shard) => size + shard.length, 0));
-  let at = 0;
-  for (const shard of shards) {
-    all.set(shard, at);
-    at += shard.length;
-  }
-  return all;
 }
 
 /** What the manifest says of one weight. */

@@ -4,6 +4,7 @@ import { CELLS } from '../../../cells/index.ts';
 import type { Dim } from '../../../graph-builder.ts';
 import type { RecurrentAttributes, ValueInfo } from '../../../graph.ts';
 import { tensor } from '../../../tensor.ts';
+import { concat } from '../../concat.ts';
 import { readCells, statesOf, type CellSpec, type UnboundCell } from './cells.ts';
 import type { Config, LayerConfig } from './config.ts';
 import { knownDim, misfit, unsupported, value } from './layer.ts';
@@ -115,18 +116,6 @@ export function recurrentNode(call: LayerCall, run: RecurrentRun): RecurrentValu
   const wants = run.wants.slice(0, 1 + statesOf(first));
   const names = builder.nodes('Recurrent', run.stem, inputs.slice(0, used), attributes, wants);
   return { y: names[0] ?? '', h: names[1] ?? '', c: names[2] ?? '' };
-}
-
-function concat(parts: readonly Float32Array[]): Float32Array {
-  const [first] = parts;
-  if (parts.length === 1 && first) return first;
-  const all = new Float32Array(parts.reduce((size, part) => size + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 /** A sequence that reaches a recurrent layer, and the states that may follow it. */
