@@ -85,7 +85,7 @@ export function findMainFile(files: ModelFiles, format: ModelFormat | undefined)
   );
 }
 
-/** A single file that is not what was asked for, or whose bytes do not tell. */
+/** A single file that is not what was requested, or whose bytes do not tell. */
 function onlyFile(
   name: string,
   found: Detection,
@@ -94,7 +94,7 @@ function onlyFile(
 ): MainFile {
   if (found.kind === 'other') throw notAModel(name, found.what);
   if (found.kind === 'format') {
-    throw notAModel(name, `a file of format ${found.format} where ${format} was asked for`);
+    throw notAModel(name, `a file of format ${found.format} where ${format} was requested`);
   }
   // The bytes do not tell and the caller does: let the importer say what is wrong with them.
   if (format !== undefined) return { name, format };

@@ -23,7 +23,7 @@ export interface ImportLimits {
   readonly maxTensors: number;
   /** Nodes, counted through every sub-graph. */
   readonly maxNodes: number;
-  /** Nodes that all loops come to when they are unrolled at the shapes of a call, turns included. */
+  /** Nodes that all loops come to when they are unrolled at the shapes of a call, each iteration counted. */
   readonly maxUnrolled: number;
   /** Names, attributes and list entries outside of tensors. */
   readonly maxEntries: number;
@@ -37,7 +37,7 @@ export interface ImportLimits {
 
 /** The caps that hold where nothing else is asked for. */
 export const DEFAULT_IMPORT_LIMITS: ImportLimits = {
-  maxBytes: 2 ** 31, // the most that a protobuf message may hold; speech models: 10^8
+  maxBytes: 2 ** 31, // the maximum of a protobuf message; speech models: 10^8
   maxElements: 2 ** 29, // 2 GiB of float32, the largest WebGPU binding
   maxConstantBytes: 2 ** 32, // twice maxBytes, which is what float16 weights become
   maxExpansion: 16,
@@ -127,13 +127,13 @@ export class Budget {
   expand(bytes: number, path: string): void {
     this.#expanded += bytes;
     const { maxExpansion, expansionFloor } = this.limits;
-    const most = Math.max(expansionFloor, maxExpansion * this.#fileBytes);
-    if (this.#expanded <= most) return;
+    const maximum = Math.max(expansionFloor, maxExpansion * this.#fileBytes);
+    if (this.#expanded <= maximum) return;
     throw new RnnError(
       'LIMIT_EXCEEDED',
       path,
       `too many bytes once decoded, got ${this.#expanded} from files of ${this.#fileBytes} bytes, ` +
-        `at most ${most} (limits.maxExpansion, limits.expansionFloor)`,
+        `at most ${maximum} (limits.maxExpansion, limits.expansionFloor)`,
     );
   }
 

@@ -131,7 +131,7 @@ function splitFile(file: Uint8Array): { header: Record<string, unknown>; data: U
   return { header: header as Record<string, unknown>, data: file.subarray(8 + length) };
 }
 
-/** JSON.parse keeps the last of equal keys and says nothing. `text` is known to be sound JSON. */
+/** JSON.parse takes the last of equal keys and says nothing. `text` is known to be sound JSON. */
 function refuseDuplicates(text: string, path: string): void {
   const open: Set<string>[] = [];
   for (let at = 0; at < text.length; at++) {
@@ -243,7 +243,7 @@ function checkCoverage(entries: readonly Entry[], length: number): void {
   if (at !== length) {
     throw invalid(
       'safetensors.data',
-      `got ${length} bytes, expected ${at}: no tensor owns the rest`,
+      `got ${length} bytes, expected ${at}: no tensor owns the bytes after that`,
     );
   }
 }

@@ -90,7 +90,7 @@ function run(graph: Graph, random: ReturnType<typeof randomOf>): boolean {
   const host = new Map(
     [...hostInputsOf(graph)].map((name) => [name, toHost(feeds[name]!, `feeds.${name}`)]),
   );
-  const { list } = specializeGraph(graph, { dims, host }, MAX_UNROLLED);
+  const { list } = specializeGraph(graph, { dims, host }, { maxUnrolled: MAX_UNROLLED });
   let cost = 0;
   for (const { node, inputs, outputs } of list) {
     const written = outputs.reduce((sum, value) => sum + (value ? sizeOf(value.dims) : 0), 0);

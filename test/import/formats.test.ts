@@ -76,7 +76,10 @@ describe('formats', () => {
 
   it('insisting on a format reaches a load and an inspection', async () => {
     const format = 'tfjs';
-    const wrong = { code: 'INVALID_MODEL', message: expect.stringMatching(/where tfjs was asked/) };
+    const wrong = {
+      code: 'INVALID_MODEL',
+      message: expect.stringMatching(/where tfjs was requested/),
+    };
     await expect(loadModel(onnx, { format, device: 'reference' })).rejects.toMatchObject(wrong);
     await expect(inspect(onnx, { format })).rejects.toMatchObject(wrong);
   });

@@ -75,10 +75,10 @@ const numbers = fc
 const names = fc.stringMatching(/^[a-zÅ]{1,40}$/);
 
 /** Groups within groups, some with more links than one node of the old layout holds. */
-const trees = (most: number): fc.Arbitrary<Tree> =>
+const trees = (maxLinks: number): fc.Arbitrary<Tree> =>
   fc.letrec<{ tree: Tree }>((tie) => ({
     tree: fc.record({
-      datasets: fc.dictionary(names, numbers, { maxKeys: most, noNullPrototype: true }),
+      datasets: fc.dictionary(names, numbers, { maxKeys: maxLinks, noNullPrototype: true }),
       groups: fc.oneof(
         { maxDepth: 3 },
         fc.constant({}),
@@ -94,9 +94,9 @@ describe('HDF5', () => {
   it.each([
     ['earliest', 30],
     ['latest', 4], // more links go to a heap, which is refused
-  ] as const)('reads what the C library writes, %s layout', async (libver, most) => {
+  ] as const)('reads what the C library writes, %s layout', async (libver, maxLinks) => {
     await fc.assert(
-      fc.asyncProperty(trees(most), async (random) => {
+      fc.asyncProperty(trees(maxLinks), async (random) => {
         const root = openHdf5(await writeH5(random, libver), new Budget(importLimits({})), 'f');
         expect(treeOf(root)).toEqual(expected(random));
       }),

@@ -107,7 +107,7 @@ describe('files that are no models', () => {
     ).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', path: 'options.format' });
     await expect(importModel(files('m', ONNX), { format: 'tfjs' })).rejects.toMatchObject({
       code: 'INVALID_MODEL',
-      message: expect.stringContaining('onnx where tfjs was asked for'),
+      message: expect.stringContaining('onnx where tfjs was requested'),
     });
     await expect(
       importModel(files('m', ONNX), { limits: { maxBytes: ONNX.length - 1 } }),

@@ -36,7 +36,7 @@ const tfjs = (...paths: string[]): Uint8Array =>
     JSON.stringify({ modelTopology: {}, weightsManifest: [{ paths, weights: [] }] }),
   );
 
-const asked: string[] = [];
+const requested: string[] = [];
 /** What `/tfjs/model.json` is. */
 let manifest = tfjs();
 const ROUTES: Readonly<Record<string, (response: ServerResponse) => void>> = {
@@ -66,7 +66,7 @@ const ROUTES: Readonly<Record<string, (response: ServerResponse) => void>> = {
 };
 
 const server = createServer((request, response) => {
-  asked.push(request.url!);
+  requested.push(request.url!);
   const { pathname } = new URL(request.url!, 'http://localhost');
   const route = ROUTES[pathname];
   if (route) route(response);
@@ -95,7 +95,7 @@ describe('what cannot be fetched', () => {
     expect((error as Error).message).toContain(`${at}/none.onnx?key=1 answered 404 No such model`);
   });
 
-  it('a weight file that is not there says which; it is asked for with the query of the model', async () => {
+  it('a weight file that is not there says which; it is requested for with the query of the model', async () => {
     expect(await failure(`${at}/part/m.onnx?key=1`)).toMatchObject({
       code: 'FETCH_FAILED',
       message: expect.stringContaining(`${at}/part/w.data?key=1 answered 404`),
@@ -158,21 +158,21 @@ describe('sizes', () => {
 });
 
 describe('files that a model names', () => {
-  it('nothing outside of its folder is asked for', async () => {
-    asked.length = 0;
+  it('nothing outside of its folder is requested for', async () => {
+    requested.length = 0;
     expect(await failure(`${at}/out/m.onnx`)).toMatchObject({ code: 'INVALID_MODEL' });
-    expect(asked).toEqual(['/out/m.onnx']);
+    expect(requested).toEqual(['/out/m.onnx']);
     const names = ['../m.onnx', '%2e%2e/m.onnx', '/m.onnx', `${at}/m.onnx`, '..\\m.onnx', '//b/c'];
     for (const name of names) {
       manifest = tfjs(name);
-      asked.length = 0;
+      requested.length = 0;
       const error = await failure(`${at}/tfjs/model.json`);
       expect(error, name).toMatchObject({
         code: 'INVALID_MODEL',
         path: 'weightsManifest[0].paths[0]',
       });
       expect((error as Error).message).toContain(JSON.stringify(name));
-      expect(asked).toEqual(['/tfjs/model.json']);
+      expect(requested).toEqual(['/tfjs/model.json']);
       const given = { 'model.json': tfjs(name), 'm.onnx': ONNX };
       expect(await failure(given), name).toMatchObject({ code: 'INVALID_MODEL' });
     }
@@ -202,7 +202,7 @@ describe('integrity', () => {
     expect(await failure(given, { integrity })).toBe('no error');
   });
 
-  it('a wrong hash is refused before anything is parsed or asked for', async () => {
+  it('a wrong hash is refused before anything is parsed or requested for', async () => {
     const wrong = hash(WEIGHTS);
     const error = await failure(`${at}/m.onnx`, { integrity: wrong });
     expect(error).toMatchObject({ code: 'INVALID_MODEL', path: 'm.onnx' });
@@ -211,10 +211,10 @@ describe('integrity', () => {
     expect(await failure(Uint8Array.of(1, 2), { integrity: wrong })).toMatchObject({
       message: expect.stringContaining('integrity'),
     });
-    asked.length = 0;
+    requested.length = 0;
     const integrity = { 'm.onnx': wrong, 'w.data': hash(WEIGHTS) };
     await failure(`${at}/ext/m.onnx`, { integrity });
-    expect(asked).toEqual(['/ext/m.onnx']);
+    expect(requested).toEqual(['/ext/m.onnx']);
     const second = { 'm.onnx': hash(external('w.data')), 'w.data': hash(ONNX) };
     expect(await failure(`${at}/ext/m.onnx`, { integrity: second })).toMatchObject({
       code: 'INVALID_MODEL',
@@ -223,7 +223,7 @@ describe('integrity', () => {
   });
 
   it('every file has a hash and every hash a file', async () => {
-    asked.length = 0;
+    requested.length = 0;
     const main = hash(external('w.data'));
     for (const integrity of [main, { 'm.onnx': main }]) {
       expect(await failure(`${at}/ext/m.onnx`, { integrity })).toMatchObject({
@@ -231,7 +231,7 @@ describe('integrity', () => {
         path: 'options.integrity',
       });
     }
-    expect(asked).toEqual(['/ext/m.onnx', '/ext/m.onnx']);
+    expect(requested).toEqual(['/ext/m.onnx', '/ext/m.onnx']);
     const integrity = { 'm.onnx': hash(ONNX), other: hash(ONNX) };
     expect(await failure(`${at}/m.onnx`, { integrity })).toMatchObject({
       code: 'INVALID_ARGUMENT',

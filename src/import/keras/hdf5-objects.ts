@@ -220,9 +220,9 @@ function readSymbols(
     const at = node + 8 + 40 * i;
     const from = word(view, at);
     if (from >= names.length) throw new RangeError(`no name at ${from}`);
-    const most = budget.limits.maxNameLength + 1;
-    const end = names.subarray(from, from + most).indexOf(0);
-    if (end < 0) budget.check('maxNameLength', most, path, 'too long a name');
+    const longest = budget.limits.maxNameLength + 1;
+    const end = names.subarray(from, from + longest).indexOf(0);
+    if (end < 0) budget.check('maxNameLength', longest, path, 'too long a name');
     const isByName = view.getUint32(at + 16, true) === 2;
     const name = textOf(names.subarray(from, end < 0 ? names.length : from + end));
     if (!isByName) links.push([name, word(view, at + 8)]);

@@ -179,7 +179,7 @@ function addConstant(proto: NodeProto, scope: Scope, tensor: (proto: TensorProto
   };
   const make = (): Tensor => {
     const form = `${attribute.name}: ${kindOf(attribute)}`;
-    // Not by way of attributeValue: integers keep their 64 bits here.
+    // Not through attributeValue: integers have all 64 bits here.
     if (form === 'value_int: int') return integers([attribute.i ?? 0n], []);
     if (form === 'value_ints: ints') return integers(attribute.ints, [attribute.ints.length]);
     const value = attributeValue(attribute, { tensor, graph: noGraph }, where);

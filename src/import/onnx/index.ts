@@ -8,7 +8,7 @@ import { Budget, importLimits, type ImportLimits } from '../limits.ts';
 import { convertGraph, dimNames, valueNames } from './convert.ts';
 import { readModel, type GraphProto, type ModelProto, type NodeProto } from './model.ts';
 
-/** What to know about an ONNX file besides its bytes. */
+/** How an ONNX file is read. */
 export interface OnnxOptions {
   readonly limits?: Partial<ImportLimits> | undefined;
   /** Files with weights that the model refers to, by the names that it calls them. */

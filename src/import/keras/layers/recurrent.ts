@@ -23,7 +23,7 @@ export interface RecurrentLayer {
   readonly reversedStates: boolean;
 }
 
-/** Reads the options that SimpleRNN, GRU, LSTM and RNN share. */
+/** Reads the options that SimpleRNN, GRU, LSTM and RNN have in common. */
 export function readLayer(call: LayerCall, layer: LayerConfig, weights: Weights): RecurrentLayer {
   const { config } = layer;
   if (config.flag('time_major', false)) {
@@ -135,7 +135,7 @@ export interface Placement {
   /** What its constants and nodes are called after. */
   readonly name: string;
   readonly stem: string;
-  /** Turn a sequence round once more, as Bidirectional does with its second one. */
+  /** Reverse a sequence once more, as Bidirectional does with its second one. */
   readonly turned: boolean;
 }
 
@@ -183,7 +183,7 @@ export function runLayer(
     else if (layer.returnSequences) {
       const sequence = squeeze(y, 2, [batch, x.dims[1]!, cell.hidden]);
       const started = startedSequence(call, layer, sequence, initial[i]![0], node);
-      // The mask stays as it is, also where the sequence turns round: so do Keras and TF.js.
+      // The mask stays as it is, also where the sequence is reversed: so do Keras and TF.js.
       output = layer.goBackwards === turned ? started : flipped(call, started, node);
     } else if (lastFromY) {
       const at = builder.constant(`int:${layer.goBackwards ? 0 : -1}`, () =>
