@@ -3,8 +3,17 @@
 /** Where WebGPU comes from: the `gpu` of a navigator, or Dawn in Node. */
 export type GpuSource = () => Promise<GPU | undefined>;
 
-/** Reads a file by path or `file:` URL. */
-export type ReadFile = (path: string, signal?: AbortSignal) => Promise<Uint8Array>;
+/** How a file of the file system is read. */
+export interface ReadFileOptions {
+  readonly signal: AbortSignal | undefined;
+  /** A larger file is refused before it is read. */
+  readonly maxBytes: number;
+  /** Path or `file:` URL of the model that names the file, which must be in the folder of the model. */
+  readonly main: string | undefined;
+}
+
+/** Reads a file by path or `file:` URL, with `main` by its name in the folder of that file. */
+export type ReadFile = (path: string, options: ReadFileOptions) => Promise<Uint8Array>;
 
 /** What differs, as `node.ts` changes it. */
 interface Environment {

@@ -4,6 +4,7 @@
  * - `NO_WEBGPU`, `NO_ADAPTER`: WebGPU was required and is not there, or offers no adapter.
  * - `DEVICE_LOST`: the GPU went away. `OUT_OF_MEMORY`: it has no room.
  * - `LIMIT_EXCEEDED`: something is larger than a limit of the device or of the caller.
+ * - `FETCH_FAILED`: a file could not be fetched or read; the network, the server or the disk is at fault.
  * - `INVALID_MODEL`, `INVALID_ARGUMENT`, `SHAPE_MISMATCH`: a file, an argument or a shape is wrong.
  * - `UNSUPPORTED_OPERATOR`: the model has an operation that this package or this backend lacks.
  * - `UNSUPPORTED_FEATURE`: an option needs a feature that the device was made without.
@@ -16,6 +17,7 @@ export type RnnErrorCode =
   | 'DEVICE_LOST'
   | 'OUT_OF_MEMORY'
   | 'LIMIT_EXCEEDED'
+  | 'FETCH_FAILED'
   | 'INVALID_MODEL'
   | 'INVALID_ARGUMENT'
   | 'UNSUPPORTED_OPERATOR'

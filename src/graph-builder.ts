@@ -1,6 +1,7 @@
 // Puts a graph together node by node. Knows no operator: callers say what comes out.
 import type { Attribute, Graph, Node, ValueInfo } from './graph.ts';
 import { tensor, type Tensor } from './tensor.ts';
+import { UniqueNames } from './unique-names.ts';
 
 /** A dimension: its size, or the name of one that is free. */
 export type Dim = ValueInfo['dims'][number];
@@ -16,7 +17,7 @@ export class GraphBuilder {
   readonly #inputs: ValueInfo[] = [];
   readonly #constants = new Map<string, Tensor>();
   readonly #nodes: Node[] = [];
-  readonly #taken = new Set<string>();
+  readonly #names = new UniqueNames();
 
   /** The inputs declared so far. */
   get inputs(): readonly ValueInfo[] {
@@ -25,23 +26,20 @@ export class GraphBuilder {
 
   /** Declares an input of the graph. */
   input(info: ValueInfo): ValueInfo {
-    this.#taken.add(info.name);
+    this.#names.add(info.name);
     this.#inputs.push(info);
     return info;
   }
 
   /** `stem`, or `stem_1`, `stem_2` … when that is taken. */
   unique(stem: string): string {
-    let name = stem;
-    for (let n = 1; this.#taken.has(name); n++) name = `${stem}_${n}`;
-    this.#taken.add(name);
-    return name;
+    return this.#names.take(stem);
   }
 
   /** Names a constant. The same name again is the same constant: shared layers keep one copy. */
   constant(name: string, make: () => Tensor): string {
     if (!this.#constants.has(name)) {
-      this.#taken.add(name);
+      this.#names.add(name);
       this.#constants.set(name, make());
     }
     return name;

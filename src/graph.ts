@@ -126,6 +126,32 @@ export function isGraph(value: Attribute | undefined): value is Graph {
   return typeof value === 'object' && value !== null && 'nodes' in value;
 }
 
+/** Names of the values that a node reads, also from inside the graphs in its attributes. */
+export function valuesRead({ inputs, attributes }: Node): readonly string[] {
+  const inside = Object.values(attributes)
+    .filter(isGraph)
+    .flatMap(({ nodes, outputs }) => [
+      ...nodes.flatMap(valuesRead),
+      ...outputs.map(({ name }) => name),
+    ]);
+  return [...inputs, ...inside].filter((name) => name !== '');
+}
+
+/**
+ * Whether a source of a model is a graph made in code, and not files.
+ *
+ * @throws RnnError `INVALID_ARGUMENT` for an object that has nodes and is no graph
+ */
+export function isGraphSource(source: unknown): source is Graph {
+  if (typeof source !== 'object' || source === null) return false;
+  const { nodes, inputs, outputs, constants } = source as Readonly<Record<string, unknown>>;
+  if (!Array.isArray(nodes)) return false;
+  if (Array.isArray(inputs) && Array.isArray(outputs) && constants instanceof Map) return true;
+  const what =
+    'got an object with nodes, expected a Graph with lists of inputs and outputs and a Map';
+  throw new RnnError('INVALID_ARGUMENT', 'source', `${what} of constants`);
+}
+
 /**
  * Checks that the graph hangs together: names unique, every value made before it is used, outputs
  * made by someone. Shapes and attributes are checked by the operators.

@@ -1,7 +1,9 @@
 // What a user holds: a graph on a backend.
 import { RnnError } from './errors.ts';
 import type { Graph, ValueInfo } from './graph.ts';
-import { isGraph, validateGraph } from './graph.ts';
+import { isGraphSource, validateGraph } from './graph.ts';
+import type { ModelFormat } from './import/formats.ts';
+import type { Integrity } from './import/integrity.ts';
 import type { ImportLimits } from './import/limits.ts';
 import type { PyTorchArchitecture } from './import/pytorch/architecture.ts';
 import { refuseMissingOperators, usesOnlyRecurrence } from './ops/missing.ts';
@@ -26,7 +28,7 @@ export interface LoadOptions {
    */
   readonly device?: 'auto' | 'webgpu' | 'reference' | GPUDevice;
   /** The format to insist on; found out from the bytes when left out. */
-  readonly format?: 'onnx' | 'tfjs' | 'keras' | 'safetensors';
+  readonly format?: ModelFormat;
   /**
    * The layers of a file that has weights only, safetensors of PyTorch. Found out from names and
    * shapes where those leave nothing open.
@@ -56,6 +58,12 @@ export interface LoadOptions {
   readonly onProgress?: (progress: Progress) => void;
   /** Caps of what a file may ask for, see {@link ImportLimits}. */
   readonly limits?: Partial<ImportLimits>;
+  /**
+   * Hashes that the files must have, in the form of subresource integrity: `'sha256-…'` for a model of
+   * one file, else one for each file by name. A file with another hash is refused with `INVALID_MODEL`
+   * before it is parsed.
+   */
+  readonly integrity?: Integrity;
   /**
    * Whether to time which kernel is the fastest for a recurrent layer, by running every candidate for
    * 60 ms or more with the feeds of the first call of each shape, which waits for it; states of streams
@@ -261,23 +269,19 @@ async function makeSession(
 
 /** The graph of a source, checked and simplified. */
 async function loadGraph(source: ModelSource, options: LoadOptions): Promise<Graph> {
-  const { signal, limits, format, architecture, onProgress, device } = options;
+  const { signal, limits, format, architecture, onProgress, integrity, device } = options;
   let graph: Graph;
-  if (isGraph(source as Graph)) {
-    graph = source as Graph;
+  if (isGraphSource(source)) {
+    if (integrity !== undefined) {
+      const what = 'got hashes for a graph made in code, expected none';
+      throw new RnnError('INVALID_ARGUMENT', 'options.integrity', what);
+    }
+    graph = source;
   } else {
-    const { importModel, readSource } = await import('./import/index.ts');
-    const files = await readSource(source as Exclude<ModelSource, Graph>, {
-      signal,
-      onProgress,
-      limits,
-    });
+    const { importSource } = await import('./import/index.ts');
+    const how = { signal, onProgress, limits, format, architecture, integrity };
+    graph = await importSource(source, how);
     checkSignal(signal);
-    graph = await importModel(files, {
-      ...(format !== undefined && { format }),
-      ...(architecture !== undefined && { architecture }),
-      ...(limits !== undefined && { limits }),
-    });
   }
   validateGraph(graph);
   if (usesOnlyRecurrence(graph)) return graph;
@@ -296,8 +300,8 @@ async function loadGraph(source: ModelSource, options: LoadOptions): Promise<Gra
  *
  * @param source URL or path, bytes, a Blob, `{ name: bytes }` for models of several files, or a
  *   {@link Graph} made in code
- * @throws RnnError `INVALID_MODEL` with the path of the fault, `UNSUPPORTED_OPERATOR` naming the
- *   operator, its node and what there is, `LIMIT_EXCEEDED`, `UNSUPPORTED_FEATURE`, `NO_WEBGPU`,
+ * @throws RnnError `FETCH_FAILED` with the URL and its status, `INVALID_MODEL` with the path of the
+ *   fault, `UNSUPPORTED_OPERATOR` naming the operator, its node and what there is, `LIMIT_EXCEEDED`, `UNSUPPORTED_FEATURE`, `NO_WEBGPU`,
  *   `NO_ADAPTER`
  * @example
  * ```ts

@@ -1,17 +1,13 @@
 // The package for Node: the same exports, with WebGPU from Dawn (the optional peer `webgpu`) and
 // models from the file system.
-import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import type * as Dawn from 'webgpu';
 import { environment } from './environment.ts';
+import { readLocalFile } from './node/read-file.ts';
 import { mainThread, Sleeper } from './node/sleep-while-waiting.ts';
 
 export * from './index.ts';
 
-environment.readFile = async (path, signal) => {
-  const file = path.startsWith('file:') ? fileURLToPath(path) : path;
-  return readFile(file, signal ? { signal } : {});
-};
+environment.readFile = readLocalFile;
 
 const sleeper = new Sleeper(mainThread);
 environment.restWhile = (work) => sleeper.sleepWhilePending(work);

@@ -2,7 +2,7 @@
 // it is as short as it can be and shares no arithmetic with the kernels.
 import { RnnError } from './errors.ts';
 import { checkFeeds } from './feeds.ts';
-import { isGraph, type Graph, type Node } from './graph.ts';
+import { valuesRead, type Graph, type Node } from './graph.ts';
 import {
   Scope,
   Sequence,
@@ -77,17 +77,6 @@ function prepared(
         if (name !== '') scope.set(name, results[slot]!);
       });
     });
-}
-
-/** Names that a node reads, also from inside its branches. */
-function valuesRead(node: Node): string[] {
-  const inside = Object.values(node.attributes)
-    .filter(isGraph)
-    .flatMap((graph) => [
-      ...graph.outputs.map((output) => output.name),
-      ...graph.nodes.flatMap(valuesRead),
-    ]);
-  return [...node.inputs.filter((name) => name !== ''), ...inside];
 }
 
 function runNode(

@@ -1,4 +1,5 @@
 // What the commands say of themselves, and the error for a command line that is wrong.
+import { FORMAT_NAMES } from '../import/formats.ts';
 
 /** A command line that makes no sense; the exit code is 2. */
 export class UsageError extends Error {}
@@ -30,7 +31,7 @@ webgpu-rnn run FILE --input NAME=x.npy --output DIR [options]     run it once, o
 
 for both:
 
-  --format onnx|tfjs|keras|safetensors
+  --format ${FORMAT_NAMES.join('|')}
   --architecture FILE.json  the layers of a file that has weights only
   --weights f32|f16|int8    how a GPU stores the weights of recurrent layers
 `;

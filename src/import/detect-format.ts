@@ -1,101 +1,108 @@
-// Finds out what a file is from its first bytes, and from its name only where they do not tell.
+// Finds out what a file is from its bytes, and from its name only where they do not tell.
 import { RnnError } from '../errors.ts';
-
-/** Formats that models come in. */
-export type ModelFormat = 'onnx' | 'tfjs' | 'keras' | 'safetensors';
+import { latin1, startsWith, type ModelFiles } from './format.ts';
+import { describeFormats, FORMATS, type ModelFormat } from './formats.ts';
 
 /** What a file seems to be: a model of some format, a part of one, or nothing that can be read. */
-export type Sniffed =
-  | { readonly kind: ModelFormat }
+export type Detection =
+  | { readonly kind: 'format'; readonly format: ModelFormat }
   | { readonly kind: 'unknown' }
   /** Something else; `what` completes "got …". */
   | { readonly kind: 'other'; readonly what: string };
 
-const startsWith = (bytes: Uint8Array, ...prefix: readonly number[]): boolean =>
-  prefix.every((byte, i) => bytes[i] === byte);
-
-const latin = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
-
-const other = (what: string): Sniffed => ({ kind: 'other', what });
+/** The main file of a model. */
+export interface MainFile {
+  readonly name: string;
+  readonly format: ModelFormat;
+}
 
 /** Says what a file is. */
-export function sniff(name: string, bytes: Uint8Array): Sniffed {
-  if (bytes.length === 0) return other('an empty file');
-  // First, for its own first byte is any: that of a header of 640 bytes is that of a pickle.
-  if (isSafetensors(bytes)) return { kind: 'safetensors' };
-  const head = latin(bytes.subarray(0, 512));
-  if (startsWith(bytes, 0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a)) return { kind: 'keras' };
-  if (startsWith(bytes, 0x50, 0x4b, 0x03, 0x04)) return sniffZip(bytes);
-  if (startsWith(bytes, 0x1f, 0x8b)) return other('a gzip file: unpack it first');
-  if (bytes[0] === 0x80 && bytes[1]! >= 2 && bytes[1]! <= 5) {
-    return other('a Python pickle, which could run code: save safetensors or ONNX instead');
+export function detectFormat(name: string, bytes: Uint8Array): Detection {
+  if (bytes.length === 0) return { kind: 'other', what: 'an empty file' };
+  const verdicts = FORMATS.map(({ name: format, extension, detect }) => ({
+    format,
+    extension,
+    verdict: detect(bytes),
+  }));
+  // Before foreign files: the header length of a safetensors file may look like a pickle.
+  const certain = verdicts.find(({ verdict }) => verdict === 'certain');
+  if (certain) return { kind: 'format', format: certain.format };
+  for (const { verdict } of verdicts) {
+    if (typeof verdict === 'object') return { kind: 'other', what: verdict.not };
   }
-  if (head.slice(4, 8) === 'TFL3') return other('a TensorFlow Lite model');
+  const what = foreign(bytes);
+  if (what !== undefined) return { kind: 'other', what };
+  const likely =
+    verdicts.find(({ extension }) => extension.test(name)) ??
+    verdicts.find(({ verdict }) => verdict === 'possible');
+  return likely ? { kind: 'format', format: likely.format } : { kind: 'unknown' };
+}
+
+/** What a file of another kind is, where that is known; completes "got …". */
+function foreign(bytes: Uint8Array): string | undefined {
+  if (startsWith(bytes, 0x1f, 0x8b)) return 'a gzip file: unpack it first';
+  if (bytes[0] === 0x80 && bytes[1]! >= 2 && bytes[1]! <= 5) {
+    return 'a Python pickle, which could run code: save safetensors or ONNX instead';
+  }
+  const head = latin1(bytes.subarray(0, 512));
+  if (head.slice(4, 8) === 'TFL3') return 'a TensorFlow Lite model';
   if (head.startsWith('version https://git-lfs')) {
-    return other('a Git LFS pointer in place of the file: fetch the file itself');
+    return 'a Git LFS pointer in place of the file: fetch the file itself';
   }
   const text = head.replace(/^\u00ef\u00bb\u00bf/, '').trimStart();
   if (/^<(!doctype|html|\?xml|head|body|!--)/i.test(text)) {
-    return other('an HTML page: is the address right?');
+    return 'an HTML page: is the address right?';
   }
-  if (text.startsWith('{') || text.startsWith('[')) return sniffJson(bytes);
-  if (/\.safetensors$/i.test(name)) return { kind: 'safetensors' };
-  if (isOnnx(bytes) || /\.onnx$/i.test(name)) return { kind: 'onnx' };
-  return { kind: 'unknown' };
+  return undefined;
 }
 
-// A ModelProto begins with ir_version, field 1, and has only these fields beside it.
-const MODEL_FIELDS: ReadonlySet<number> = new Set([2, 3, 4, 5, 6, 7, 8, 14, 20, 25]);
-
-function isOnnx(bytes: Uint8Array): boolean {
-  const [tag, version = 0, low = 0, high = 0] = bytes;
-  if (tag !== 0x08 || version === 0 || version > 0x7f) return false;
-  // The number of the next field, in one byte of seven bits or in two.
-  return MODEL_FIELDS.has((low < 0x80 ? low : (low & 0x7f) | (high << 7)) >> 3);
+/**
+ * Which file is the model, and in which format.
+ *
+ * @param format the one to insist on
+ * @throws RnnError `INVALID_MODEL` where no file is a model, `INVALID_ARGUMENT` where there is none
+ */
+export function findMainFile(files: ModelFiles, format: ModelFormat | undefined): MainFile {
+  if (files.size === 0) throw new RnnError('INVALID_ARGUMENT', 'source', 'got no files');
+  const all = [...files].map(([name, bytes]) => ({ name, found: detectFormat(name, bytes) }));
+  const wanted = all.flatMap(({ name, found }) =>
+    found.kind === 'format' && (format === undefined || found.format === format)
+      ? [{ name, format: found.format }]
+      : [],
+  );
+  // Weights next to a model may look like anything; a model is called what it is.
+  const main = wanted.find(({ name }) => /\.onnx$|model\.json$/i.test(name)) ?? wanted[0];
+  if (main) return main;
+  const [only] = all;
+  if (all.length === 1 && only) return onlyFile(only.name, only.found, files, format);
+  const list = all.map(({ name, found }) =>
+    found.kind === 'other' ? `${name} (${found.what})` : name,
+  );
+  throw new RnnError(
+    'INVALID_MODEL',
+    'source',
+    `no model among ${list.join(', ')}, expected ${describeFormats()}`,
+  );
 }
 
-/** An unsigned 64-bit length, then that much JSON. */
-function isSafetensors(bytes: Uint8Array): boolean {
-  if (bytes.length < 10 || bytes[8] !== 0x7b) return false;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, 8);
-  return view.getUint32(4, true) === 0 && view.getUint32(0, true) <= bytes.length - 8;
-}
-
-function sniffZip(bytes: Uint8Array): Sniffed {
-  // The names of the entries are in the directory at the end.
-  const directory = latin(bytes.subarray(-65_536));
-  if (directory.includes('data.pkl')) {
-    return other('a PyTorch checkpoint, whose pickle could run code: save safetensors or ONNX');
+/** A single file that is not what was requested, or whose bytes do not tell. */
+function onlyFile(
+  name: string,
+  found: Detection,
+  files: ModelFiles,
+  format: ModelFormat | undefined,
+): MainFile {
+  if (found.kind === 'other') throw notAModel(name, found.what);
+  if (found.kind === 'format') {
+    throw notAModel(name, `a file of format ${found.format} where ${format} was requested`);
   }
-  return directory.includes('config.json')
-    ? { kind: 'keras' }
-    : other('a zip file without a model');
+  // The bytes do not tell and the caller does: let the importer say what is wrong with them.
+  if (format !== undefined) return { name, format };
+  throw notAModel(name, `bytes that begin with ${hexOf(files.get(name)!)}`);
 }
 
-function sniffJson(bytes: Uint8Array): Sniffed {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder().decode(bytes));
-  } catch (error) {
-    return other(`damaged JSON (${error instanceof Error ? error.message : String(error)})`);
-  }
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-    return other('JSON that is no model');
-  }
-  if (Object.hasOwn(json, 'modelTopology') || Object.hasOwn(json, 'weightsManifest')) {
-    return { kind: 'tfjs' };
-  }
-  const keys = Object.keys(json).slice(0, 5).join(', ');
-  return other(`JSON that is no model (keys ${keys || 'none'}, no modelTopology)`);
-}
+const hexOf = (bytes: Uint8Array): string =>
+  Array.from(bytes.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
 
-/** The error for a file that is no model. */
-export function notAModel(name: string, what: string): RnnError {
-  return new RnnError('INVALID_MODEL', name, `got ${what}, expected a model (${FORMATS})`);
-}
-
-/** The formats that are read, for messages. */
-export const FORMATS =
-  'an ONNX file, a .keras or .h5 file of Keras, model.json of TensorFlow.js with its weights, ' +
-  'or safetensors of PyTorch';
+const notAModel = (name: string, what: string): RnnError =>
+  new RnnError('INVALID_MODEL', name, `got ${what}, expected a model (${describeFormats()})`);

@@ -7,7 +7,7 @@ import { RnnError } from '../errors.ts';
 export type GateOrder = readonly number[];
 
 /**
- * Where each framework keeps the gates. Block k of the graph is block `order[k]` of the source.
+ * The order of the gates in each framework. Block k of the graph is block `order[k]` of the source.
  * Keras 2, Keras 3 and TF.js: LSTM i f c o, GRU z r h
  * (https://github.com/keras-team/keras/blob/master/keras/src/layers/rnn/lstm.py).
  * PyTorch: LSTM i f g o, GRU r z n (https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html).
@@ -46,7 +46,7 @@ export function permuteGates(
 }
 
 /**
- * Gates that are blocks of columns, as Keras keeps them: [N, G·H] → [G·H, N] in the order of the
+ * Gates that are blocks of columns, as Keras stores them: [N, G·H] → [G·H, N] in the order of the
  * graph. Serves the kernel (N = I) and the recurrent kernel (N = H).
  *
  * @param kernel row-major [N, G·H]

@@ -11,11 +11,19 @@ export interface ImportLimits {
   readonly maxElements: number;
   /** All weights together once decoded, in bytes: float16 doubles, packed integers grow eightfold. */
   readonly maxConstantBytes: number;
+  /**
+   * Bytes that weights may come to once decoded, and zip entries once unpacked, for each byte of the
+   * files: what is small on the disk must not become large in memory. Honest models: 1 for float32, 2
+   * for float16, 4 for 8-bit weights, 8 for packed 64-bit integers.
+   */
+  readonly maxExpansion: number;
+  /** Bytes that they may come to however small the files are. */
+  readonly expansionFloor: number;
   /** Weights and other constants. */
   readonly maxTensors: number;
   /** Nodes, counted through every sub-graph. */
   readonly maxNodes: number;
-  /** Nodes that all loops come to when they are unrolled at the shapes of a call, turns included. */
+  /** Nodes that all loops come to when they are unrolled at the shapes of a call, each iteration counted. */
   readonly maxUnrolled: number;
   /** Names, attributes and list entries outside of tensors. */
   readonly maxEntries: number;
@@ -29,9 +37,11 @@ export interface ImportLimits {
 
 /** The caps that hold where nothing else is asked for. */
 export const DEFAULT_IMPORT_LIMITS: ImportLimits = {
-  maxBytes: 2 ** 31, // the most that a protobuf message may hold; speech models: 10^8
+  maxBytes: 2 ** 31, // the maximum of a protobuf message; speech models: 10^8
   maxElements: 2 ** 29, // 2 GiB of float32, the largest WebGPU binding
   maxConstantBytes: 2 ** 32, // twice maxBytes, which is what float16 weights become
+  maxExpansion: 16,
+  expansionFloor: 2 ** 26, // 64 MiB, which a browser tab has
   maxTensors: 100_000, // real models: 10^3
   maxNodes: 100_000, // real models: 10^3, unrolled loops: 10^4
   maxUnrolled: MAX_UNROLLED_NODES,
@@ -41,8 +51,23 @@ export const DEFAULT_IMPORT_LIMITS: ImportLimits = {
   maxNameLength: 4096, // scopes of deep modules reach some hundred
 };
 
-/** The defaults with some caps replaced. */
+/**
+ * The defaults with some caps replaced.
+ *
+ * @throws RnnError `INVALID_ARGUMENT` for a cap that is not known or is no number from 0 up
+ */
 export function importLimits(limits: Partial<ImportLimits> | undefined): ImportLimits {
+  if (limits !== undefined && (typeof limits !== 'object' || limits === null)) {
+    throw new RnnError('INVALID_ARGUMENT', 'limits', `got ${String(limits)}, expected an object`);
+  }
+  const unknown = Object.keys(limits ?? {}).find(
+    (key) => !Object.hasOwn(DEFAULT_IMPORT_LIMITS, key),
+  );
+  if (unknown !== undefined) {
+    const known = Object.keys(DEFAULT_IMPORT_LIMITS).join(', ');
+    const what = `no limit has this name, expected one of ${known}`;
+    throw new RnnError('INVALID_ARGUMENT', `limits.${unknown}`, what);
+  }
   const result: Record<keyof ImportLimits, number> = { ...DEFAULT_IMPORT_LIMITS };
   for (const key of Object.keys(result) as (keyof ImportLimits)[]) {
     const value = limits?.[key];
@@ -78,9 +103,13 @@ export function limitExceeded(
 export class Budget {
   readonly limits: ImportLimits;
   readonly #spent = new Map<keyof ImportLimits, number>();
+  readonly #fileBytes: number;
+  #expanded = 0;
 
-  constructor(limits: ImportLimits) {
+  /** @param fileBytes of all files together, from which `limits.maxExpansion` counts */
+  constructor(limits: ImportLimits, fileBytes = Infinity) {
     this.limits = limits;
+    this.#fileBytes = fileBytes;
   }
 
   /** Counts `amount` against a cap. */
@@ -88,6 +117,30 @@ export class Budget {
     const total = (this.#spent.get(limit) ?? 0) + amount;
     if (total > this.limits[limit]) throw limitExceeded(path, what, total, this.limits, limit);
     this.#spent.set(limit, total);
+  }
+
+  /**
+   * Counts bytes that are about to be decoded or unpacked against what the size of the files allows.
+   *
+   * @throws RnnError `LIMIT_EXCEEDED`, so call it before they are allocated
+   */
+  expand(bytes: number, path: string): void {
+    this.#expanded += bytes;
+    const { maxExpansion, expansionFloor } = this.limits;
+    const maximum = Math.max(expansionFloor, maxExpansion * this.#fileBytes);
+    if (this.#expanded <= maximum) return;
+    throw new RnnError(
+      'LIMIT_EXCEEDED',
+      path,
+      `too many bytes once decoded, got ${this.#expanded} from files of ${this.#fileBytes} bytes, ` +
+        `at most ${maximum} (limits.maxExpansion, limits.expansionFloor)`,
+    );
+  }
+
+  /** Counts the bytes of a weight that is about to be decoded, as a constant and as expansion. */
+  decode(bytes: number, path: string): void {
+    this.spend('maxConstantBytes', bytes, path, 'too many bytes of weights');
+    this.expand(bytes, path);
   }
 
   /** Checks one size against a cap that does not add up. */

@@ -3,7 +3,7 @@
 // https://github.com/huggingface/safetensors#format
 import { RnnError } from '../errors.ts';
 import { allocate, type DataType, type Tensor, type TypedArray } from '../tensor.ts';
-import { fromBfloat16, fromFloat16 } from './float16.ts';
+import { fromBfloat16, fromFloat16 } from '../float16.ts';
 import { Budget, importLimits, limitExceeded, type ImportLimits } from './limits.ts';
 
 /** How a safetensors file is read. */
@@ -75,8 +75,8 @@ export function readSafetensors(
   bytes: Uint8Array | ArrayBuffer,
   options: SafetensorsOptions = {},
 ): Map<string, Tensor> {
-  const budget = new Budget(importLimits(options.limits));
   const file = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
+  const budget = new Budget(importLimits(options.limits), file.length);
   budget.spend('maxBytes', file.length, 'safetensors', 'the file is too large');
   const { header, data } = splitFile(file);
   const entries: Entry[] = [];
@@ -131,7 +131,7 @@ function splitFile(file: Uint8Array): { header: Record<string, unknown>; data: U
   return { header: header as Record<string, unknown>, data: file.subarray(8 + length) };
 }
 
-/** JSON.parse keeps the last of equal keys and says nothing. `text` is known to be sound JSON. */
+/** JSON.parse takes the last of equal keys and says nothing. `text` is known to be sound JSON. */
 function refuseDuplicates(text: string, path: string): void {
   const open: Set<string>[] = [];
   for (let at = 0; at < text.length; at++) {
@@ -194,7 +194,7 @@ function readEntry(name: string, value: unknown, available: number, budget: Budg
   const count = checkShape(shape, `${path}.shape`, budget.limits);
   const stored = allocate(format.view, 0).BYTES_PER_ELEMENT;
   const decoded = allocate(format.type, 0).BYTES_PER_ELEMENT;
-  budget.spend('maxConstantBytes', count * decoded, `${path}.shape`, 'too many bytes of weights');
+  budget.decode(count * decoded, `${path}.shape`);
   const where = `${path}.data_offsets`;
   const [begin, end] = Array.isArray(offsets) ? (offsets as unknown[]) : [];
   if (!isSize(begin) || !isSize(end) || (offsets as unknown[]).length !== 2 || begin > end) {
@@ -243,7 +243,7 @@ function checkCoverage(entries: readonly Entry[], length: number): void {
   if (at !== length) {
     throw invalid(
       'safetensors.data',
-      `got ${length} bytes, expected ${at}: no tensor owns the rest`,
+      `got ${length} bytes, expected ${at}: no tensor owns the bytes after that`,
     );
   }
 }

@@ -1,10 +1,16 @@
-// Brings the bytes of a model, wherever it is, as files by name.
-import { environment } from '../environment.ts';
+// Brings the files of a model, wherever they are, by name.
 import { RnnError } from '../errors.ts';
 import type { Graph } from '../graph.ts';
-import { externalFilesOf } from './external-files.ts';
-import { DEFAULT_IMPORT_LIMITS } from './limits.ts';
-import type { ImportLimits } from './limits.ts';
+import { companionUrl, staysInFolder } from './companion-name.ts';
+import { findMainFile, type MainFile } from './detect-format.ts';
+import { download, isLocal, readLocal, type Progress } from './fetch-file.ts';
+import type { ModelFiles } from './format.ts';
+import { FORMATS, type ModelFormat } from './formats.ts';
+import { IntegrityCheck, type Integrity } from './integrity.ts';
+import { importLimits, type ImportLimits } from './limits.ts';
+import { own } from './owned-bytes.ts';
+
+export type { Progress } from './fetch-file.ts';
 
 /** Bytes in memory. */
 export type Bytes = ArrayBuffer | Uint8Array | Blob;
@@ -12,160 +18,130 @@ export type Bytes = ArrayBuffer | Uint8Array | Blob;
 /** Where a model comes from. */
 export type ModelSource = string | URL | Bytes | Readonly<Record<string, Bytes>> | Graph;
 
-/** How far a load has come. */
-export interface Progress {
-  /** Name of the file that is arriving. */
-  readonly file: string;
-  /** Bytes of it so far. */
-  readonly loaded: number;
-  /** Bytes of it in all, where the server says so. */
-  readonly total: number | undefined;
-}
-
 /** What reading a source needs of the options of `loadModel`. */
 export interface ReadOptions {
-  readonly signal: AbortSignal | undefined;
-  readonly onProgress: ((progress: Progress) => void) | undefined;
-  readonly limits: Partial<ImportLimits> | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  readonly limits?: Partial<ImportLimits> | undefined;
+  /** The format to insist on; found out from the bytes when left out. */
+  readonly format?: ModelFormat | undefined;
+  readonly integrity?: Integrity | undefined;
 }
 
-const nameOf = (url: string): string =>
-  url
-    .replace(/[?#].*$/, '')
-    .split('/')
-    .at(-1) || 'model';
-
-const owned = new WeakSet<Uint8Array>();
-
-/** Whether bytes came from {@link readSource} and nobody else holds them. */
-export const isOwned = (bytes: Uint8Array): boolean => owned.has(bytes);
-
-function own(bytes: Uint8Array): Uint8Array {
-  owned.add(bytes);
-  return bytes;
-}
-
-async function bytesOf(bytes: Bytes, path: string): Promise<Uint8Array> {
-  if (bytes instanceof Uint8Array) return bytes;
-  if (bytes instanceof ArrayBuffer) return new Uint8Array(bytes);
-  if (typeof Blob !== 'undefined' && bytes instanceof Blob) {
-    return own(new Uint8Array(await bytes.arrayBuffer()));
-  }
-  throw new RnnError(
-    'INVALID_ARGUMENT',
-    path,
-    `got ${Object.prototype.toString.call(bytes).slice(8, -1)}, expected a URL, a path, an ` +
-      'ArrayBuffer, a Uint8Array, a Blob, files by name, or a Graph',
-  );
-}
-
-/** The bytes with another length; moved and not copied, where the engine can. */
-function resized(bytes: Uint8Array<ArrayBuffer>, length: number): Uint8Array<ArrayBuffer> {
-  const { transfer } = ArrayBuffer.prototype as {
-    transfer?: (this: ArrayBuffer, length: number) => ArrayBuffer;
-  };
-  if (transfer) return new Uint8Array(transfer.call(bytes.buffer, length));
-  const other = new Uint8Array(length);
-  other.set(bytes.subarray(0, length));
-  return other;
-}
-
-async function download(
-  url: string,
-  { signal, onProgress, limits }: ReadOptions,
-): Promise<Uint8Array> {
-  const file = nameOf(url);
-  let response: Response;
-  try {
-    response = await fetch(url, signal ? { signal } : {});
-  } catch (cause) {
-    if (signal?.aborted) throw signal.reason;
-    throw new RnnError('INVALID_MODEL', 'source', `${url} could not be fetched`, { cause });
-  }
-  if (!response.ok) {
-    const what = `${url} answered ${response.status} ${response.statusText}`.trim();
-    throw new RnnError('INVALID_MODEL', 'source', what);
-  }
-  const most = limits?.maxBytes ?? DEFAULT_IMPORT_LIMITS.maxBytes;
-  const length = Number(response.headers.get('content-length') ?? Number.NaN);
-  // A compressed answer is longer than its content-length says.
-  const total =
-    response.headers.has('content-encoding') || Number.isNaN(length) ? undefined : length;
-  const tooLong = (loaded: number): void => {
-    if (loaded <= most) return;
-    throw new RnnError(
-      'LIMIT_EXCEEDED',
-      'source',
-      `${url} has more than ${most} bytes (limits.maxBytes)`,
-    );
-  };
-  tooLong(total ?? 0);
-  // Where the length is known the bytes go straight to their place: no second copy of the weights.
-  let bytes = new Uint8Array(total ?? 1 << 16);
-  let loaded = 0;
-  onProgress?.({ file, loaded, total });
-  const reader = response.body?.getReader();
-  for (let part = await reader?.read(); part && !part.done; part = await reader!.read()) {
-    const end = loaded + part.value.length;
-    tooLong(end);
-    if (end > bytes.length) {
-      bytes = resized(bytes, Math.max(end, bytes.length * 2));
-    }
-    bytes.set(part.value, loaded);
-    loaded = end;
-    onProgress?.({ file, loaded, total });
-  }
-  return loaded < bytes.length ? resized(bytes, loaded) : bytes;
-}
-
-async function fetchFile(source: string | URL, options: ReadOptions): Promise<Uint8Array> {
-  const text = String(source);
-  const { readFile } = environment;
-  const isPath = !/^[a-z][a-z0-9+.-]+:/i.test(text) || text.startsWith('file:');
-  if (!isPath || !readFile) return own(await download(text, options));
-  const { signal, onProgress } = options;
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(text, signal);
-  } catch (cause) {
-    if (signal?.aborted) throw signal.reason;
-    throw new RnnError('INVALID_MODEL', 'source', `${text} could not be read`, { cause });
-  }
-  onProgress?.({ file: nameOf(text), loaded: bytes.length, total: bytes.length });
-  return own(bytes);
+/** The files of a model, and which of them is the model. */
+export interface SourceFiles {
+  readonly files: ModelFiles;
+  readonly main: MainFile;
 }
 
 /**
- * The files of a source. A TF.js `model.json` brings the weight files beside it, an ONNX file its
- * external data.
+ * The files of a source. A TF.js `model.json` brings its weight files, an ONNX file its external
+ * data, from its own folder and from nowhere else.
  *
- * @throws RnnError `INVALID_MODEL` for what cannot be fetched, `INVALID_ARGUMENT` for a source of
- *   another kind, `LIMIT_EXCEEDED` for a file over `limits.maxBytes`
+ * @throws RnnError `FETCH_FAILED` for what cannot be fetched or read, `INVALID_MODEL` for what is no
+ *   model, leads out of its folder or has another hash, `INVALID_ARGUMENT` for a source of another
+ *   kind, `LIMIT_EXCEEDED` for more bytes than `limits.maxBytes`
  */
 export async function readSource(
   source: Exclude<ModelSource, Graph>,
   options: ReadOptions,
-): Promise<ReadonlyMap<string, Uint8Array>> {
-  if (typeof source === 'string' || source instanceof URL) {
-    const url = String(source);
-    const main = await fetchFile(source, options);
-    const files = new Map([[nameOf(url), main]]);
-    const base = url.replace(/[?#].*$/, '').replace(/[^/]*$/, '');
-    const query = /\?[^#]*/.exec(url)?.[0] ?? '';
-    for (const name of await externalFilesOf(nameOf(url), main, { limits: options.limits })) {
-      files.set(name, await fetchFile(base + name + query, options));
-    }
-    return files;
+): Promise<SourceFiles> {
+  const integrity = new IntegrityCheck(options.integrity);
+  const isAddress = typeof source === 'string' || source instanceof URL;
+  const read = isAddress
+    ? await readAddress(addressOf(source), options, integrity)
+    : await readGiven(source, options, integrity);
+  integrity.finish();
+  return read;
+}
+
+/** A string or URL that can be fetched or read. */
+function addressOf(source: string | URL): string {
+  const text = String(source);
+  const isUrl = /^[a-z][a-z0-9+.-]+:/i.test(text);
+  if (text.trim() !== '' && (!isUrl || URL.canParse(text))) return text;
+  const what = `got ${JSON.stringify(text)}, expected a URL or a path`;
+  throw new RnnError('INVALID_ARGUMENT', 'source', what);
+}
+
+const nameOf = (address: string): string =>
+  address
+    .replace(/[?#].*$/, '')
+    .split('/')
+    .at(-1) || 'model';
+
+async function readAddress(
+  address: string,
+  options: ReadOptions,
+  integrity: IntegrityCheck,
+): Promise<SourceFiles> {
+  const { signal, onProgress } = options;
+  let maxBytes = importLimits(options.limits).maxBytes;
+  const files = new Map<string, Uint8Array>();
+  const add = async (name: string, bytes: Uint8Array): Promise<void> => {
+    await integrity.check(name, bytes);
+    maxBytes -= bytes.length;
+    files.set(name, bytes);
+  };
+  const name = nameOf(address);
+  const local = isLocal(address);
+  const get = local ? readLocal : download;
+  await add(name, await get(address, { signal, onProgress, maxBytes, file: name }));
+  const main = findMainFile(files, options.format);
+  const format = FORMATS.find((known) => known.name === main.format)!;
+  const names = new Set(await format.companions(files.get(name)!, options));
+  names.delete(name); // the importer says that a model cannot be its own weights
+  for (const other of names) {
+    integrity.expects(other);
+    const file = { signal, onProgress, maxBytes, file: other };
+    const where = local ? address : companionAddress(address, other);
+    const bytes = local ? await readLocal(other, file, where) : await download(where, file);
+    await add(other, bytes);
   }
-  const proto: unknown = source === null ? undefined : Object.getPrototypeOf(source);
-  if (proto === Object.prototype || proto === null) {
-    const entries = Object.entries(source as Readonly<Record<string, Bytes>>);
-    if (entries.length === 0) throw new RnnError('INVALID_ARGUMENT', 'source', 'no files');
-    const read = entries.map(async ([name, bytes]): Promise<[string, Uint8Array]> => [
-      name,
-      await bytesOf(bytes, `source.${name}`),
-    ]);
-    return new Map(await Promise.all(read));
+  return { files, main };
+}
+
+function companionAddress(address: string, name: string): string {
+  if (/^(data|blob):/i.test(address)) {
+    const what = `${address.slice(0, 40)} has no folder to find '${name}' in, expected files by name`;
+    throw new RnnError('INVALID_ARGUMENT', 'source', what);
   }
-  return new Map([['model', await bytesOf(source as Bytes, 'source')]]);
+  const url = staysInFolder(name) ? companionUrl(address, name) : undefined;
+  if (url !== undefined) return url;
+  const what = `the model names a file '${name}', expected one in the folder of ${address}`;
+  throw new RnnError('INVALID_MODEL', 'source', what);
+}
+
+async function readGiven(
+  source: Exclude<ModelSource, Graph | string | URL>,
+  { format }: ReadOptions,
+  integrity: IntegrityCheck,
+): Promise<SourceFiles> {
+  const proto: unknown =
+    typeof source === 'object' && source !== null ? Object.getPrototypeOf(source) : undefined;
+  const isRecord = proto === Object.prototype || proto === null;
+  const entries: [string, unknown][] = isRecord ? Object.entries(source) : [['model', source]];
+  if (entries.length === 0) throw new RnnError('INVALID_ARGUMENT', 'source', 'got no files');
+  const read = entries.map(async ([name, bytes]): Promise<[string, Uint8Array]> => [
+    name,
+    await bytesOf(bytes, isRecord ? `source.${name}` : 'source', isRecord),
+  ]);
+  const files = new Map(await Promise.all(read));
+  for (const [name, bytes] of files) await integrity.check(name, bytes);
+  return { files, main: findMainFile(files, format) };
+}
+
+async function bytesOf(bytes: unknown, path: string, inRecord: boolean): Promise<Uint8Array> {
+  if (bytes instanceof Uint8Array) return bytes;
+  const tag = Object.prototype.toString.call(bytes).slice(8, -1);
+  // By its tag, since a frame or a test environment may have an ArrayBuffer of its own.
+  if (tag === 'ArrayBuffer') return new Uint8Array(bytes as ArrayBuffer);
+  if (typeof Blob !== 'undefined' && bytes instanceof Blob) {
+    return own(new Uint8Array(await bytes.arrayBuffer()));
+  }
+  const isObject = (typeof bytes === 'object' && bytes !== null) || typeof bytes === 'function';
+  const got = isObject ? tag : String(bytes);
+  const others = inRecord ? '' : ', a URL or path, files by name, or a Graph';
+  const what = `got ${got}, expected an ArrayBuffer, a Uint8Array or a Blob${others}`;
+  throw new RnnError('INVALID_ARGUMENT', path, what);
 }

@@ -1,7 +1,7 @@
 // The work of `inspect`: read, look for what is missing, simplify as a load does, plan without a GPU.
 import { RnnError } from '../errors.ts';
-import { isGraph, validateGraph, type Graph, type Node } from '../graph.ts';
-import { importModel, readSource } from '../import/index.ts';
+import { isGraph, isGraphSource, validateGraph, type Graph, type Node } from '../graph.ts';
+import { importSource } from '../import/index.ts';
 import type { ModelSource } from '../import/source.ts';
 import type { InspectedLayer, InspectedPlan, InspectOptions, Inspection } from './types.ts';
 import { registerKernels } from '../kernels.ts';
@@ -52,16 +52,10 @@ export async function inspectModel(
 }
 
 async function readGraph(source: ModelSource, options: InspectOptions): Promise<Graph> {
-  const { signal, onProgress, limits, format, architecture } = options;
+  const { signal, onProgress, limits, format, architecture, integrity } = options;
   checkSignal(signal);
-  if (isGraph(source as Graph)) return source as Graph;
-  const files = await readSource(source as Exclude<ModelSource, Graph>, {
-    signal,
-    onProgress,
-    limits,
-  });
-  checkSignal(signal);
-  return importModel(files, { format, architecture, limits });
+  if (isGraphSource(source)) return source;
+  return importSource(source, { signal, onProgress, limits, format, architecture, integrity });
 }
 
 /** The nodes as they are written, branches after the node that chooses. */

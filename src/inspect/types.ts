@@ -8,6 +8,7 @@ export interface InspectOptions extends Pick<
   | 'format'
   | 'architecture'
   | 'limits'
+  | 'integrity'
   | 'signal'
   | 'onProgress'
   | 'recurrentKernel'

@@ -1,5 +1,6 @@
 // Elementwise operators of one input.
 import { ACTIVATIONS, type Activation } from '../cells/index.ts';
+import { roundHalfToEven, toHalf } from '../float16.ts';
 import { DATA_TYPES, type DataType } from '../tensor.ts';
 import {
   define,
@@ -32,20 +33,6 @@ export function erf(x: number): number {
     term *= (2 * x * x) / (n + 2);
   }
   return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
-}
-
-/** The nearest number that half precision holds, ties to even; infinite beyond its range. */
-export function toHalf(x: number): number {
-  const size = Math.abs(x);
-  if (!(size < 65520)) return Math.sign(x) * (Number.isNaN(x) ? x : Infinity);
-  const step = 2 ** (Math.max(Math.floor(Math.log2(size)), -14) - 10);
-  return Math.sign(x) * roundHalfToEven(size / step) * step;
-}
-
-function roundHalfToEven(x: number): number {
-  const floor = Math.floor(x);
-  const fraction = x - floor;
-  return fraction < 0.5 || (fraction === 0.5 && floor % 2 === 0) ? floor : floor + 1;
 }
 
 type UnaryRow = readonly [Kind, Unary, DataType?];

@@ -4,14 +4,15 @@
 import { isGraph, type Attribute, type Graph, type Node } from '../graph.ts';
 import type { Tensor } from '../tensor.ts';
 import { KnownValues } from './known-values.ts';
-import { definedNames, FreeNames, Renames } from './names.ts';
+import { UniqueNames } from '../unique-names.ts';
+import { definedNames, Renames } from './names.ts';
 import { renamed, withoutDead } from './prune.ts';
 
 /** A graph that is being written. */
 interface Level {
   readonly nodes: Node[];
   readonly constants: Map<string, Tensor>;
-  readonly nodeNames: FreeNames;
+  readonly nodeNames: UniqueNames;
   /** New names of the values of a sub-graph; those of the outermost graph stay. */
   readonly nameOf: (old: string) => string;
 }
@@ -23,7 +24,7 @@ export function simplify(graph: Graph): Graph {
   const level: Level = {
     nodes: [],
     constants: new Map(),
-    nodeNames: new FreeNames(graph.nodes.map(({ name }) => name)),
+    nodeNames: new UniqueNames(graph.nodes.map(({ name }) => name)),
     nameOf: (old) => old,
   };
   writer.write(graph, level, renames, true);
@@ -33,10 +34,10 @@ export function simplify(graph: Graph): Graph {
 
 class Writer {
   readonly #known = new KnownValues();
-  readonly #values: FreeNames;
+  readonly #values: UniqueNames;
 
   constructor(taken: Iterable<string>) {
-    this.#values = new FreeNames(taken);
+    this.#values = new UniqueNames(taken);
   }
 
   /** Adds the content of a graph to `level`, and the new names of its values to `renames`. */
@@ -110,7 +111,7 @@ class Writer {
     const level: Level = {
       nodes: [],
       constants: new Map(),
-      nodeNames: new FreeNames(),
+      nodeNames: new UniqueNames(),
       nameOf: (old) => this.#values.take(old),
     };
     this.write(graph, level, renames);
@@ -153,7 +154,7 @@ function withOutputNames({ outputs }: Graph, level: Level, renames: Renames): re
   const outputNames = new Set(outputs.map(({ name }) => name));
   const back = new Map<string, string>();
   const copies: Node[] = [];
-  const nodeNames = new FreeNames(level.nodes.map(({ name }) => name));
+  const nodeNames = new UniqueNames(level.nodes.map(({ name }) => name));
   for (const { name } of outputs) {
     const source = renames.get(name);
     if (source === name) continue;
@@ -167,7 +168,7 @@ function withOutputNames({ outputs }: Graph, level: Level, renames: Renames): re
 }
 
 /** An input that is an output as well, or one value under two names. */
-function copy(source: string, name: string, nodeNames: FreeNames): Node {
+function copy(source: string, name: string, nodeNames: UniqueNames): Node {
   const node = nodeNames.take(`Identity_${name}`);
   return { op: 'Identity', name: node, inputs: [source], outputs: [name], attributes: {} };
 }

@@ -1,5 +1,5 @@
 // Removes values that nothing reads, and renames values.
-import { isGraph, type Attribute, type Graph, type Node } from '../graph.ts';
+import { isGraph, valuesRead, type Attribute, type Graph, type Node } from '../graph.ts';
 
 /** The graph without nodes, outputs of nodes, and constants that lead to none of its outputs. */
 export function withoutDead(graph: Graph): Graph {
@@ -9,20 +9,10 @@ export function withoutDead(graph: Graph): Graph {
     if (!node.outputs.some((name) => live.has(name))) continue;
     const outputs = node.outputs.map((name) => (live.has(name) ? name : ''));
     nodes.push({ ...node, outputs });
-    forEachRead(node, (name) => live.add(name));
+    for (const name of valuesRead(node)) live.add(name);
   }
   const constants = new Map([...graph.constants].filter(([name]) => live.has(name)));
   return { ...graph, nodes: nodes.toReversed(), constants };
-}
-
-/** Calls `visit` with every name that a node or a graph inside of it reads. */
-function forEachRead(node: Node, visit: (name: string) => void): void {
-  for (const name of node.inputs) if (name !== '') visit(name);
-  for (const value of Object.values(node.attributes)) {
-    if (!isGraph(value)) continue;
-    for (const { name } of value.outputs) visit(name);
-    for (const inner of value.nodes) forEachRead(inner, visit);
-  }
 }
 
 /** The node with some values under other names, inside of its sub-graphs too. */

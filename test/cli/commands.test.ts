@@ -262,7 +262,7 @@ describe('a wrong command', () => {
     [['inspect', model, '--dims', 'x=1,2'], 2, 'expected 16x1x40'],
     [['inspect', model, '--dims', 'z=1'], 1, 'options.dims.z'],
     [['inspect', model, '--weights', 'int4'], 1, 'options.weights'],
-    [['inspect', at('none.onnx')], 1, 'INVALID_MODEL'],
+    [['inspect', at('none.onnx')], 1, 'FETCH_FAILED'],
     [['run', model], 2, '--output'],
     [[...needed, '--as', 'mp3'], 2, '--as mp3'],
     [['run', model, '--output', 'x', '--device', 'tpu'], 2, '--device tpu'],

@@ -284,7 +284,7 @@ describe('the voice page', ONLY_IN_FULL, () => {
       await page.context().route('**/*.onnx', (route) => route.fulfill({ status: 404, body: '' }));
       await page.goto(visit.site.url);
       await page.locator('#reload').waitFor();
-      expect(await text(page, 'notice')).toMatch(/INVALID_MODEL · source · [^]*404/);
+      expect(await text(page, 'notice')).toMatch(/FETCH_FAILED · source · [^]*404/);
       await page.context().unrouteAll();
       await page.locator('#reload').click();
       await ready(page);

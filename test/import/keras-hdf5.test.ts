@@ -1,8 +1,10 @@
-// HDF5 files made to keep a reader busy for ever: it gives up after a while that is known.
+// HDF5 files that h5wasm, the C library, writes, and files made to keep a reader busy for ever.
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { openHdf5 } from '../../src/import/keras/hdf5.ts';
+import { openHdf5, type H5Group } from '../../src/import/keras/hdf5.ts';
 import { Budget, importLimits } from '../../src/import/limits.ts';
-import { writeH5 } from './keras-writer.ts';
+import { SEED } from '../support/settings.ts';
+import { writeH5, type Numbers, type Tree } from './keras-writer.ts';
 
 const open = (bytes: Uint8Array): unknown => openHdf5(bytes, new Budget(importLimits({})), 'f');
 
@@ -30,7 +32,107 @@ function redirect(file: Uint8Array, signature: string, extra: Buffer): Uint8Arra
   return Uint8Array.from(all);
 }
 
+/** A group as the tree that it was written from. */
+function treeOf({ groups, datasets }: H5Group): unknown {
+  return {
+    groups: Object.fromEntries([...groups].map(([name, group]) => [name, treeOf(group)])),
+    datasets: Object.fromEntries(
+      [...datasets].map(([name, dataset]) => [
+        name,
+        dataset.isFloat()
+          ? { dims: dataset.floats().dims, data: [...dataset.floats().data] }
+          : 'no float',
+      ]),
+    ),
+  };
+}
+
+/** What {@link treeOf} is to give. */
+function expected({ groups = {}, datasets = {} }: Tree): unknown {
+  return {
+    groups: Object.fromEntries(
+      Object.entries(groups).map(([name, inner]) => [name, expected(inner)]),
+    ),
+    datasets: Object.fromEntries(
+      Object.entries(datasets).map(([name, { dims, data, dtype }]) => [
+        name,
+        dtype === '<i4' ? 'no float' : { dims, data: [...Float32Array.from(data)] },
+      ]),
+    ),
+  };
+}
+
+const numbers = fc
+  .record({
+    dims: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 3 }),
+    dtype: fc.constantFrom<NonNullable<Numbers['dtype']>>('<f4', '<f8', '<i4'),
+    first: fc.integer({ min: -100, max: 100 }),
+  })
+  .map(({ dims, dtype, first }): Numbers => {
+    const size = dims.reduce((a, b) => a * b, 1);
+    return { dims, dtype, data: Array.from({ length: size }, (_, i) => first + i) };
+  });
+const names = fc.stringMatching(/^[a-zÅ]{1,40}$/);
+
+/** Groups within groups, some with more links than one node of the old layout holds. */
+const trees = (maxLinks: number): fc.Arbitrary<Tree> =>
+  fc.letrec<{ tree: Tree }>((tie) => ({
+    tree: fc.record({
+      datasets: fc.dictionary(names, numbers, { maxKeys: maxLinks, noNullPrototype: true }),
+      groups: fc.oneof(
+        { maxDepth: 3 },
+        fc.constant({}),
+        fc.dictionary(fc.stringMatching(/^G[a-z]{1,9}$/), tie('tree'), {
+          maxKeys: 3,
+          noNullPrototype: true,
+        }),
+      ),
+    }),
+  })).tree;
+
 describe('HDF5', () => {
+  it.each([
+    ['earliest', 30],
+    ['latest', 4], // more links go to a heap, which is refused
+  ] as const)('reads what the C library writes, %s layout', async (libver, maxLinks) => {
+    await fc.assert(
+      fc.asyncProperty(trees(maxLinks), async (random) => {
+        const root = openHdf5(await writeH5(random, libver), new Budget(importLimits({})), 'f');
+        expect(treeOf(root)).toEqual(expected(random));
+      }),
+      { numRuns: 40, seed: SEED },
+    );
+  });
+
+  it('reads a group of so many links that its tree has levels', async () => {
+    const one: Numbers = { dims: [1], data: [1] };
+    const datasets = Object.fromEntries(Array.from({ length: 700 }, (_, i) => [`w${i}`, one]));
+    const bytes = await writeH5({ datasets });
+    expect(Buffer.from(bytes).includes('TREE\0\x01')).toBe(true); // a node of level 1
+    expect(openHdf5(bytes, new Budget(importLimits({})), 'f').datasets.size).toBe(700);
+    const newest = await writeH5({ datasets }, 'latest');
+    expect(() => open(newest)).toThrow(/many links in the newest layout.*h5repack --high=0/);
+  });
+
+  it('says where attributes are that are not in the header', async () => {
+    const attrs = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`a${i}`, 'x']));
+    const root = openHdf5(await writeH5({ attrs }, 'latest'), new Budget(importLimits({})), 'f');
+    expect(() => root.strings('a0')).toThrow(/attributes in the newest layout.*h5repack/);
+    const old = openHdf5(await writeH5({ attrs }), new Budget(importLimits({})), 'f');
+    expect(old.strings('a19')).toEqual(['x']);
+  });
+
+  it.each([
+    [8, 9, /a superblock of version 9/],
+    [0, 0, /not a valid HDF5 file/],
+    [13, 4, /not of 8 bytes/],
+    [24, 8, /do not count from the first byte/],
+  ])('byte %i of the superblock as %i', async (at, value, says) => {
+    const bytes = await writeH5(tree);
+    bytes[at] = value;
+    expect(() => open(bytes)).toThrow(says);
+  });
+
   it.each(['earliest', 'latest'] as const)('reads what is there, %s layout', async (libver) => {
     const root = openHdf5(await writeH5(tree, libver), new Budget(importLimits({})), 'f');
     expect(root.strings('name')).toEqual(['Ångström']);

@@ -1,6 +1,7 @@
 // A file is taken for what its bytes are, and a file that is no model is called what it is.
 import { describe, expect, it } from 'vitest';
-import { externalFilesOf, importModel, type ModelFormat } from '../../src/import/index.ts';
+import { importModel, type ModelFormat } from '../../src/import/index.ts';
+import { ONNX as FORMAT } from '../../src/import/onnx/format.ts';
 import { tensor } from '../../src/tensor.ts';
 import { writeOnnx } from '../support/onnx-writer.ts';
 import { initializer, int, message, model, output, text } from '../support/proto.ts';
@@ -32,7 +33,7 @@ describe('models', () => {
       output('y'),
     );
     const weights = Uint8Array.of(0x08, 0x07, 0x12, 0x00);
-    expect(await externalFilesOf('model.onnx', external)).toEqual(['a.data']);
+    expect(await FORMAT.companions(external, {})).toEqual(['a.data']);
     const graph = await importModel(files('a.data', weights, ['model.onnx', external]));
     expect(graph.constants.get('y')).toEqual(
       tensor(new Float32Array(Uint8Array.from(weights).buffer)),
@@ -106,7 +107,7 @@ describe('files that are no models', () => {
     ).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', path: 'options.format' });
     await expect(importModel(files('m', ONNX), { format: 'tfjs' })).rejects.toMatchObject({
       code: 'INVALID_MODEL',
-      message: expect.stringContaining('onnx where tfjs was asked for'),
+      message: expect.stringContaining('onnx where tfjs was requested'),
     });
     await expect(
       importModel(files('m', ONNX), { limits: { maxBytes: ONNX.length - 1 } }),

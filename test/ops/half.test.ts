@@ -1,7 +1,7 @@
 // A Cast to float16 rounds as ONNX Runtime does, in the reference and on the GPU.
 import { afterAll, describe, expect, it } from 'vitest';
 import { loadModel, tensor, type LoadOptions } from '../../src/index.ts';
-import { toHalf } from '../../src/ops/unary.ts';
+import { toHalf } from '../../src/float16.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { halfBits, writeOnnx } from '../support/onnx-writer.ts';
 import { runOnnxRuntime } from '../support/onnxruntime.ts';

@@ -1,6 +1,6 @@
 // Weights in words: every number is the nearest that the storage has, at the place the kernels read.
 import { describe, expect, test } from 'vitest';
-import { toHalf } from '../../src/ops/unary.ts';
+import { toHalf } from '../../src/float16.ts';
 import {
   packProduct,
   productShape,

@@ -1,7 +1,7 @@
 // What weights are once they have been stored on a GPU, from the definition of each storage.
 import type { LoadOptions } from '../../src/index.ts';
 import type { Graph } from '../../src/graph.ts';
-import { toHalf } from '../../src/ops/unary.ts';
+import { toHalf } from '../../src/float16.ts';
 import { tensor, type Tensor } from '../../src/tensor.ts';
 
 type Storage = NonNullable<LoadOptions['weights']>;

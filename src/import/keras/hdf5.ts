@@ -1,14 +1,22 @@
-// Opens an HDF5 file as a tree of groups and datasets. jsfive knows how the file is laid out; what a
-// model needs of the contents, strings and floating point numbers, is read here, straight from the
-// bytes. Whatever a damaged or hostile file does ends with an RnnError.
+// Opens an HDF5 file as a tree of groups and datasets. Whatever a damaged or hostile file does ends
+// with an RnnError.
 // https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
-import { Dataset, File, type DataObjects, type Group } from 'jsfive';
 import { RnnError } from '../../errors.ts';
 import { tensor, type Tensor } from '../../tensor.ts';
-import { fromFloat16 } from '../float16.ts';
+import { fromFloat16 } from '../../float16.ts';
 import { elementCount, type Budget } from '../limits.ts';
-import { GuardedBuffer } from './guarded-buffer.ts';
-import { bytesAt, readAttribute, word } from './hdf5-attributes.ts';
+import { readAttribute } from './hdf5-attributes.ts';
+import {
+  bytesAt,
+  isDense,
+  linksOf,
+  MESSAGE,
+  messagesOf,
+  rootAddress,
+  word,
+  type H5File,
+  type H5Message,
+} from './hdf5-objects.ts';
 
 /** A dataset, of which nothing is read before it is asked for. */
 export interface H5Dataset {
@@ -28,14 +36,8 @@ export interface H5Group {
   strings(name: string): readonly string[] | undefined;
 }
 
-// https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html, IV.A.2
-const MESSAGE = { layout: 0x08, filters: 0x0b, attribute: 0x0c, continuation: 0x10 } as const;
-
-/** What a walk through one file carries along. */
-interface Walk {
-  readonly file: DataView;
-  readonly budget: Budget;
-  readonly name: string;
+/** What is carried along while one file is read. */
+interface Walk extends H5File {
   /** Addresses of the objects that have been opened. */
   readonly seen: Set<number>;
 }
@@ -48,15 +50,13 @@ interface Walk {
  */
 export function openHdf5(bytes: Uint8Array, budget: Budget, name: string): H5Group {
   return guarded(name, () => {
-    const buffer = GuardedBuffer.of(bytes, name);
-    const file = new DataView(buffer);
-    const walk: Walk = { file, budget, name, seen: new Set() };
-    enter(walk, rootAddress(file), name);
-    return groupOf(walk, new File(buffer, name), name, 0);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const walk: Walk = { view, budget, seen: new Set() };
+    return groupOf(walk, headerOf(walk, rootAddress(view), name), name, 0);
   });
 }
 
-/** Runs a step that a damaged file may throw anything out of: jsfive throws bare strings too. */
+/** Runs a step that a damaged file may throw anything out of. */
 function guarded<T>(path: string, step: () => T): T {
   try {
     return step();
@@ -70,121 +70,137 @@ function guarded<T>(path: string, step: () => T): T {
   }
 }
 
-/** Where the root group lies. */
-function rootAddress(file: DataView): number {
-  return word(file, file.getUint8(8) < 2 ? 64 : 36);
-}
-
-/** Looks at an object before jsfive does. */
-function enter({ file, budget, seen }: Walk, address: number, path: string): void {
-  if (seen.has(address)) {
+/** The messages of an object, which must not have been opened before. */
+function headerOf(walk: Walk, address: number, path: string): H5Message[] {
+  if (walk.seen.has(address)) {
     throw new RnnError(
       'INVALID_MODEL',
       path,
       'got a link to an object that stands elsewhere in the file, expected each object once',
     );
   }
-  seen.add(address);
-  budget.spend('maxTensors', 1, path, 'too many groups and datasets');
-  if (file.getUint8(address) !== 1) countMessages(file, address, budget, path);
+  walk.seen.add(address);
+  walk.budget.spend('maxTensors', 1, path, 'too many groups and datasets');
+  return messagesOf(walk, address, path);
 }
-
-/** Follows the blocks of an object header as jsfive will, which collects all that it comes by. */
-function countMessages(file: DataView, address: number, budget: Budget, path: string): void {
-  if (file.getUint32(address) !== 0x4f484452) throw new RangeError('no object header'); // OHDR
-  const flags = file.getUint8(address + 5);
-  const start = address + 6 + (flags & 0x20 ? 16 : 0);
-  const width = 1 << (flags & 3);
-  const first = width === 8 ? word(file, start) : readUint(file, start, width);
-  const extra = flags & 4 ? 2 : 0;
-  const blocks: [number, number][] = [[start + width, first]];
-  const seen = new Set([start + width]);
-  for (let block = blocks.shift(); block; block = blocks.shift()) {
-    const [from, size] = block;
-    for (let at = 0; at < size - 4;) {
-      budget.spend('maxEntries', 1, path, 'too many messages');
-      const type = file.getUint8(from + at);
-      const body = from + at + 4 + extra;
-      if (type === MESSAGE.continuation) {
-        const next = word(file, body) + 4;
-        if (!seen.has(next)) blocks.push([next, word(file, body + 8) - 4]);
-        seen.add(next);
-      }
-      at += 4 + extra + file.getUint16(from + at + 1, true);
-    }
-  }
-}
-
-const readUint = (file: DataView, at: number, width: number): number =>
-  width === 1
-    ? file.getUint8(at)
-    : width === 2
-      ? file.getUint16(at, true)
-      : file.getUint32(at, true);
 
 // The state of training, which may be twice as large as the model.
 const SKIPPED: ReadonlySet<string> = new Set(['optimizer', 'optimizer_weights']);
 
-function groupOf(walk: Walk, group: Group, path: string, depth: number): H5Group {
+function groupOf(walk: Walk, header: readonly H5Message[], path: string, depth: number): H5Group {
   walk.budget.check('maxDepth', depth, path, 'groups too deep within one another');
-  const { _links: links, _dataobjects: header } = group;
   const groups = new Map<string, H5Group>();
   const datasets = new Map<string, H5Dataset>();
-  for (const key of group.keys) {
-    if (depth === 0 && SKIPPED.has(key)) continue;
-    const own = depth === 0 ? `${path}:${key}` : `${path}/${key}`;
-    walk.budget.check('maxNameLength', key.length, path, 'too long a name');
-    const address = links[key];
-    if (typeof address !== 'number') continue; // a soft link; Keras writes none
-    enter(walk, address, own);
-    const object = group.get(key);
-    if (object instanceof Dataset) {
-      datasets.set(key, {
-        path: own,
-        isFloat: () => guarded(own, () => FLOAT.test(String(object.dtype))),
-        floats: () => guarded(own, () => readFloats(walk, object, own)),
-      });
-    } else if (object) groups.set(key, groupOf(walk, object, own, depth + 1));
+  for (const [name, address] of linksOf(walk, header, path)) {
+    if (depth === 0 && SKIPPED.has(name)) continue;
+    const own = depth === 0 ? `${path}:${name}` : `${path}/${name}`;
+    const messages = headerOf(walk, address, own);
+    if (!messages.some(({ type }) => type === MESSAGE.dataspace)) {
+      groups.set(name, groupOf(walk, messages, own, depth + 1));
+      continue;
+    }
+    datasets.set(name, {
+      path: own,
+      isFloat: () => guarded(own, () => formatOf(walk, messages).float !== undefined),
+      floats: () => guarded(own, () => readFloats(walk, messages, own)),
+    });
   }
+  let attributes: ReadonlyMap<string, () => string[]> | undefined;
   const strings = (name: string): string[] | undefined =>
     guarded(path, () => {
-      for (const message of messages(header, MESSAGE.attribute)) {
-        const attribute = readAttribute(walk.file, message, walk.budget, path);
-        if (attribute.name === name) return attribute.strings();
-      }
-      return undefined;
+      attributes ??= attributesOf(walk, header, path);
+      return attributes.get(name)?.();
     });
   return { path, groups, datasets, strings };
 }
 
-const messages = (object: DataObjects, type: number): number[] =>
-  object.find_msg_type(type).map((message) => message.get('offset_to_message') as number);
+function attributesOf(
+  { view, budget }: Walk,
+  header: readonly H5Message[],
+  path: string,
+): ReadonlyMap<string, () => string[]> {
+  const info = header.find(({ type }) => type === MESSAGE.attributeInfo);
+  if (info && isDense(view, info, 2)) {
+    const what =
+      'got many or long attributes in the newest layout of HDF5, expected the one that Keras writes';
+    throw new RnnError('INVALID_MODEL', path, `${what}: convert it with h5repack --high=0`);
+  }
+  const attributes = header
+    .filter(({ type }) => type === MESSAGE.attribute)
+    .map(({ at }) => readAttribute(view, at, budget, path));
+  return new Map(attributes.map(({ name, strings }) => [name, strings]));
+}
 
-const FLOAT = /^([<>])f([248])$/;
+function messageOf(header: readonly H5Message[], wanted: number, what: string): number {
+  const found = header.find(({ type }) => type === wanted);
+  if (found) return found.at;
+  throw new Error(`a dataset without ${what}`);
+}
 
-function readFloats(walk: Walk, dataset: Dataset, path: string): Tensor<'float32'> {
-  const dims = dataset.shape;
+/** Bits of the exponent and of the fraction by the size in bytes. */
+const IEEE: Readonly<Record<number, readonly [number, number]>> = {
+  2: [5, 10],
+  4: [8, 23],
+  8: [11, 52],
+};
+
+/** What the numbers of a dataset are, IV.A.2.d: in the words of NumPy, and how to read floats. */
+function formatOf({ view }: Walk, header: readonly H5Message[]) {
+  const at = messageOf(header, MESSAGE.datatype, 'a type');
+  const kind = view.getUint8(at) & 0x0f;
+  const bits = view.getUint8(at + 1);
+  const size = view.getUint32(at + 4, true);
+  const little = (bits & 1) === 0;
+  const order = little ? '<' : '>';
+  if (kind === 0) return { name: `${order}${bits & 8 ? 'i' : 'u'}${size}`, float: undefined };
+  if (kind !== 1) return { name: `class ${kind} of HDF5`, float: undefined };
+  const [exponent, fraction] = [view.getUint8(at + 13), view.getUint8(at + 15)];
+  const [wanted, rest] = IEEE[size] ?? [];
+  const isVax = (bits & 0x40) !== 0;
+  if (isVax || exponent !== wanted || fraction !== rest) {
+    return { name: `a float of ${exponent} + ${fraction} bits`, float: undefined };
+  }
+  return { name: `${order}f${size}`, float: { size, little } };
+}
+
+/** The shape that a dataspace message declares, IV.A.2.b. */
+function shapeOf(
+  { view, budget }: Walk,
+  header: readonly H5Message[],
+  path: string,
+): readonly number[] {
+  const at = messageOf(header, MESSAGE.dataspace, 'a shape');
+  const version = view.getUint8(at);
+  if (version !== 1 && version !== 2) throw new Error(`a dataspace of version ${version}`);
+  if (version === 2 && view.getUint8(at + 3) === 2) return [0]; // no elements, whatever the rank
+  const rank = view.getUint8(at + 1);
+  budget.check('maxRank', rank, `${path}.dims`, 'too many axes');
+  const first = at + (version === 1 ? 8 : 4);
+  return Array.from({ length: rank }, (_, axis) => word(view, first + 8 * axis));
+}
+
+function readFloats(walk: Walk, header: readonly H5Message[], path: string): Tensor<'float32'> {
   const { budget } = walk;
+  const dims = shapeOf(walk, header, path);
   const count = elementCount(dims, budget.limits, path);
-  const [, order, bits] = FLOAT.exec(String(dataset.dtype)) ?? [];
-  const size = Number(bits);
-  if (order === undefined) {
+  const { name, float } = formatOf(walk, header);
+  if (float === undefined) {
     throw new RnnError(
       'INVALID_MODEL',
       `${path}.dtype`,
-      `got ${JSON.stringify(dataset.dtype)}, expected floating point numbers of 2, 4 or 8 bytes`,
+      `got ${JSON.stringify(name)}, expected floating point numbers of 2, 4 or 8 bytes`,
     );
   }
-  budget.spend('maxConstantBytes', count * 4, path, 'too many weights');
-  const bytes = contents(walk, dataset, path);
-  if (bytes.length !== count * size) {
+  budget.decode(count * 4, path);
+  const bytes = count === 0 ? new Uint8Array() : contents(walk, header, path);
+  if (bytes.length !== count * float.size) {
     throw new RnnError(
       'INVALID_MODEL',
       path,
-      `got ${bytes.length} bytes, expected ${count * size} for shape [${dims.join(', ')}]`,
+      `got ${bytes.length} bytes, expected ${count * float.size} for shape [${dims.join(', ')}]`,
     );
   }
-  return tensor(floatsOf(bytes, size, order === '<'), dims);
+  return tensor(floatsOf(bytes, float.size, float.little), dims);
 }
 
 function floatsOf(bytes: Uint8Array, size: number, little: boolean): Float32Array {
@@ -195,19 +211,21 @@ function floatsOf(bytes: Uint8Array, size: number, little: boolean): Float32Arra
       Uint16Array.from({ length: count }, (_, i) => view.getUint16(2 * i, little)),
     );
   }
+  // WebGPU and WebAssembly exist on little-endian machines only. A Buffer of Node does not copy in
+  // slice.
+  if (size === 4 && little) return new Float32Array(new Uint8Array(bytes).buffer);
   const data = new Float32Array(count);
   if (size === 8) for (let i = 0; i < count; i++) data[i] = view.getFloat64(8 * i, little);
   else for (let i = 0; i < count; i++) data[i] = view.getFloat32(4 * i, little);
   return data;
 }
 
-/** The bytes of a dataset, which Keras stores in one piece. */
-function contents({ file }: Walk, dataset: Dataset, path: string): Uint8Array {
-  const { _dataobjects: header } = dataset;
-  const [at] = messages(header, MESSAGE.layout);
-  const version = at === undefined ? 0 : file.getUint8(at);
-  const kind = at === undefined ? undefined : file.getUint8(at + (version < 3 ? 2 : 1));
-  if (messages(header, MESSAGE.filters).length > 0 || kind === 2) {
+/** The bytes of a dataset, which Keras stores in one piece, IV.A.2.i. */
+function contents({ view }: Walk, header: readonly H5Message[], path: string): Uint8Array {
+  const at = messageOf(header, MESSAGE.layout, 'a layout');
+  const version = view.getUint8(at);
+  const kind = view.getUint8(at + (version < 3 ? 2 : 1));
+  if (header.some(({ type }) => type === MESSAGE.filters) || kind === 2) {
     throw new RnnError(
       'INVALID_MODEL',
       path,
@@ -215,11 +233,11 @@ function contents({ file }: Walk, dataset: Dataset, path: string): Uint8Array {
         'convert the file with h5repack -l CONTI -f NONE',
     );
   }
-  if (at !== undefined && version === 3 && kind === 0) {
-    return bytesAt(file, at + 4, file.getUint16(at + 2, true));
+  if ((version === 3 || version === 4) && kind === 0) {
+    return bytesAt(view, at + 4, view.getUint16(at + 2, true));
   }
-  if (at !== undefined && version >= 3 && kind === 1) {
-    return bytesAt(file, word(file, at + 2), word(file, at + 10));
+  if ((version === 3 || version === 4) && kind === 1) {
+    return bytesAt(view, word(view, at + 2), word(view, at + 10));
   }
-  throw new RangeError(`a layout of version ${version}`);
+  throw new Error(`a layout of version ${version} and class ${kind}`);
 }

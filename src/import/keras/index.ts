@@ -40,7 +40,7 @@ export interface KerasOptions {
  */
 export async function importKeras(bytes: Uint8Array, options: KerasOptions = {}): Promise<Graph> {
   const { name = 'model' } = options;
-  const budget = new Budget(importLimits(options.limits));
+  const budget = new Budget(importLimits(options.limits), bytes.length);
   budget.check('maxBytes', bytes.length, name, 'too many bytes');
   const isZip = bytes[0] === 0x50 && bytes[1] === 0x4b; // PK
   const { model, version, weights } = isZip

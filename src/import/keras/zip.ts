@@ -80,6 +80,11 @@ function readDirectory(
     const wide = wideFields(view, at, nameLength, extraLength);
     budget.spend('maxBytes', wide.size, where, 'too large once unpacked');
     const method = view.getUint16(at + 10, true);
+    // Deflate makes at most 1032 bytes of one, so a directory that promises more is no honest one.
+    if (method === DEFLATED && wide.size > wide.packed * 1032 + 64) {
+      throw damaged(where, `${wide.packed} bytes for ${wide.size}`);
+    }
+    budget.expand(wide.size, where);
     if (flags & ENCRYPTED) throw new RnnError('INVALID_MODEL', where, 'the entry is encrypted');
     entries.set(name, {
       name,
@@ -189,8 +194,6 @@ async function inflate(
   size: number,
   path: string,
 ): Promise<Uint8Array> {
-  // Deflate makes at most 1032 bytes of one, so a directory that promises more is no honest one.
-  if (size > bytes.length * 1032 + 64) throw damaged(path, `${bytes.length} bytes for ${size}`);
   const result = new Uint8Array(size);
   let filled = 0;
   const reader = new Blob([bytes])

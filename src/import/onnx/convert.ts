@@ -2,12 +2,13 @@
 import { RnnError } from '../../errors.ts';
 import type { Graph, Node, ValueInfo } from '../../graph.ts';
 import type { Tensor } from '../../tensor.ts';
+import { UniqueNames } from '../../unique-names.ts';
 import type { Budget } from '../limits.ts';
 import { attributesOf, attributeValue, kindOf } from './attributes.ts';
 import type { GraphProto, NodeProto, TensorProto } from './model.ts';
 import { inOrder } from './order.ts';
 import { isRecurrent, toRecurrent } from './recurrent.ts';
-import { Scope, UniqueNames } from './scope.ts';
+import { Scope } from './scope.ts';
 import { toTensor, type ExternalFiles } from './tensor.ts';
 import { upgrade } from './upgrade.ts';
 import { toValueInfo, type ValueInfoProto } from './value-info.ts';
@@ -178,7 +179,7 @@ function addConstant(proto: NodeProto, scope: Scope, tensor: (proto: TensorProto
   };
   const make = (): Tensor => {
     const form = `${attribute.name}: ${kindOf(attribute)}`;
-    // Not by way of attributeValue: integers keep their 64 bits here.
+    // Not through attributeValue: integers have all 64 bits here.
     if (form === 'value_int: int') return integers([attribute.i ?? 0n], []);
     if (form === 'value_ints: ints') return integers(attribute.ints, [attribute.ints.length]);
     const value = attributeValue(attribute, { tensor, graph: noGraph }, where);

@@ -2,13 +2,13 @@
 // this folder thinks. https://onnx.ai/onnx/repo-docs/IR.html
 import { RnnError } from '../../errors.ts';
 import { validateGraph, type Graph } from '../../graph.ts';
+import { UniqueNames } from '../../unique-names.ts';
+import { staysInFolder } from '../companion-name.ts';
 import { Budget, importLimits, type ImportLimits } from '../limits.ts';
 import { convertGraph, dimNames, valueNames } from './convert.ts';
 import { readModel, type GraphProto, type ModelProto, type NodeProto } from './model.ts';
-import { UniqueNames } from './scope.ts';
-import { isPlainLocation } from './tensor.ts';
 
-/** What to know about an ONNX file besides its bytes. */
+/** How an ONNX file is read. */
 export interface OnnxOptions {
   readonly limits?: Partial<ImportLimits> | undefined;
   /** Files with weights that the model refers to, by the names that it calls them. */
@@ -69,7 +69,7 @@ export function externalFiles(bytes: Uint8Array, options: OnnxOptions = {}): rea
     for (const tensor of [...initializers, ...inNodes.flatMap(({ t }) => t ?? [])]) {
       const location = tensor.external.get('location');
       if (!tensor.isExternal || location === undefined) continue;
-      if (!isPlainLocation(location)) {
+      if (!staysInFolder(location)) {
         const what = `location, got '${location}', expected a relative name that stays in its folder`;
         throw new RnnError('INVALID_MODEL', `${tensor.path}.external_data`, what);
       }
@@ -82,9 +82,9 @@ export function externalFiles(bytes: Uint8Array, options: OnnxOptions = {}): rea
 }
 
 function open(bytes: Uint8Array, { limits, external }: OnnxOptions) {
-  const budget = new Budget(importLimits(limits));
   const files = [bytes, ...(external?.values() ?? [])];
   const total = files.reduce((sum, file) => sum + file.length, 0);
+  const budget = new Budget(importLimits(limits), total);
   budget.spend('maxBytes', total, 'model', 'the files are too large');
   const model = readModel(bytes, budget);
   if (model.graph === undefined) {

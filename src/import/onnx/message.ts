@@ -17,7 +17,7 @@ const UTF8 = new TextDecoder();
 const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * A cursor over a message: `next()` gives the number of each field in turn, 0 at the end, and one
+ * A cursor over a message: `next()` gives the number of the next field, 0 at the end, and one
  * of the other methods takes its value; a field that nobody takes is skipped.
  */
 export class Message {
@@ -124,8 +124,8 @@ export class Message {
 
   #view(length: number): Uint8Array {
     const start = this.#reader.pos;
-    const rest = this.#reader.len - start;
-    if (length > rest) throw new RangeError(`${length} bytes announced, ${rest} left`);
+    const left = this.#reader.len - start;
+    if (length > left) throw new RangeError(`${length} bytes announced, ${left} left`);
     this.#reader.pos = start + length;
     return this.#bytes.subarray(start, start + length);
   }

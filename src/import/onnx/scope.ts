@@ -1,30 +1,11 @@
-// Names while a file is translated: which value a name means here, and names that are still free.
+// Names while a file is translated: which value a name means here.
 // ONNX lets sub-graphs read the values around them; a file may also reuse a name inside, which the
 // graph does not allow, so such a value gets a new one.
 // https://onnx.ai/onnx/repo-docs/IR.html#names-within-a-graph
 import { RnnError } from '../../errors.ts';
 import type { ValueInfo } from '../../graph.ts';
 import type { Tensor } from '../../tensor.ts';
-
-/** Hands out names that nobody has. */
-export class UniqueNames {
-  readonly #used: Set<string>;
-  readonly #next = new Map<string, number>();
-
-  constructor(used: Iterable<string> = []) {
-    this.#used = new Set(used);
-  }
-
-  /** `base` itself when it is free, else `base` with a number; taken from now on. */
-  take(base: string): string {
-    let name = base;
-    let count = this.#next.get(base) ?? 0;
-    while (this.#used.has(name)) name = `${base}_${++count}`;
-    this.#next.set(base, count);
-    this.#used.add(name);
-    return name;
-  }
-}
+import type { UniqueNames } from '../../unique-names.ts';
 
 /** The values that a graph or sub-graph can see. */
 export class Scope {

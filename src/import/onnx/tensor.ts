@@ -2,7 +2,9 @@
 // model costs its weights once. https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 import { RnnError } from '../../errors.ts';
 import { allocate, type DataType, type Tensor, type TypedArray } from '../../tensor.ts';
-import { fromBfloat16, fromFloat16 } from '../float16.ts';
+import { staysInFolder } from '../companion-name.ts';
+import { concat } from '../concat.ts';
+import { fromBfloat16, fromFloat16 } from '../../float16.ts';
 import { elementCount, type Budget } from '../limits.ts';
 import { varints, varints32 } from './message.ts';
 import type { TensorProto } from './model.ts';
@@ -32,7 +34,7 @@ export function toTensor(
   }
   const decode = bytes ? () => fromBytes(bytes, element) : () => fromFields(proto, element, count);
   if (!bytes) checkFields(proto, element, count);
-  budget.spend('maxConstantBytes', constantBytes, path, 'too many bytes of weights');
+  budget.decode(constantBytes, path);
   return { type: element.type, dims, data: decode() } as Tensor;
 }
 
@@ -76,17 +78,6 @@ function rawBytes(
   return raw;
 }
 
-/**
- * Whether a file may be named by a model: relative, downward, and no address.
- * The rule keeps a model from reading what is next to it (CVE-2022-25882, CVE-2024-27318).
- */
-export function isPlainLocation(location: string): boolean {
-  return (
-    !/[:\\\0]/.test(location) &&
-    location.split('/').every((part) => part !== '' && part !== '.' && part !== '..')
-  );
-}
-
 function externalBytes(proto: TensorProto, size: number, files: ExternalFiles): Uint8Array {
   const path = `${proto.path}.external_data`;
   const fail = (what: string): RnnError =>
@@ -95,7 +86,7 @@ function externalBytes(proto: TensorProto, size: number, files: ExternalFiles): 
     throw fail('has its numbers twice, inside and outside');
   }
   const location = proto.external.get('location') ?? '';
-  if (!isPlainLocation(location)) {
+  if (!staysInFolder(location)) {
     throw fail(`location, got '${location}', expected a relative name that stays in its folder`);
   }
   const file = files.get(location);
@@ -174,7 +165,7 @@ const FIXED_WIDTH: Readonly<Record<number, number>> = { 4: 4, 10: 8 };
 function fromFields(proto: TensorProto, element: ElementType, count: number): TypedArray {
   const { name, type, field } = element;
   const chunks = proto.typed.get(field) ?? [];
-  if (FIXED_WIDTH[field]) return view(type, chunks.length === 1 ? chunks[0]! : joined(chunks));
+  if (FIXED_WIDTH[field]) return view(type, concat(chunks));
   const is16 = name === 'float16' || name === 'bfloat16';
   const array = allocate(is16 ? 'uint16' : type, count);
   let at = 0;
@@ -196,14 +187,4 @@ function fromFields(proto: TensorProto, element: ElementType, count: number): Ty
   if (name === 'float16') return fromFloat16(array as Uint16Array);
   if (name === 'bfloat16') return fromBfloat16(array as Uint16Array);
   return array;
-}
-
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
 }

@@ -6,7 +6,7 @@ import type { DataType } from '../../tensor.ts';
 export interface ElementType {
   /** Name in the specification. */
   readonly name: string;
-  /** Type in the graph; the 16-bit floats are widened on the way in. */
+  /** Type in the graph; the 16-bit floats are widened when they are read. */
   readonly type: DataType;
   /** Bytes of one element in `raw_data`. */
   readonly bytes: number;

@@ -4,6 +4,7 @@ import { GraphBuilder, type Dim, type NamedOutput } from '../../graph-builder.ts
 import type { Graph, ValueInfo } from '../../graph.ts';
 import { RnnError } from '../../errors.ts';
 import type { DataType, Tensor } from '../../tensor.ts';
+import { UniqueNames } from '../../unique-names.ts';
 import type { ImportLimits } from '../limits.ts';
 import { readSafetensors } from '../safetensors.ts';
 import type { PyTorchArchitecture, PyTorchLayer, PyTorchRecurrent } from './architecture.ts';
@@ -107,7 +108,7 @@ class Writer {
   readonly #names: Names;
   readonly #builder = new GraphBuilder();
   readonly #states: NamedOutput[] = [];
-  readonly #stems = new Set<string>();
+  readonly #stems = new UniqueNames();
   /** Whether states are called after their module, for there are more than one. */
   readonly #many: boolean;
 
@@ -142,10 +143,7 @@ class Writer {
 
   /** Constants are called after the stem, so that of two layers must differ. */
   #stem(name: string): string {
-    let stem = name;
-    for (let n = 1; this.#stems.has(stem); n++) stem = `${name}_${n}`;
-    this.#stems.add(stem);
-    return stem;
+    return this.#stems.take(name);
   }
 
   #append(place: Place, layer: PyTorchLayer, i: number): ValueInfo {

@@ -4,6 +4,7 @@ import { CELLS } from '../../cells/index.ts';
 import type { GraphBuilder } from '../../graph-builder.ts';
 import type { RecurrentAttributes, ValueInfo } from '../../graph.ts';
 import { tensor } from '../../tensor.ts';
+import { concat } from '../concat.ts';
 import { GATE_ORDER, gateBiases, permuteGates } from '../gates.ts';
 import type { PyTorchRecurrent } from './architecture.ts';
 import { wrongArchitecture } from './check.ts';
@@ -244,18 +245,6 @@ function attributesOf(
   };
 }
 
-/** One array for both directions. */
-function joined(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0]!;
-  const result = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    result.set(part, at);
-    at += part.length;
-  }
-  return result;
-}
-
 /** W [D, G·H, I], R [D, G·H, O] and B [D, 2·G·H] in the order of the graph. */
 function constants(
   builder: GraphBuilder,
@@ -269,13 +258,13 @@ function constants(
   const matrix = (key: 'W' | 'R'): string =>
     builder.constant(`${name}/${key}`, () =>
       tensor(
-        joined(weights.map((part) => permuteGates(part[key].floats(), order, part[key].name))),
+        concat(weights.map((part) => permuteGates(part[key].floats(), order, part[key].name))),
         [D, ...weights[0]![key].dims],
       ),
     );
   const hasBias = weights.some(({ bW }) => bW);
   const B = (): Float32Array =>
-    joined(
+    concat(
       weights.map(({ bW, bR }) => gateBiases(bW?.floats(), bR?.floats(), hidden, order, name)),
     );
   return [
@@ -294,6 +283,6 @@ function projections(
 ): string {
   const parts = weights.map(({ projection }) => projection!);
   return builder.constant(`${name}/projection`, () =>
-    tensor(joined(parts.map((part) => part.floats())), [parts.length, parts[0]!.dims[0]!, hidden]),
+    tensor(concat(parts.map((part) => part.floats())), [parts.length, parts[0]!.dims[0]!, hidden]),
   );
 }

@@ -46,7 +46,8 @@ export function importTfjs(
   files: ReadonlyMap<string, Uint8Array>,
   options: TfjsOptions = {},
 ): Graph {
-  const budget = new Budget(importLimits(options.limits));
+  const total = [...files.values()].reduce((sum, { length }) => sum + length, 0);
+  const budget = new Budget(importLimits(options.limits), total);
   for (const [name, bytes] of files) {
     budget.spend('maxBytes', bytes.length, `files['${name}']`, 'too many bytes');
   }
@@ -64,7 +65,7 @@ export function importTfjs(
     );
   }
   const topology = new Config(json['modelTopology'] ?? json, 'modelTopology');
-  // The Python converter wraps the model with what Keras keeps beside it; TF.js does not.
+  // The Python converter wraps the model with the Keras version and the training config; TF.js does not.
   const wrapped = topology.raw('model_config');
   const raw =
     typeof wrapped === 'string'
@@ -133,13 +134,13 @@ function looksLikeJson(bytes: Uint8Array): boolean {
   return first === '{'.charCodeAt(0);
 }
 
-/** Finds weight files: beside the model, by the path as it is, or by a name that only one has. */
+/** Finds weight files: in the folder of the model, by the path as it is, or by a name that only one has. */
 function finder(files: ReadonlyMap<string, Uint8Array>, model: string): Files {
   const folder = model.slice(0, model.lastIndexOf('/') + 1);
   const plain = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
   return (path, where) => {
-    const beside = files.get(folder + path) ?? files.get(path);
-    if (beside) return beside;
+    const found = files.get(folder + path) ?? files.get(path);
+    if (found) return found;
     const same = [...files].filter(([name]) => plain(name) === plain(path));
     if (same.length === 1) return same[0]![1];
     throw new RnnError(

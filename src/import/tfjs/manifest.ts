@@ -2,9 +2,11 @@
 // tfjs-core/src/io/types.ts (WeightsManifestConfig) and io_utils.ts (decodeWeights)
 import { RnnError } from '../../errors.ts';
 import { tensor, type Tensor } from '../../tensor.ts';
-import { fromFloat16 } from '../float16.ts';
+import { concat } from '../concat.ts';
+import { fromFloat16 } from '../../float16.ts';
 import { Config, invalid } from '../keras/layers/index.ts';
 import { elementCount, type Budget } from '../limits.ts';
+import { checkPath } from './manifest-paths.ts';
 
 /** Finds a file by the path that the manifest gives. */
 export type Files = (path: string, where: string) => Uint8Array;
@@ -30,11 +32,20 @@ export function readWeights(manifest: unknown, files: Files, budget: Budget): Na
   return manifest.flatMap((raw: unknown, g) => {
     const group = new Config(raw, `weightsManifest[${g}]`);
     const shards = group.list('paths').map((path, i) => {
-      if (typeof path === 'string') return files(path, `${group.path}.paths[${i}]`);
-      throw invalid(`${group.path}.paths[${i}]`, path, 'the name of a file');
+      const where = `${group.path}.paths[${i}]`;
+      if (typeof path !== 'string') throw invalid(where, path, 'the name of a file');
+      checkPath(path, where);
+      return files(path, where);
     });
     // Weights lie end to end and may begin in one shard and end in the next.
-    const bytes = join(shards);
+    // A shard that is listed again and again would become as many copies.
+    if (shards.length > 1) {
+      budget.expand(
+        shards.reduce((sum, { length }) => sum + length, 0),
+        `${group.path}.paths`,
+      );
+    }
+    const bytes = concat(shards);
     let offset = 0;
     const specs = group.list('weights').map((spec, i) => {
       const weight = readSpec(new Config(spec, `${group.path}.weights[${i}]`), budget);
@@ -54,17 +65,6 @@ export function readWeights(manifest: unknown, files: Files, budget: Budget): Na
       optimizer ? [] : [{ name, tensor: decode(bytes.subarray(start, start + length)) }],
     );
   });
-}
-
-function join(shards: readonly Uint8Array[]): Uint8Array {
-  if (shards.length === 1) return shards[0]!;
-  const all = new Uint8Array(shards.reduce((size, shard) => size + shard.length, 0));
-  let at = 0;
-  for (const shard of shards) {
-    all.set(shard, at);
-    at += shard.length;
-  }
-  return all;
 }
 
 /** What the manifest says of one weight. */
@@ -94,7 +94,7 @@ function readSpec(spec: Config, budget: Budget) {
       `got ${quantization ? `${stored} for ${dtype}` : dtype}, expected ${known.join(', ')}`,
     );
   }
-  budget.spend('maxConstantBytes', count * 4, path, 'too many weights');
+  budget.decode(count * 4, path);
   const optimizer = spec.raw('group') === 'optimizer';
   const numbers = quantization ? dequantize(quantization, stored, dtype) : plain(dtype);
   const decode = (bytes: Uint8Array): Tensor => {

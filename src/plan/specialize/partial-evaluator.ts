@@ -1,14 +1,13 @@
 // Walks a graph at known shapes: what follows from shapes and constants is computed here, control
 // flow is unrolled, and what is left to run comes out as one list.
 import { RnnError } from '../../errors.ts';
-import type { Graph, Node } from '../../graph.ts';
+import { valuesRead, type Graph, type Node } from '../../graph.ts';
 import { Scope, Sequence, tensorsOf, Unrolling, type Flow, type Item } from '../../ops/control.ts';
 import type { HostValue, ValueType } from '../../ops/operator.ts';
 import { CONTROL, operatorOf } from '../../ops/registry.ts';
 import { toHost } from '../../ops/value.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Tensor } from '../../tensor.ts';
-import { valuesRead } from './shape-inputs.ts';
 import type { Value } from '../values.ts';
 
 // Larger values are made on the device even where they are known: float64 copies cost memory.

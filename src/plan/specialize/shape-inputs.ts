@@ -1,23 +1,9 @@
 // Which inputs of a graph must be known as numbers before a plan can be made: those that decide
 // shapes, branches or loops. And which values depend on inputs at all.
 import { RnnError } from '../../errors.ts';
-import type { Graph, Node } from '../../graph.ts';
-import { isGraph } from '../../graph.ts';
+import { valuesRead, type Graph, type Node } from '../../graph.ts';
 import { CONTROL, OPERATORS } from '../../ops/registry.ts';
 import { isFloat } from '../../tensor.ts';
-
-const graphsIn = (node: Node): Graph[] => Object.values(node.attributes).filter(isGraph);
-
-/** Values that a node reads, also from inside its graphs. */
-export function valuesRead(node: Node): string[] {
-  return [
-    ...node.inputs,
-    ...graphsIn(node).flatMap((graph) => [
-      ...graph.nodes.flatMap(valuesRead),
-      ...graph.outputs.map((output) => output.name),
-    ]),
-  ].filter((name) => name !== '');
-}
 
 /** A node that needs numbers before the model runs. */
 interface Decider {

@@ -1,6 +1,7 @@
 // Packed weights in the way they are stored on a GPU, see shaders/recurrent/weights.ts.
 import type { WeightShape, WeightStorage } from '../../../shaders/recurrent/weights.ts';
 import { RnnError } from '../../errors.ts';
+import { float16Bits } from '../../float16.ts';
 
 /** 4-byte words that weights of a shape take. */
 export function storedWords(storage: WeightStorage, { groups, k4, span }: WeightShape): number {
@@ -27,34 +28,11 @@ export function storeWeights(
     const what = `has a weight of ${beyond}, which weights: '${storage}' cannot hold; use 'f32'`;
     throw new RnnError('LIMIT_EXCEEDED', path, what);
   }
-  return storage === 'f16' ? asHalves(packed) : asBytes(packed, shape);
+  return storage === 'f16' ? new Uint32Array(float16Bits(packed).buffer) : asBytes(packed, shape);
 }
 
 /** What rounds to a number beyond half precision. */
 const HALF_END = 65520;
-
-/** Half precision, ties to even. */
-function asHalves(weights: Float32Array): Uint32Array {
-  const words = new Uint32Array(weights.length / 2);
-  const halves = new Uint16Array(words.buffer);
-  const bits = new Uint32Array(weights.buffer, weights.byteOffset, weights.length);
-  const tiny = new Float32Array(1);
-  const tinyBits = new Uint32Array(tiny.buffer);
-  for (let i = 0; i < weights.length; i++) {
-    const sign = (bits[i]! >>> 16) & 0x8000;
-    const size = bits[i]! & 0x7fffffff;
-    if (size < 0x38800000) {
-      // Below 2^-14 the steps of half precision are those that float32 has from a half up, 2^-24.
-      tiny[0] = Math.abs(weights[i]!) + 0.5;
-      halves[i] = sign | (tinyBits[0]! - 0x3f000000);
-    } else {
-      // 13 bits go, half of their last place and then the exponents' difference of 127 and 15.
-      const rounded = size + 0xfff + ((size >> 13) & 1);
-      halves[i] = sign | ((rounded >> 13) - (112 << 10));
-    }
-  }
-  return words;
-}
 
 /** Bytes from -127 to 127, then the scale of each row: its largest weight, which is 127. */
 function asBytes(weights: Float32Array, { groups, k4, span }: WeightShape): Uint32Array {

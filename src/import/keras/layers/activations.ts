@@ -46,7 +46,7 @@ const OPERATORS = new Map<string, readonly [string, Readonly<Record<string, Attr
   ['gelunew', ['Gelu', { approximate: 'tanh' }]],
 ]);
 
-/** Reads a name out of the ways that files write an activation. */
+/** Reads a name out of the forms in which files write an activation. */
 function activationName(value: unknown, path: string): string {
   if (typeof value === 'string') return plain(value);
   if (isObject(value)) {

@@ -143,7 +143,7 @@ function apart(
     stem: `${stem}/forward`,
     turned: false,
   });
-  // Whichever way the wrapped layer goes, the second sequence is turned round.
+  // Whatever the direction of the wrapped layer, the second sequence is reversed.
   const [b, ...endsB] = runLayer(call, backward, x, states.slice(count), {
     name: `${call.name}/backward`,
     stem: `${stem}/backward`,

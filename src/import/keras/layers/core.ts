@@ -9,7 +9,7 @@ import { takeWeight } from './weights.ts';
 /** The input goes on as it is, with its mask. */
 const pass: Translate = (call) => [only(call)];
 
-/** A layer that maps each number by itself keeps the mask. */
+/** A layer that maps each number by itself passes the mask on. */
 const mapped =
   (map: (call: LayerCall, x: KerasTensor) => string): Translate =>
   (call) => {
@@ -112,7 +112,7 @@ const softmax: Translate = (call) => {
   }
   let { name } = x;
   if (x.mask) {
-    // Keras adds -1e9, which float32 turns into -1e9: nothing of the masked numbers is left.
+    // Keras adds -1e9, which in float32 is -1e9: nothing of the masked numbers is left.
     const low = builder.scalar(-1e9);
     name = builder.node('Where', `${stem}/masked`, [x.mask.name, name, low]);
   }

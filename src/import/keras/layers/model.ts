@@ -1,4 +1,4 @@
-// Walks a model from its inputs to its outputs and translates each layer on the way.
+// Goes through a model from its inputs to its outputs and translates each layer.
 import { RnnError } from '../../../errors.ts';
 import { GraphBuilder, type NamedOutput } from '../../../graph-builder.ts';
 import { validateGraph, type Graph, type ValueInfo } from '../../../graph.ts';
@@ -261,8 +261,8 @@ function runSequential(
 }
 
 /**
- * Visits the calls that the outputs need, in the order in which TF.js runs them: each output in
- * turn, depth first, the last input of a call before the others.
+ * Visits the calls that the outputs need, in the order in which TF.js runs them: output after
+ * output, depth first, the last input of a call before the others.
  */
 function runFunctional(
   translation: Translation,

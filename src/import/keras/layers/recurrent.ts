@@ -4,6 +4,7 @@ import { CELLS } from '../../../cells/index.ts';
 import type { Dim } from '../../../graph-builder.ts';
 import type { RecurrentAttributes, ValueInfo } from '../../../graph.ts';
 import { tensor } from '../../../tensor.ts';
+import { concat } from '../../concat.ts';
 import { readCells, statesOf, type CellSpec, type UnboundCell } from './cells.ts';
 import type { Config, LayerConfig } from './config.ts';
 import { knownDim, misfit, unsupported, value } from './layer.ts';
@@ -22,7 +23,7 @@ export interface RecurrentLayer {
   readonly reversedStates: boolean;
 }
 
-/** Reads the options that SimpleRNN, GRU, LSTM and RNN share. */
+/** Reads the options that SimpleRNN, GRU, LSTM and RNN have in common. */
 export function readLayer(call: LayerCall, layer: LayerConfig, weights: Weights): RecurrentLayer {
   const { config } = layer;
   if (config.flag('time_major', false)) {
@@ -117,18 +118,6 @@ export function recurrentNode(call: LayerCall, run: RecurrentRun): RecurrentValu
   return { y: names[0] ?? '', h: names[1] ?? '', c: names[2] ?? '' };
 }
 
-function concat(parts: readonly Float32Array[]): Float32Array {
-  const [first] = parts;
-  if (parts.length === 1 && first) return first;
-  const all = new Float32Array(parts.reduce((size, part) => size + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
 /** A sequence that reaches a recurrent layer, and the states that may follow it. */
 export function sequenceOf(call: LayerCall): readonly [KerasTensor, readonly KerasTensor[]] {
   const [x, ...states] = call.inputs;
@@ -146,7 +135,7 @@ export interface Placement {
   /** What its constants and nodes are called after. */
   readonly name: string;
   readonly stem: string;
-  /** Turn a sequence round once more, as Bidirectional does with its second one. */
+  /** Reverse a sequence once more, as Bidirectional does with its second one. */
   readonly turned: boolean;
 }
 
@@ -194,7 +183,7 @@ export function runLayer(
     else if (layer.returnSequences) {
       const sequence = squeeze(y, 2, [batch, x.dims[1]!, cell.hidden]);
       const started = startedSequence(call, layer, sequence, initial[i]![0], node);
-      // The mask stays as it is, also where the sequence turns round: so do Keras and TF.js.
+      // The mask stays as it is, also where the sequence is reversed: so do Keras and TF.js.
       output = layer.goBackwards === turned ? started : flipped(call, started, node);
     } else if (lastFromY) {
       const at = builder.constant(`int:${layer.goBackwards ? 0 : -1}`, () =>

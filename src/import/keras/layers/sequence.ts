@@ -35,7 +35,7 @@ function slide(
   const attributes = padding === 'same' && !same ? { auto_pad: 'SAME_UPPER' } : { pads: fixed };
   const after = (steps: number): number =>
     padding === 'valid' ? Math.floor((steps - reach) / stride) + 1 : Math.ceil(steps / stride);
-  // The length that goes through unchanged keeps its name.
+  // A length that does not change has the same name after it.
   const kept = padding !== 'valid' && stride === 1;
   return { attributes, time: kept ? x.dims[1]! : timeAfter(call, x, after) };
 }
@@ -138,7 +138,7 @@ const globalPool =
       ? stored([x.dims[0]!, 1, x.dims[2]!], first)
       : [x.dims[0]!, x.dims[2]!];
     if (op === 'ReduceMean' && dialect.maskedMean && x.mask && !first) {
-      // Keras counts only the steps that the mask keeps.
+      // Keras counts only the steps that the mask lets through.
       const kept = builder.node('Cast', `${stem}/kept`, [x.mask.name], { to: 'float32' });
       const wide = builder.node('Unsqueeze', `${stem}/kept_wide`, [kept, builder.ints([2])]);
       const masked = builder.node('Mul', `${stem}/masked`, [x.name, wide]);

@@ -1,4 +1,4 @@
-// How a translation asks for weights. Each file format keeps them under names of its own, so it
+// How a translation asks for weights. Each file format has names of its own for them, so it
 // answers a question such as: the kernel of the second cell of the backward half of layer 'rnn'.
 import { RnnError } from '../../../errors.ts';
 import type { Tensor } from '../../../tensor.ts';

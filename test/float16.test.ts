@@ -1,6 +1,6 @@
 // Every 16-bit float becomes the float32 of the same value.
 import { expect, it } from 'vitest';
-import { fromBfloat16, fromFloat16 } from '../../src/import/float16.ts';
+import { fromBfloat16, fromFloat16 } from '../src/float16.ts';
 
 const ALL = Uint16Array.from({ length: 65_536 }, (_, bits) => bits);
 

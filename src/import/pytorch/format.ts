@@ -1,0 +1,24 @@
+// How PyTorch weights in safetensors files are recognised and read.
+import type { Detected, Format } from '../format.ts';
+
+/** An unsigned 64-bit length, then that much JSON. */
+function detect(bytes: Uint8Array): Detected {
+  if (bytes.length < 10 || bytes[8] !== 0x7b) return 'no';
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 8);
+  const fits = view.getUint32(4, true) === 0 && view.getUint32(0, true) <= bytes.length - 8;
+  return fits ? 'certain' : 'no';
+}
+
+/** Weights of PyTorch: one safetensors file, or several that belong together. */
+export const SAFETENSORS: Format<'safetensors'> = {
+  name: 'safetensors',
+  describe: 'safetensors of PyTorch',
+  extension: /\.safetensors$/i,
+  takesArchitecture: true,
+  detect,
+  companions: () => Promise.resolve([]),
+  read: async (files, _main, { architecture, limits }) => {
+    const { importPytorch } = await import('./index.ts');
+    return importPytorch(files, { architecture, limits });
+  },
+};
