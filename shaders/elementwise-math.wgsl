@@ -48,7 +48,7 @@ fn power(x: f32, y: f32) -> f32 {
   }
   if (y == 0.5) { return sqrt(x); }
   let p = pow(select(x, abs(x), whole), y);
-  return select(p, -p, whole && x < 0.0 && y != 2.0 * floor(y * 0.5));
+  return orNan(orNan(select(p, -p, whole && x < 0.0 && y != 2.0 * floor(y * 0.5)), x), y);
 }
 #endif
 #if intPower
