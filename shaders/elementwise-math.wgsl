@@ -53,6 +53,9 @@ fn power(x: f32, y: f32) -> f32 {
 #endif
 #if intPower
 fn intPower(x: i32, y: i32) -> i32 {
+  if (y < 0) { // 1 / x^-y without its fraction; 0 for a base of 0
+    return select(0, select(x, 1, (y & 1) == 0), abs(x) == 1);
+  }
   var p = 1;
   var square = x;
   for (var bit = 0u; bit < 31u; bit++) {

@@ -63,7 +63,8 @@ const EXPRESSIONS = {
   Add: 'a + b',
   Sub: 'a - b',
   Mul: 'a * b',
-  Div: 'a / b',
+  // Where WGSL leaves the dividend, both backends make an integer divided by zero zero.
+  Div: ['a / b', 'select(a / b, 0, b == 0)'],
   Pow: ['power(a, f32(b))', 'intPower(a, i32(b))'],
   Equal: 'a == b',
   Less: 'a < b',
@@ -102,7 +103,7 @@ const celu: LowerOf<'Celu'> = plain(({ params }) => {
 
 const mod: LowerOf<'Mod'> = plain([
   ({ params }) => (params.fmod ? 'a - b * trunc(a / b)' : 'a - b * floor(a / b)'),
-  ({ params }) => (params.fmod ? 'a % b' : '(a % b + b) % b'),
+  ({ params }) => (params.fmod ? 'a % b' : 'a % b + select(0, b, a % b != 0 && ((a % b) ^ b) < 0)'),
 ]);
 
 const activation = ({ wgsl }: Activation): Lower<OperatorParams[keyof typeof ACTIVATIONS]> =>
