@@ -135,7 +135,7 @@ const tests = async (mode: string): Promise<ViteUserConfig> => ({
           provide: settings(mode),
           setupFiles: ['test/setup/operators.ts', 'test/setup/sleep-while-waiting.ts'],
           include: mode === 'long' ? longTests('test') : ['test/**/*.test.ts'],
-          exclude: ['test/browser/**', 'test/package/**'],
+          exclude: ['test/browser/**', 'test/package/**', 'test/wgpu/**'],
           globalSetup: 'test/setup/global.ts',
           pool: 'forks', // Dawn is native code: a crash must not take the runner with it
         },
@@ -149,6 +149,15 @@ const tests = async (mode: string): Promise<ViteUserConfig> => ({
         },
       },
       ...(mode === 'firefox' ? [await firefoxTests(mode)] : []),
+      {
+        extends: true,
+        test: {
+          name: 'wgpu', // reads dist/
+          provide: settings(mode),
+          setupFiles: 'test/setup/operators.ts',
+          include: ['test/wgpu/**/*.test.ts'],
+        },
+      },
       {
         extends: true,
         test: {

@@ -48,11 +48,14 @@ fn power(x: f32, y: f32) -> f32 {
   }
   if (y == 0.5) { return sqrt(x); }
   let p = pow(select(x, abs(x), whole), y);
-  return select(p, -p, whole && x < 0.0 && y != 2.0 * floor(y * 0.5));
+  return orNan(orNan(select(p, -p, whole && x < 0.0 && y != 2.0 * floor(y * 0.5)), x), y);
 }
 #endif
 #if intPower
 fn intPower(x: i32, y: i32) -> i32 {
+  if (y < 0) { // 1 / x^-y without its fraction; 0 for a base of 0
+    return select(0, select(x, 1, (y & 1) == 0), abs(x) == 1);
+  }
   var p = 1;
   var square = x;
   for (var bit = 0u; bit < 31u; bit++) {

@@ -3,7 +3,7 @@
 
 /** Access and element type of a storage buffer. `write` also reads: WGSL has no write-only. */
 export type BindingType =
-  `${'read' | 'write'} ${'f32' | 'i32' | 'u32' | 'vec2u' | 'vec4f' | 'vec4i'}`;
+  `${'read' | 'write'} ${'f32' | 'i32' | 'u32' | 'vec2u' | 'vec4f' | 'vec4h' | 'vec4i'}`;
 
 /** Type of a scalar that a plan fixes. */
 export type UniformType = 'u32' | 'i32' | 'f32';

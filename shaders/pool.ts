@@ -1,11 +1,12 @@
 // Pooling over windows of one or two spatial axes.
+import { functionsFor } from './functions.ts';
 import { type Kernel, defineKernel } from './kernel.ts';
 import { perItem } from './walk.ts';
 import { wgsl } from './wgsl.ts';
 
 /** What a pooling bakes in; one spatial axis is two with a height of 1. */
 export interface PoolOptions {
-  /** `place` is the flat index of the largest element. */
+  /** `place` is the flat index of the largest element. NaN counts as larger than any number. */
   readonly kind: 'max' | 'average' | 'place';
   readonly type: 'f32' | 'i32';
   readonly kernel: readonly [number, number];
@@ -25,6 +26,8 @@ export function poolKernel({
   countPad,
 }: PoolOptions): Kernel {
   const average = kind === 'average';
+  // Once there is a NaN, only another one is larger: as in PyTorch, whose index is that of the last NaN.
+  const larger = type === 'f32' ? '(v > result && !isNan(result)) || isNan(v)' : 'v > result';
   return defineKernel({
     name: `pool-${kind}`,
     bindings: { x: `read ${type}`, out: `write ${kind === 'place' ? 'i32' : type}` },
@@ -39,7 +42,8 @@ export function poolKernel({
       endH: 'i32',
       endW: 'i32', // end of the padding after the input
     },
-    body: perItem(wgsl`
+    body: perItem(
+      wgsl`
 let plane = i32(i / params.outW / params.outH) * params.inH;
 let top = i32(i / params.outW % params.outH) * ${strides[0]} - params.padH;
 let left = i32(i % params.outW) * ${strides[1]} - params.padW;
@@ -62,10 +66,12 @@ for (var ky = 0; ky < ${kernel[0]}; ky++) {
     seen++;
     #endif
     #else
-    if (place < 0 || v > result) { result = v; place = at; }
+    if (place < 0 || ${larger}) { result = v; place = at; }
     #endif
   }
 }
-out[i] = ${{ average: `result / ${type}(max(seen, 1))`, max: 'result', place: 'place' }[kind]};`),
+out[i] = ${{ average: `result / ${type}(max(seen, 1))`, max: 'result', place: 'place' }[kind]};`,
+      !average && type === 'f32' ? functionsFor('isNan(x)') : '',
+    ),
   });
 }

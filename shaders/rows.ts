@@ -1,5 +1,6 @@
 // Reductions, softmax and normalizations: everything that folds the elements of a row, a few times
 // over, and then writes one number a row or one for each element.
+import { functionsFor } from './functions.ts';
 import { type BindingType, type Kernel, defineKernel } from './kernel.ts';
 import { FOREVER, perItem, walk, walkUniforms } from './walk.ts';
 import { wgsl } from './wgsl.ts';
@@ -73,6 +74,7 @@ if (live) {
       ...options.extraUniforms,
     },
     body: wgsl`
+${functionsFor([result, ...folds.flatMap(({ map, combine }) => [map, combine])].join(' '))}
 ${types.map((type) => `var<workgroup> ${type}Parts: array<${type}, ${ROW_LANES}>;`).join('\n')}
 ${folds
   .map(
@@ -144,10 +146,17 @@ export const topKernel = (
     bindings: { data: `read ${type}`, values: `write ${type}`, places: 'write i32' },
     uniforms: { rows: 'u32', k: 'u32', size: 'u32', inner: 'u32' },
     body: wgsl`
+${type === 'f32' ? functionsFor('isNan(x)') : ''}
 const NONE = 0xffffffffu;
 struct Pick { value: ${type}, at: u32 }
 var<workgroup> picks: array<Pick, ${ROW_LANES}>;
 fn better(p: Pick, q: Pick) -> bool {
+#if ${type === 'f32'}
+  // NaN comes after every number.
+  if (p.at != NONE && q.at != NONE && (isNan(p.value) || isNan(q.value))) {
+    return select(!isNan(p.value), p.at < q.at, isNan(p.value) && isNan(q.value));
+  }
+#endif
   return p.at != NONE && (q.at == NONE || p.value ${largest ? '>' : '<'} q.value || (p.value == q.value && p.at < q.at));
 }
 @compute @workgroup_size(${ROW_LANES})

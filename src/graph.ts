@@ -19,6 +19,12 @@ export interface ValueInfo {
 export const MAX_UNROLLED_NODES = 100_000;
 
 /**
+ * Default maximum of the elements that one run of the float64 reference holds at once: 512 MiB. Weights and feeds
+ * do not count, for they are as large as what was given.
+ */
+export const MAX_LIVE_ELEMENTS = 2 ** 26;
+
+/**
  * What an attribute of a node may hold. `Graph` occurs in `If`, `Loop` and `Scan`, `Cell` in `Recurrent`.
  */
 export type Attribute =

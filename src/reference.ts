@@ -12,6 +12,7 @@ import {
   type Flow,
   type Item,
 } from './ops/control.ts';
+import { ElementBudget } from './ops/element-budget.ts';
 import type { HostValue } from './ops/operator.ts';
 import { CONTROL, operatorOf } from './ops/registry.ts';
 import { toHost } from './ops/value.ts';
@@ -19,23 +20,35 @@ import type { Tensor } from './tensor.ts';
 
 type Values = Scope<Item<HostValue>>;
 
+/** What ends a run before it takes the memory of the machine. */
+interface Limits {
+  readonly unrolling: Unrolling;
+  readonly budget: ElementBudget;
+}
+
 /**
  * Runs a graph in float64.
  *
  * @param outputs names of the values wanted, inner ones too; the outputs of the graph when left out
  * @param maxUnrolled nodes that loops may come to
- * @throws RnnError for feeds or a model that do not fit
+ * @param maxLiveElements elements that it may hold at once, besides the weights and the feeds
+ * @throws RnnError for feeds or a model that do not fit, `LIMIT_EXCEEDED` beyond the limits
  */
 export function runReference(
   graph: Graph,
   feeds: Readonly<Record<string, Tensor>>,
   outputs: readonly string[] = graph.outputs.map((output) => output.name),
   maxUnrolled?: number,
+  maxLiveElements?: number,
 ): Map<string, HostValue> {
   checkFeeds(graph.inputs, feeds);
   const scope: Values = new Scope();
   for (const { name } of graph.inputs) scope.set(name, toHost(feeds[name]!, `feeds.${name}`));
-  const run = prepared(graph, scope, new Set(outputs), 'graph', new Unrolling(maxUnrolled));
+  const limits = {
+    unrolling: new Unrolling(maxUnrolled),
+    budget: new ElementBudget(maxLiveElements),
+  };
+  const run = prepared(graph, scope, new Set(outputs), 'graph', limits);
   run(scope);
   return new Map(
     outputs.map((name, i) => {
@@ -59,7 +72,7 @@ function prepared(
   around: Values,
   wanted: Set<string>,
   path: string,
-  unrolling: Unrolling,
+  limits: Limits,
 ): (scope: Values) => void {
   const needed = graph.nodes.map(() => false);
   for (const [i, node] of [...graph.nodes.entries()].toReversed()) {
@@ -72,7 +85,7 @@ function prepared(
   return (scope) =>
     graph.nodes.forEach((node, i) => {
       if (!needed[i]) return;
-      const results = runNode(node, scope, `${path}.nodes[${i}]`, unrolling);
+      const results = runNode(node, scope, `${path}.nodes[${i}]`, limits);
       node.outputs.forEach((name, slot) => {
         if (name !== '') scope.set(name, results[slot]!);
       });
@@ -83,28 +96,37 @@ function runNode(
   node: Node,
   scope: Values,
   path: string,
-  unrolling: Unrolling,
+  limits: Limits,
 ): readonly (Item<HostValue> | undefined)[] {
   const inputs = node.inputs.map((name) => (name === '' ? undefined : scope.get(name)));
   const control = CONTROL.get(node.op);
-  if (!control) return operatorOf(node, path).evaluate(node, tensorsOf(node, inputs, path), path);
+  const { unrolling, budget } = limits;
+  if (!control) {
+    return operatorOf(node, path).evaluate(node, tensorsOf(node, inputs, path), path, budget);
+  }
   const flow: Flow<HostValue> = {
     unrolling,
     numbers: (value) => value,
     literal: (value) => value,
     apply: (op, values, attributes = {}) => {
       const made = { op, name: node.name, inputs: values.map(() => op), outputs: [op], attributes };
-      return operatorOf(made, path).evaluate(made, values, path)[0]!;
+      return operatorOf(made, path).evaluate(made, values, path, budget)[0]!;
     },
     enter: (graph, key) => {
       const names = graph.outputs.map((output) => output.name);
       const around: Values = new Scope(scope);
-      const run = prepared(graph, around, new Set(names), `${path}.${key}`, unrolling);
+      const run = prepared(graph, around, new Set(names), `${path}.${key}`, limits);
       return (given) => {
         const inner: Values = new Scope(around);
         graph.inputs.forEach(({ name }, k) => inner.set(name, given[k]!));
+        const { used } = budget;
         run(inner);
-        return names.map((name) => inner.get(name)!);
+        const results = names.map((name) => inner.get(name)!);
+        const held = results.flatMap((item) => (item instanceof Sequence ? item.items : [item]));
+        // What the graph inside has computed on the way is garbage now.
+        const remaining = held.reduce((sum, { data }) => sum + data.length, 0);
+        budget.release(used, Math.min(remaining, budget.used - used));
+        return results;
       };
     },
   };

@@ -67,7 +67,9 @@ function activationFunctions({ clip, activations }: RecurrentSpec, calls: Set<st
     const other = differs ? `if (instance == 1u) { return ${backward}; } ` : '';
     return `fn act${k}(x: f32) -> f32 { ${other}return ${forward}; }`;
   });
-  const clipped = clip > 0 ? `clamp(x, -${literal(clip)}, ${literal(clip)})` : 'x';
+  const limited = `orNan(clamp(x, -${literal(clip)}, ${literal(clip)}), x)`;
+  const clipped = clip > 0 ? limited : 'x';
+  if (clip > 0 && calls.has('clipGate')) used.add('orNan');
   const clipGate = `fn clipGate(x: f32) -> f32 { return ${clipped}; }`;
   return lines(mathFunctions(used), calls.has('clipGate') ? clipGate : '', ...acts);
 }

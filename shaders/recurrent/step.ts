@@ -22,6 +22,7 @@ import {
   paddedHidden,
   paddedOutput,
   productSizes,
+  roundUp,
   stepPhases,
 } from './spec.ts';
 import type { RecurrentSpec, StepPhase } from './spec.ts';
@@ -158,10 +159,10 @@ function productPart(
   tile: StepTile,
   isSingle: boolean,
 ): Part {
-  const { units, k4, gates } = productSizes(spec, phase);
+  const { units, k4: vectors, gates } = productSizes(spec, phase);
   if (gates === 0) {
     return {
-      flags: { PRODUCT: false, SCALED: false, UNEVEN_SLICES: false },
+      flags: { PRODUCT: false, SCALED: false },
       constants: { SUMS: 0 },
     };
   }
@@ -171,35 +172,52 @@ function productPart(
   const span = gates * tileUnits(tile);
   const groups = instancesOf(spec) * Math.ceil(units / tileUnits(tile));
   const storage = isCell ? spec.storage.recurrent : spec.storage.projection;
+  const k4 = roundUp(vectors, tile.slices);
   const weights = weightPart('r', storage, { groups, k4, span }, spec.arithmetic);
   const operand = ofState ? (isSingle ? `${h}Before` : 'state') : 'passed';
   return {
     ...weights,
-    wgsl: [weights.wgsl!, ...(isCell ? [gatesFunction(spec, 'toGates', phase.product)] : [])].join(
-      '\n',
-    ),
+    wgsl: [
+      weights.wgsl!,
+      operandFunction(operand, ofState ? spec.output : spec.hidden, k4),
+      ...(isCell ? [gatesFunction(spec, 'toGates', phase.product)] : []),
+    ].join('\n'),
     bindings: { ...weights.bindings, [operand]: 'read vec4f' },
     flags: {
       PRODUCT: true,
       SCALED: storage === 'int8',
-      UNEVEN_SLICES: k4 % tile.slices !== 0,
     },
     constants: {
       GATES: gates,
       SUMS: gates * tile.units,
       SPAN: span,
       K4: k4,
-      K_ITERATIONS: Math.ceil(k4 / tile.slices),
+      K_ITERATIONS: k4 / tile.slices,
       OPERAND_STRIDE: (ofState ? paddedOutput(spec) : paddedHidden(spec)) / 4,
     },
     names: {
       MULTIPLY_STATE: rename(product, {
         Weight4: weightType(storage, spec.arithmetic),
         WEIGHT: 'load_r(at + s * LANES)',
-        VECTOR: `${operand}[rowAt[j] + k]`,
+        VECTOR: 'loadOperand(rowAt[j], k)',
       }),
     },
   };
+}
+
+/**
+ * `loadOperand`: four numbers of the vector of `width` numbers that a product multiplies. Weights beyond the
+ * width are zero, but zero times NaN is NaN: the padding of a row may hold anything and is read as zero.
+ * Where K is padded to the slices, the last vector stands in for those that are missing. Unlike a branch, that
+ * leaves the invocations of a subgroup together, which add up their slices afterwards.
+ */
+function operandFunction(operand: string, width: number, k4: number): string {
+  const last = Math.ceil(width / 4) - 1;
+  const index = last < k4 - 1 ? `min(k, ${last}u)` : 'k';
+  const isThere = [0, 1, 2, 3].map((lane) => last * 4 + lane < width);
+  const value = `${operand}[at + ${index}]`;
+  const masked = `select(${value}, select(vec4f(), ${value}, vec4<bool>(${isThere.join(', ')})), k >= ${last}u)`;
+  return `fn loadOperand(at: u32, k: u32) -> vec4f { return ${width % 4 === 0 ? value : masked}; }`;
 }
 
 /** W·x + b: loaded, or computed here where the layer is one time step long. */
@@ -214,13 +232,13 @@ function gateInputPart(
     INPUT_PRODUCT: false,
     READS_X: inputs.length > 0,
     X_SCALED: false,
-    X_UNEVEN_SLICES: false,
     BIAS: false,
   };
   if (!single || inputs.length === 0) {
     return { ...projectedInputPart(spec, inputs), flags };
   }
-  const x4 = Math.ceil(single.width / 4);
+  const vectors = Math.ceil(single.width / 4);
+  const x4 = roundUp(vectors, tile.slices);
   const span = inputs.length * tileUnits(tile);
   const groups = instancesOf(spec) * Math.ceil(spec.hidden / tileUnits(tile));
   const storage = spec.storage.input;
@@ -243,7 +261,6 @@ function gateInputPart(
       X_SCALED: storage === 'int8',
       READS_X: true,
       BIAS: single.hasBias,
-      X_UNEVEN_SLICES: x4 % tile.slices !== 0,
     },
     constants: {
       ...input.constants,
@@ -251,7 +268,7 @@ function gateInputPart(
       X_SUMS: inputs.length * tile.units,
       X_SPAN: span,
       X4: x4,
-      X_ITERATIONS: Math.ceil(x4 / tile.slices),
+      X_ITERATIONS: x4 / tile.slices,
     },
     uniforms: { xB: 'u32' },
     names: {
@@ -260,7 +277,7 @@ function gateInputPart(
         SUMS: 'X_SUMS',
         Weight4: weightType(storage, spec.arithmetic),
         WEIGHT: 'load_w(at + s * LANES)',
-        VECTOR: 'loadInput(rowAt[j], k)',
+        VECTOR: `loadInput(rowAt[j], ${vectors < x4 ? `min(k, ${vectors - 1}u)` : 'k'})`,
       }),
     },
   };

@@ -11,7 +11,8 @@
 // Registers  GATES·UNITS·ROWS sums: one load of R serves ROWS rows, one load of h GATES·UNITS sums, see
 //            product.wgsl.
 // Buffers    xw       [D, chunkSteps, B, G·H]   W·x + b, from project.wgsl
-//            r        [D][tiles][K/4][GATES][UNITS·LANES] vec4 over K, see weights.wgsl
+//            r        [D][tiles][K4][GATES][UNITS·LANES] vec4 over K, see weights.wgsl; K4 is K/4, padded
+//                     to a multiple of SLICES
 //            state    h [D, B, O padded], then each other state [D, B, H padded]; vec4f
 //            next     the same after the step
 //            passed   [names, D, B, H padded], from the phase before; passing: for the next phase
@@ -88,9 +89,6 @@ fn main(
     }
     for (var i = 0u; i < K_ITERATIONS; i++) {
       let k = i * SLICES + slice;
-      #if UNEVEN_SLICES
-      if (k >= K4) { break; }
-      #endif
       let at = ((instance * TILES + tile.x) * K4 + k) * SPAN + lane;
       MULTIPLY_STATE;
     }
@@ -106,9 +104,6 @@ fn main(
     }
     for (var i = 0u; i < X_ITERATIONS; i++) {
       let k = i * SLICES + slice;
-      #if X_UNEVEN_SLICES
-      if (k >= X4) { break; }
-      #endif
       let at = ((instance * TILES + tile.x) * X4 + k) * X_SPAN + lane;
       MULTIPLY_INPUT;
     }

@@ -47,7 +47,7 @@ export function weightPart(
 ): Part {
   const inF16 = storage === 'f16' && arithmetic === 'f16';
   return {
-    bindings: { [name]: BINDINGS[storage] },
+    bindings: { [name]: inF16 ? 'read vec4h' : BINDINGS[storage] },
     enables: inF16 ? ['f16'] : [],
     wgsl: expand(text, {
       flags: {

@@ -18,7 +18,7 @@ fn load_WEIGHTS(at: u32) -> vec4f {
 
 // shader-f16: multiplied as they are stored. Four products are added up in f16, sums of these in f32.
 #if F16_ARITHMETIC
-fn load_WEIGHTS(at: u32) -> vec4<f16> { return bitcast<vec4<f16>>(WEIGHTS[at]); }
+fn load_WEIGHTS(at: u32) -> vec4<f16> { return WEIGHTS[at]; }
 #endif
 
 #if INT8

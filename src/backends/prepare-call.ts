@@ -1,4 +1,5 @@
 // Checks the calls of one graph, and specializes the graph to their shapes: once for each shape.
+import { checkIndices, type IndexCheck } from '../plan/specialize/index-checks.ts';
 import { RnnError } from '../errors.ts';
 import { checkFeeds } from '../feeds.ts';
 import type { Graph } from '../graph.ts';
@@ -29,6 +30,7 @@ export class CheckedCall {
   /** The same for calls that can use the same plan. */
   readonly key: string;
   readonly lengths: readonly LengthCheck[];
+  readonly indices: readonly IndexCheck[];
   readonly #specialize: () => SpecializedGraph;
   #specialized: SpecializedGraph | undefined;
 
@@ -37,6 +39,7 @@ export class CheckedCall {
     this.#specialize = specialize;
     this.#specialized = specialize();
     this.lengths = this.#specialized.lengths;
+    this.indices = this.#specialized.indices;
   }
 
   /** What plans are made from. */
@@ -69,6 +72,7 @@ export class CallChecker {
   check(feeds: Tensors): CheckedCall {
     checkFeeds(this.#graph.inputs, feeds);
     const call = this.#call(feeds);
+    for (const check of call.indices) checkIndices(check, feeds[check.input]!);
     for (const { input, steps } of call.lengths) {
       const { data } = feeds[input]!;
       const wrong = Array.from(data as Int32Array).findIndex(

@@ -22,7 +22,11 @@ const SELU_SCALE = 1.0507009873554805;
 
 /** Every activation by name. ONNX names first, then those that only Keras has inside a layer. */
 export const ACTIVATIONS = {
-  Relu: { f: (x) => Math.max(x, 0), wgsl: (x) => `max(${x}, 0.0)` },
+  Relu: {
+    f: (x) => Math.max(x, 0),
+    wgsl: (x) => `orNan(max(${x}, 0.0), ${x})`,
+    calls: ['orNan'],
+  },
   Tanh: { f: (x) => Math.tanh(x), wgsl: (x) => `safeTanh(${x})`, calls: ['safeTanh'] },
   Sigmoid: { f: sigmoid, wgsl: (x) => `sigmoid(${x})`, calls: ['sigmoid'] },
   Affine: {
@@ -52,12 +56,15 @@ export const ACTIVATIONS = {
     alpha: 0.2,
     beta: 0.5,
     f: (x, alpha, beta) => Math.min(Math.max(alpha * x + beta, 0), 1),
-    wgsl: (x, alpha, beta) => `clamp(${alpha} * ${x} + ${beta}, 0.0, 1.0)`,
+    wgsl: (x, alpha, beta) => `orNan(clamp(${alpha} * ${x} + ${beta}, 0.0, 1.0), ${x})`,
+    calls: ['orNan'],
   },
   Elu: {
     alpha: 1,
     f: (x, alpha) => (x < 0 ? alpha * Math.expm1(x) : x),
-    wgsl: (x, alpha) => `select(${x}, ${alpha} * (exp(min(${x}, 0.0)) - 1.0), ${x} < 0.0)`,
+    wgsl: (x, alpha) =>
+      `orNan(select(${x}, ${alpha} * (exp(min(${x}, 0.0)) - 1.0), ${x} < 0.0), ${x})`,
+    calls: ['orNan'],
   },
   Softsign: { f: (x) => x / (1 + Math.abs(x)), wgsl: (x) => `(${x} / (1.0 + abs(${x})))` },
   Softplus: {
@@ -70,12 +77,18 @@ export const ACTIVATIONS = {
     beta: SELU_SCALE,
     f: (x, alpha, beta) => beta * (x <= 0 ? alpha * Math.expm1(x) : x),
     wgsl: (x, alpha, beta) =>
-      `(${beta} * select(${x}, ${alpha} * (exp(min(${x}, 0.0)) - 1.0), ${x} <= 0.0))`,
+      `orNan(${beta} * select(${x}, ${alpha} * (exp(min(${x}, 0.0)) - 1.0), ${x} <= 0.0), ${x})`,
+    calls: ['orNan'],
   },
-  Exp: { f: (x) => Math.exp(x), wgsl: (x) => `exp(${x})` },
+  Exp: {
+    f: (x) => Math.exp(x),
+    wgsl: (x) => `orNan(exp(${x}), ${x})`,
+    calls: ['orNan'],
+  },
   Relu6: {
     f: (x) => Math.min(Math.max(x, 0), 6),
-    wgsl: (x) => `clamp(${x}, 0.0, 6.0)`,
+    wgsl: (x) => `orNan(clamp(${x}, 0.0, 6.0), ${x})`,
+    calls: ['orNan'],
   },
   Swish: {
     alpha: 1,

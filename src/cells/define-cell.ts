@@ -71,8 +71,8 @@ const LIBRARY = ['clipGate', 'sigmoid', 'safeTanh', 'softplus'];
 const TAKEN = new Set(
   (
     'Gates State Parameters Passed Sums Place params instance iteration main loadX loadState loadH ' +
-    'loadParameters loadPassed loadInput storeState storeH storePassed storeOutput storeY yAt timeOf isLive ' +
-    'lengthOf toGates toInputs reduceUnits sumOverWorkgroup sumParts sumOfSlices sumOfSubgroup partial ' +
+    'loadParameters loadPassed loadInput loadOperand storeState storeH storePassed storeOutput storeY yAt timeOf isLive ' +
+    'lengthOf isNan orNan maxNan minNan toGates toInputs reduceUnits sumOverWorkgroup sumParts sumOfSlices sumOfSubgroup partial ' +
     'hShared passedShared hVector passedVector'
   ).split(' '),
 );

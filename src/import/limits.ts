@@ -1,7 +1,7 @@
 // What a model file may cost before anything of it is believed. Every cap is far above any recurrent
 // model that is known and far below what would hurt a browser tab.
 import { RnnError } from '../errors.ts';
-import { MAX_UNROLLED_NODES } from '../graph.ts';
+import { MAX_LIVE_ELEMENTS, MAX_UNROLLED_NODES } from '../graph.ts';
 
 /** Caps of the importers; a file beyond one of them ends with `LIMIT_EXCEEDED`. */
 export interface ImportLimits {
@@ -25,6 +25,8 @@ export interface ImportLimits {
   readonly maxNodes: number;
   /** Nodes that all loops come to when they are unrolled at the shapes of a call, each iteration counted. */
   readonly maxUnrolled: number;
+  /** Elements of all values that one run of the float64 reference computes and holds at once. */
+  readonly maxLiveElements: number;
   /** Names, attributes and list entries outside of tensors. */
   readonly maxEntries: number;
   /** Graphs within graphs, or objects within objects. */
@@ -45,6 +47,7 @@ export const DEFAULT_IMPORT_LIMITS: ImportLimits = {
   maxTensors: 100_000, // real models: 10^3
   maxNodes: 100_000, // real models: 10^3, unrolled loops: 10^4
   maxUnrolled: MAX_UNROLLED_NODES,
+  maxLiveElements: MAX_LIVE_ELEMENTS,
   maxEntries: 2_000_000, // real models: 10^4
   maxDepth: 32, // a voice detector has an If within an If within an If
   maxRank: 16, // real models: 5

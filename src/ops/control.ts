@@ -2,9 +2,16 @@
 // of numbers and the one of shapes run the same operators, each over values of its own kind; what
 // comes out is a row of ordinary nodes, so no kernel ever knows of a loop.
 import { RnnError } from '../errors.ts';
-import { isGraph, MAX_UNROLLED_NODES, type Attribute, type Graph, type Node } from '../graph.ts';
+import {
+  isGraph,
+  MAX_LIVE_ELEMENTS,
+  MAX_UNROLLED_NODES,
+  type Attribute,
+  type Graph,
+  type Node,
+} from '../graph.ts';
 import { formatDims, sizeOf } from '../tensor.ts';
-import { invalid, MAX_ELEMENTS, mismatch } from './define.ts';
+import { invalid, mismatch } from './define.ts';
 import type { HostValue, ValueType } from './operator.ts';
 
 /** A list of tensors. Operators of sequences make and read it; no other operator takes one. */
@@ -60,8 +67,8 @@ export class Unrolling {
   /** Counts a tensor that is kept until the loop is over. */
   keep({ dims }: ValueType, { op, name }: Node, path: string): void {
     this.#elements += sizeOf(dims);
-    if (this.#elements <= MAX_ELEMENTS) return;
-    const what = `${op} '${name}' and the loops around it collect more than ${MAX_ELEMENTS} elements`;
+    if (this.#elements <= MAX_LIVE_ELEMENTS) return;
+    const what = `${op} '${name}' and the loops around it collect more than ${MAX_LIVE_ELEMENTS} elements`;
     throw new RnnError('LIMIT_EXCEEDED', path, what);
   }
 }

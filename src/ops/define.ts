@@ -3,6 +3,7 @@
 import { RnnError, type RnnErrorCode } from '../errors.ts';
 import type { Attribute, Node } from '../graph.ts';
 import { formatDims, isFloat, sizeOf, type DataType } from '../tensor.ts';
+import { ElementBudget } from './element-budget.ts';
 import type { HostValue, Inputs, Operator, ValueType } from './operator.ts';
 import { sameDims, type Dims } from './shapes.ts';
 
@@ -22,12 +23,6 @@ const KINDS: Readonly<Record<Kind, (type: DataType) => boolean>> = {
   integer: (type) => type !== 'bool' && !isFloat(type),
   bool: (type) => type === 'bool',
 };
-
-/**
- * Maximum elements of a value in the reference: 2 GiB of float64. Activations of recurrent models are
- * far below, and JavaScript engines allocate that much.
- */
-export const MAX_ELEMENTS = 2 ** 28;
 
 const format = (value: unknown): string =>
   Array.isArray(value) ? formatDims(value) : String(value);
@@ -241,17 +236,15 @@ export function define<N extends string, P>(
       const types = outputs.map(({ dims }, slot) => ({ type: typeOf(node, inputs, slot), dims }));
       return { params, types };
     },
-    evaluate: (node, inputs, path = node.name) =>
-      described(node, inputs, (slot) => inputs[slot], path).outputs.map(({ dims, fill }, slot) => {
-        const size = sizeOf(dims);
-        if (size > MAX_ELEMENTS) {
-          const what = `elements of ${name} ${formatDims(dims)}, got ${size}, expected`;
-          throw new RnnError('LIMIT_EXCEEDED', path, `${what} at most ${MAX_ELEMENTS}`);
-        }
-        const data = new Float64Array(size);
+    evaluate: (node, inputs, path = node.name, budget = new ElementBudget()) => {
+      const { outputs } = described(node, inputs, (slot) => inputs[slot], path);
+      budget.take(node, outputs, path);
+      return outputs.map(({ dims, fill }, slot) => {
+        const data = new Float64Array(sizeOf(dims));
         if (node.outputs[slot] !== '') fill(data);
         return { type: typeOf(node, inputs, slot), dims, data };
-      }),
+      });
+    },
   };
 }
 

@@ -48,6 +48,8 @@ type Binary = (a: number, b: number) => number;
 // Inputs accepted, the function, and the type of the result where it is not that of the inputs.
 type BinaryRow = readonly [Kind, Binary, 'bool'?];
 
+// Integers: storing() cuts the fraction off and makes of a division by zero, and of the remainder of one, zero, on
+// the GPU as well. ONNX leaves both open. -2^31 / -1 wraps to -2^31 as int32.
 const BINARY = {
   Add: ['number', (a, b) => a + b],
   Sub: ['number', (a, b) => a - b],

@@ -3,7 +3,7 @@ import { formatDims, sizeOf } from '../tensor.ts';
 import { define, mismatch, type Call } from './define.ts';
 import { sameType } from './elementwise.ts';
 import { forEachIndex, offsetOf, splitDims, stridesOf } from './indexing.ts';
-import { axisOf, sameDims } from './shapes.ts';
+import { axisOf, sameDims, type Dims } from './shapes.ts';
 
 /** A position counted from the front, as long as it is inside. */
 function position(index: number, size: number, path: string): number {
@@ -12,11 +12,22 @@ function position(index: number, size: number, path: string): number {
   return index < 0 ? index + size : index;
 }
 
+/**
+ * Checks indices whose numbers are known, so that a constant out of range is found when a plan is made.
+ *
+ * @param sizes of the axes that they index, in turn
+ */
+function checkKnown(call: Call, sizes: Dims): void {
+  const known = call.host(1)?.data ?? [];
+  known.forEach((index, i) => position(index, sizes[i % sizes.length]!, `${call.at(1)}[${i}]`));
+}
+
 const gather = define('Gather', [2, 2], (call) => {
   const { dims } = call.input(0);
   const indices = call.input(1, 'integer').dims;
   const axis = axisOf(call.int('axis', 0), dims.length, `${call.path}.axis`);
   const [outer, size, inner] = splitDims(dims, axis);
+  checkKnown(call, [size]);
   const fill = (out: Float64Array): void => {
     const [x, at] = [call.data(0), call.data(1)];
     at.forEach((index, i) => {
@@ -41,6 +52,7 @@ function elementAxis(call: Call): number {
   if (indices.length !== dims.length || indices.some((dim, k) => k !== axis && dim > dims[k]!)) {
     throw mismatch(call.at(1), 'shape', indices, `one within ${formatDims(dims)}`);
   }
+  checkKnown(call, [dims[axis]!]);
   return axis;
 }
 
@@ -105,6 +117,7 @@ const scatterND = define('ScatterND', [3, 3], (call) => {
   const expected = [...indices.slice(0, -1), ...dims.slice(depth)];
   if (!sameDims(updates, expected)) throw mismatch(call.at(2), 'shape', updates, expected);
   const block = sizeOf(dims.slice(depth));
+  if (depth > 0) checkKnown(call, dims.slice(0, depth));
   const fill = (out: Float64Array): void => {
     const [at, values, strides] = [call.data(1), call.data(2), stridesOf(dims)];
     out.set(call.data(0));

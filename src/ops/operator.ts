@@ -2,6 +2,7 @@
 // the meaning of a graph never depends on a kernel.
 import type { Node } from '../graph.ts';
 import type { DataType } from '../tensor.ts';
+import type { ElementBudget } from './element-budget.ts';
 
 /** Type and shape of a value whose numbers are not known yet. */
 export interface ValueType {
@@ -68,6 +69,13 @@ export interface Operator<N extends string = string, P = unknown> {
    *
    * @param path for errors in the numbers themselves, such as an index out of range; the name of
    *   the node when left out
+   * @param budget what the outputs count against, before they are allocated
+   * @throws RnnError `LIMIT_EXCEEDED` beyond the budget
    */
-  readonly evaluate: (node: Node, inputs: Inputs<HostValue>, path?: string) => readonly HostValue[];
+  readonly evaluate: (
+    node: Node,
+    inputs: Inputs<HostValue>,
+    path?: string,
+    budget?: ElementBudget,
+  ) => readonly HostValue[];
 }

@@ -52,14 +52,18 @@ function global(call: Call, f: (values: Float64Array) => number): readonly Outpu
   return [{ dims: [...channels, ...spatial.map(() => 1)], fill }];
 }
 
-/** Where the largest element of a window is. */
+/**
+ * Where the largest element of a window is. NaN counts as larger than any number, and the last one wins, as in
+ * PyTorch: https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cpu/MaxPoolKernel.cpp. ONNX Runtime
+ * ignores NaN or not, depending on the position in the window.
+ */
 const largest = (x: Float64Array, offsets: Int32Array, from: number): number =>
   offsets
     .filter((offset) => offset >= 0)
-    .reduce(
-      (best, offset) => (best < 0 || x[from + offset]! > x[best]! ? from + offset : best),
-      -1,
-    );
+    .reduce((best, offset) => {
+      const value = x[from + offset]!;
+      return best < 0 || value > x[best]! || Number.isNaN(value) ? from + offset : best;
+    }, -1);
 
 const sum = (values: Float64Array): number => values.reduce((a, b) => a + b, 0);
 

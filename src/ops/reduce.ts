@@ -84,8 +84,11 @@ function argument(call: Call, largest: boolean) {
     const x = call.data(0);
     alongAxis(splitDims(dims, axis), (run, at) => {
       const values = Array.from({ length: size }, (_, k) => x[at(k, size)]!);
-      const best = ranking(values, largest)[0]!;
-      out[run] = selectLast ? values.lastIndexOf(values[best]!) : best;
+      const best = values.reduce((a, b) => (largest ? Math.max(a, b) : Math.min(a, b)));
+      // NaN is the best where there is one, as in PyTorch and NumPy. ONNX Runtime ignores it or not, depending
+      // on the axis and the position.
+      const isBest = (value: number): boolean => Object.is(value, best) || value === best;
+      out[run] = selectLast ? values.findLastIndex(isBest) : values.findIndex(isBest);
     });
   };
   const kept = call.flag('keepdims', true) ? dims.with(axis, 1) : dims.toSpliced(axis, 1);

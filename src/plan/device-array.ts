@@ -6,20 +6,31 @@ import type { Tensor } from '../tensor.ts';
 
 const MIN_INT32 = -0x80000000;
 const MAX_INT32 = 0x7fffffff;
+const INT64_END = 2 ** 63;
 
 /** An array as a device takes it. */
 export type DeviceArray = Float32Array | Int32Array;
 
-/** A tensor as a device holds it; integers beyond 32 bits become the nearest one that fits. */
-export function deviceArray({
-  type,
-  data,
-}: Pick<Tensor, 'type'> & { data: ArrayLike<number | bigint> }): DeviceArray {
+/**
+ * A tensor as a device holds it.
+ *
+ * @param path for the error
+ * @throws RnnError `LIMIT_EXCEEDED` for an integer beyond 32 bits, which a GPU would compute with wrongly. Only
+ *   the ends of int64, which stand for "all" in slices and "no limit" in Clip, become the ends of int32
+ */
+export function deviceArray(
+  { type, data }: Pick<Tensor, 'type'> & { data: ArrayLike<number | bigint> },
+  path: string,
+): DeviceArray {
   if (data instanceof Float32Array || data instanceof Int32Array) return data;
-  return isFloat(type)
-    ? Float32Array.from(data as ArrayLike<number>)
-    : // Ends of the range stand for "all" in slices; 32 bits hold what a device can index.
-      Int32Array.from(data, (v) => Math.min(Math.max(Number(v), MIN_INT32), MAX_INT32));
+  if (isFloat(type)) return Float32Array.from(data as ArrayLike<number>);
+  return Int32Array.from(data, (v, i) => {
+    const value = Number(v);
+    const narrow = Math.min(Math.max(value, MIN_INT32), MAX_INT32);
+    if (narrow === value || Math.abs(value) >= INT64_END) return narrow;
+    const what = `${type}, got ${v}, expected -2^31 to 2^31 - 1: integers have 32 bits on webgpu`;
+    throw new RnnError('LIMIT_EXCEEDED', `${path}[${i}]`, what);
+  });
 }
 
 /** An input as a device takes it. @throws RnnError `LIMIT_EXCEEDED` for integers beyond 32 bits */
@@ -34,7 +45,7 @@ export function uploadArray(name: string, feed: Tensor): DeviceArray {
       }
     }
   }
-  return deviceArray(feed);
+  return deviceArray(feed, `feeds.${name}`);
 }
 
 /** A tensor from what a device holds of it, copied out of mapped memory. */

@@ -97,7 +97,7 @@ export class PlanBuilder {
     let id = this.#uploads.get(value);
     if (id === undefined) {
       const { name, dims, tensor } = value;
-      const make = (): DeviceArray => deviceArray(tensor ?? value.host!);
+      const make = (): DeviceArray => deviceArray(tensor ?? value.host!, name);
       // A constant of the file is the same in all plans; what folded from it may depend on shapes.
       if (tensor) id = this.weight(`${name}#raw`, sizeOf(dims), make);
       else id = this.#add({ label: name, size: sizeOf(dims) * 4, life: 'constant', make });

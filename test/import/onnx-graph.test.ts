@@ -75,7 +75,13 @@ describe('names and shapes', () => {
     const graph = importOnnx(
       model(
         ...names.map((name) => input(name, 1, text(2, name))),
-        node('Sum', names, ['valueOf'], text(3, '__proto__'), attribute('__proto__', 2, int(3, 1))),
+        node(
+          'None',
+          names,
+          ['valueOf'],
+          text(3, '__proto__'),
+          attribute('__proto__', 2, int(3, 1)),
+        ),
         output('valueOf', 1, text(2, '__proto__')),
       ),
     );

@@ -9,6 +9,8 @@ export interface Closeness {
   readonly atol?: number;
   /** Tolerance relative to the expected value; 0 when left out. */
   readonly rtol?: number;
+  /** True where NaN is close to NaN, for tests of NaN. Elsewhere it is close to nothing. */
+  readonly nanEqual?: boolean;
   /** What is compared, for the message. */
   readonly label?: string;
   /** Shape, to name the worst element by its index on each axis. */
@@ -28,7 +30,7 @@ function indexOf(flat: number, dims: readonly number[]): string {
 export function findDifference(
   actual: Numbers,
   expected: Numbers,
-  { atol = 1e-5, rtol = 0, label = 'values', dims }: Closeness = {},
+  { atol = 1e-5, rtol = 0, nanEqual = false, label = 'values', dims }: Closeness = {},
 ): string | undefined {
   if (actual.length !== expected.length) {
     return `${label}: got ${actual.length} values, want ${expected.length}`;
@@ -37,6 +39,7 @@ export function findDifference(
   for (let i = 0; i < actual.length; i++) {
     const [got, want] = [Number(actual[i]), Number(expected[i])];
     if (got === want) continue; // equal infinities too
+    if (nanEqual && Number.isNaN(got) && Number.isNaN(want)) continue;
     const error = Math.abs(got - want);
     const allowed = atol + rtol * Math.abs(want);
     const ratio = Number.isNaN(error) || error === Infinity ? Infinity : error / allowed;
@@ -51,7 +54,7 @@ export function findDifference(
   return `${label}: ${off}/${actual.length} values off; worst at ${where}: ${values} (${times})`;
 }
 
-/** Fails unless `actual` is close to `expected`. A NaN on either side is a failure. */
+/** Fails unless `actual` is close to `expected`. A NaN on either side is a failure, but see `nanEqual`. */
 export function expectClose(actual: Numbers, expected: Numbers, closeness?: Closeness): void {
   const difference = findDifference(actual, expected, closeness);
   if (difference !== undefined) expect.fail(difference);

@@ -37,7 +37,8 @@ export class ReferenceSession implements Session {
 
   /** Interprets a graph. */
   compute(graph: Graph, feeds: Tensors, outputs: readonly string[]): Record<string, Tensor> {
-    const values = runReference(graph, feeds, outputs, this.#limits.maxUnrolled);
+    const { maxUnrolled, maxLiveElements } = this.#limits;
+    const values = runReference(graph, feeds, outputs, maxUnrolled, maxLiveElements);
     return Object.fromEntries([...values].map(([name, value]) => [name, toTensor(value, name)]));
   }
 

@@ -109,7 +109,7 @@ export class WebGpuSession implements Session {
     const size = Math.max(16, bytes);
     const buffer = device.createBuffer({ label: output.name, size, usage });
     if ('host' in output) {
-      const data = deviceArray(output.host);
+      const data = deviceArray(output.host, output.name);
       device.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, bytes);
     } else if (bytes > 0) {
       encoder.copyBufferToBuffer(bindings.resolve(output.buffer), 0, buffer, 0, bytes);

@@ -7,6 +7,7 @@ import type { Budget } from '../limits.ts';
 import { attributesOf, attributeValue, kindOf } from './attributes.ts';
 import type { GraphProto, NodeProto, TensorProto } from './model.ts';
 import { inOrder } from './order.ts';
+import { refuseUnknownAttributes } from './known-attributes.ts';
 import { isRecurrent, toRecurrent } from './recurrent.ts';
 import { Scope } from './scope.ts';
 import { toTensor, type ExternalFiles } from './tensor.ts';
@@ -122,6 +123,7 @@ function convertNode(
   scope: Scope,
 ): readonly Node[] {
   const { path, op } = proto;
+  refuseUnknownAttributes(proto);
   const attributes = attributesOf(
     proto.attributes,
     {

@@ -36,18 +36,26 @@ type Choice<P = unknown> =
   | Expression<P>
   | readonly [floats: Expression<P>, integers: Expression<P>];
 
+/** Limits `a` to the bounds that are there, with these functions of two operands. */
+const clip =
+  (max: string, min: string) =>
+  ({ inputs }: Lowering): string => {
+    const raised = inputs[1] ? `${max}(a, b)` : 'a';
+    return inputs[2] ? `${min}(${raised}, ${inputs[1] ? 'c' : 'b'})` : raised;
+  };
+
 // Operators without attributes.
 const EXPRESSIONS = {
   Abs: 'abs(a)',
   Neg: '-a',
   Sqrt: 'sqrt(a)',
-  Log: 'log(a)',
+  Log: 'orNan(log(a), a)',
   Reciprocal: '1.0 / a',
   Erf: ['erf(a)', 'erf(f32(a))'],
   Floor: 'floor(a)',
   Ceil: 'ceil(a)',
   Round: 'round(a)',
-  Sign: 'sign(a)',
+  Sign: ['orNan(sign(a), a)', 'sign(a)'],
   Sin: 'sine(a)',
   Cos: 'cosine(a)',
   Not: '1 - a',
@@ -55,7 +63,8 @@ const EXPRESSIONS = {
   Add: 'a + b',
   Sub: 'a - b',
   Mul: 'a * b',
-  Div: 'a / b',
+  // Where WGSL leaves the dividend, both backends make an integer divided by zero zero.
+  Div: ['a / b', 'select(a / b, 0, b == 0)'],
   Pow: ['power(a, f32(b))', 'intPower(a, i32(b))'],
   Equal: 'a == b',
   Less: 'a < b',
@@ -67,10 +76,7 @@ const EXPRESSIONS = {
   Xor: 'a ^ b',
   Where: ['', 'select(c, b, a != 0)'], // a is a bool
   PRelu: ['select(a, a * b, a < 0.0)', 'select(a, a * b, a < 0)'],
-  Clip: (ctx: Lowering) => {
-    const raised = ctx.inputs[1] ? 'max(a, b)' : 'a';
-    return ctx.inputs[2] ? `min(${raised}, ${ctx.inputs[1] ? 'c' : 'b'})` : raised;
-  },
+  Clip: [clip('maxNan', 'minNan'), clip('max', 'min')],
 } satisfies Record<string, Choice>;
 
 const plain =
@@ -92,12 +98,12 @@ const gelu: LowerOf<'Gelu'> = plain(({ params }) =>
 
 const celu: LowerOf<'Celu'> = plain(({ params }) => {
   const alpha = literal(params.alpha);
-  return `max(a, 0.0) + min(${alpha} * (exp(min(a / ${alpha}, 80.0)) - 1.0), 0.0)`;
+  return `orNan(max(a, 0.0) + min(${alpha} * (exp(min(a / ${alpha}, 80.0)) - 1.0), 0.0), a)`;
 });
 
 const mod: LowerOf<'Mod'> = plain([
   ({ params }) => (params.fmod ? 'a - b * trunc(a / b)' : 'a - b * floor(a / b)'),
-  ({ params }) => (params.fmod ? 'a % b' : '(a % b + b) % b'),
+  ({ params }) => (params.fmod ? 'a % b' : 'a % b + select(0, b, a % b != 0 && ((a % b) ^ b) < 0)'),
 ]);
 
 const activation = ({ wgsl }: Activation): Lower<OperatorParams[keyof typeof ACTIVATIONS]> =>
@@ -109,7 +115,7 @@ const activation = ({ wgsl }: Activation): Lower<OperatorParams[keyof typeof ACT
 // Any number of inputs, in groups of as many as a kernel has operands; the result of a group is the
 // first operand of the next.
 const variadic =
-  (join: (a: string, b: string) => string): Lower =>
+  (join: (a: string, b: string, isFloating: boolean) => string): Lower =>
   (ctx) => {
     const remaining = [...ctx.inputs.keys()].map((slot) => argument(ctx, slot));
     const { type } = ctx.outputs[0]!;
@@ -117,7 +123,7 @@ const variadic =
     for (;;) {
       const group = remaining.splice(0, OPERANDS.length);
       const joined = OPERANDS.slice(0, group.length).reduce<string>(
-        (a, b) => (a === '' ? b : join(a, b)),
+        (a, b) => (a === '' ? b : join(a, b, isFloat(type))),
         '',
       );
       if (remaining.length === 0) return yieldTerm(ctx, group, narrow(type, `(${joined})${mean}`));
@@ -164,8 +170,8 @@ export const elementwise = {
   Mod: mod,
   Sum: variadic((a, b) => `${a} + ${b}`),
   Mean: variadic((a, b) => `${a} + ${b}`),
-  Max: variadic((a, b) => `max(${a}, ${b})`),
-  Min: variadic((a, b) => `min(${a}, ${b})`),
+  Max: variadic((a, b, isFloating) => `${isFloating ? 'maxNan' : 'max'}(${a}, ${b})`),
+  Min: variadic((a, b, isFloating) => `${isFloating ? 'minNan' : 'min'}(${a}, ${b})`),
   Cast: cast,
   BatchNormalization: batchNormalization,
 };

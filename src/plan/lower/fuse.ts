@@ -20,7 +20,7 @@ export function argument(ctx: Lowering, slot: number): Argument {
     return 'view' in value.lazy ? value.lazy.view : value.lazy.expression;
   }
   if (value.constant && sizeOf(dims) === 1) {
-    return { type, dims, value: deviceArray(value.tensor ?? value.host!)[0]! };
+    return { type, dims, value: deviceArray(value.tensor ?? value.host!, value.name)[0]! };
   }
   return operand(ctx, slot);
 }

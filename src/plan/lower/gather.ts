@@ -7,22 +7,33 @@ import {
 } from '../../../shaders/gather.ts';
 import { walkRank, walkValues } from '../../../shaders/walk.ts';
 import { splitDims, stridesOf } from '../../ops/indexing.ts';
-import { sizeOf } from '../../tensor.ts';
+import { type DataType, isFloat, sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
 import type { BufferId } from '../types.ts';
 import { input, runItems, scalarOf, type LowerOf } from './operator.ts';
 import { collapse } from './collapse-axes.ts';
 
+/**
+ * Bits that a kernel writes for an index out of range: NaN, or the smallest 32-bit integer, or 0 for types that
+ * have no such number. Indices that the host knows are checked before: see src/plan/specialize/index-checks.ts.
+ */
+function invalidBits(type: DataType): number {
+  if (isFloat(type)) return 0x7fc00000;
+  return type === 'int32' || type === 'int64' ? 0x80000000 : 0;
+}
+
 const gather: LowerOf<'Gather'> = (ctx) => {
   const [, size, inner] = splitDims(input(ctx, 0).dims, ctx.params.axis);
   const n = sizeOf(input(ctx, 1).dims);
   const buffers = { data: ctx.read(0), indices: ctx.read(1), out: ctx.write(0) };
-  runItems(ctx, gatherKernel, sizeOf(ctx.outputs[0]!.dims), buffers, { n, size, inner });
+  const invalid = invalidBits(input(ctx, 0).type);
+  const uniforms = { n, size, inner, invalid };
+  runItems(ctx, gatherKernel, sizeOf(ctx.outputs[0]!.dims), buffers, uniforms);
 };
 
 const gatherElements: LowerOf<'GatherElements'> = (ctx) => {
   const { axis } = ctx.params;
-  const { dims } = input(ctx, 0);
+  const { type, dims } = input(ctx, 0);
   const strides = stridesOf(dims);
   const rank = walkRank(dims.length);
   const simple = collapse(ctx.outputs[0]!.dims, { s: strides.with(axis, 0) });
@@ -30,6 +41,7 @@ const gatherElements: LowerOf<'GatherElements'> = (ctx) => {
   runItems(ctx, gatherElementsKernel(rank), sizeOf(ctx.outputs[0]!.dims), buffers, {
     size: dims[axis]!,
     step: strides[axis]!,
+    invalid: invalidBits(type),
     ...walkValues(rank, simple.dims, simple.strides),
   });
 };
@@ -62,6 +74,7 @@ const scatterElements: LowerOf<'ScatterElements'> = (ctx) => {
       size: dims[axis]!,
       step: into[axis]!,
       updateStep: from[axis]!,
+      invalid: invalidBits(type),
       ...walkValues(rank, simple.dims, simple.strides),
     },
     sizeOf(indices),
@@ -74,7 +87,11 @@ const scatterND: LowerOf<'ScatterND'> = (ctx) => {
   const depth = indices.at(-1)!;
   const strides = stridesOf(dims);
   const out = copied(ctx);
-  const uniforms: Record<string, number> = { n: sizeOf(indices.slice(0, -1)) };
+  const uniforms: Record<string, number> = {
+    n: sizeOf(indices.slice(0, -1)),
+    blocks: sizeOf(dims.slice(0, depth)),
+    invalid: invalidBits(type),
+  };
   for (let k = 0; k < depth; k++) {
     uniforms[`size${k}`] = dims[k]!;
     uniforms[`step${k}`] = strides[k]!;

@@ -5,6 +5,7 @@ import { walkRank, walkValues } from '../../../shaders/walk.ts';
 import { broadcastStrides, offsetOf, stridesOf } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
+import { deviceArray } from '../device-array.ts';
 import type { BufferId } from '../types.ts';
 import type { Operand } from '../values.ts';
 import { operand, pointwise, target } from './pointwise.ts';
@@ -238,7 +239,9 @@ const reverseSequence: LowerOf<'ReverseSequence'> = (ctx) => {
 
 // Reached only where the output is too large to be computed on the host.
 const constantOfShape: LowerOf<'ConstantOfShape'> = (ctx) => {
-  const uniforms = { value: ['f32', ctx.params.value] } as const;
+  const { type } = ctx.outputs[0]!;
+  const [value] = deviceArray({ type, data: [ctx.params.value] }, ctx.path);
+  const uniforms = { value: [scalarOf(type), value!] } as const;
   pointwise(ctx, [], { expression: 'params.value', uniforms }, target(ctx));
 };
 

@@ -30,14 +30,14 @@ export const FOLDS = {
     type,
     map,
     initial: LOWEST[type],
-    combine: 'max(p, q)',
+    combine: type === 'f32' ? 'maxNan(p, q)' : 'max(p, q)',
   }),
   min: (name: string, map = 'x', type: 'f32' | 'i32' = 'f32'): Fold => ({
     name,
     type,
     map,
     initial: HIGHEST[type],
-    combine: 'min(p, q)',
+    combine: type === 'f32' ? 'minNan(p, q)' : 'min(p, q)',
   }),
 };
 
@@ -115,16 +115,19 @@ type Scalar = 'f32' | 'i32';
 type Reduction = (type: Scalar) => { readonly folds: readonly Fold[]; readonly result: string };
 
 /**
- * The maximum of a row, which is subtracted before exp so that it cannot overflow. Its identity is
- * finite, because ∞ - ∞ is NaN.
+ * The maximum of a row, which is subtracted before exp so that it cannot overflow. NaN need not survive
+ * here: the sum of exponentials has it.
  */
-const ROW_MAX: Fold = { ...FOLDS.max('rowMax'), initial: '-3.4028234e38' };
+const ROW_MAX: Fold = { ...FOLDS.max('rowMax'), combine: 'max(p, q)' };
+
+/** The same with a finite identity, because ∞ - ∞ is NaN. */
+const FINITE_ROW_MAX: Fold = { ...ROW_MAX, initial: '-3.4028234e38' };
 
 /**
  * WGSL of exp(x - rowMax). Clamped, because x may be -∞, for which WGSL allows any result; exp(-87)
  * is just above the smallest normal f32.
  */
-const expBelowMax = (x: string): string => `exp(max(${x} - rowMax, -87.0))`;
+const expBelowMax = (x: string): string => `orNan(exp(max(${x} - rowMax, -87.0)), ${x} - rowMax)`;
 
 const one = (folded: Fold, result = 'm') => ({ folds: [folded], result });
 const { sum, max, min } = FOLDS;
@@ -138,11 +141,15 @@ const REDUCTIONS = {
   ReduceL1: (type) => one(sum('m', 'abs(x)', type)),
   ReduceSumSquare: (type) => one(sum('m', 'x * x', type)),
   ReduceL2: (type) => one(sum('m', 'f32(x) * f32(x)'), `${type}(sqrt(m))`),
-  ReduceLogSum: (type) => one(sum('m', 'f32(x)'), `${type}(log(m))`),
+  ReduceLogSum: (type) => one(sum('m', 'f32(x)'), `${type}(orNan(log(m), m))`),
   ReduceLogSumExp: (type) => ({
-    folds: [{ ...ROW_MAX, map: 'f32(x)' }, max('bound', 'f32(x)'), sum('m', expBelowMax('f32(x)'))],
+    folds: [
+      { ...FINITE_ROW_MAX, map: 'f32(x)' },
+      max('bound', 'f32(x)'),
+      sum('m', expBelowMax('f32(x)')),
+    ],
     // An empty row, and one of infinities only, gives its maximum.
-    result: `${type}(select(rowMax + log(m), bound, (bitcast<u32>(bound) & 0x7fffffffu) == 0x7f800000u))`,
+    result: `${type}(select(rowMax + orNan(log(m), m), bound, (bitcast<u32>(bound) & 0x7fffffffu) == 0x7f800000u))`,
   }),
 } satisfies Record<string, Reduction>;
 
@@ -170,10 +177,13 @@ const argument =
   (ctx) => {
     const { axis, selectLast } = ctx.params;
     const { type } = input(ctx, 0);
-    const best = (largest ? max : min)('best', 'x', scalarOf(type));
+    const scalar = scalarOf(type);
+    const best = (largest ? max : min)('best', 'x', scalar);
+    // NaN equals nothing, and is the best where there is one.
+    const isBest = scalar === 'f32' ? 'x == best || isNan(x)' : 'x == best';
     const place = selectLast
-      ? max('place', 'select(0, i32(r), x == best)', 'i32')
-      : min('place', `select(${HIGHEST.i32}, i32(r), x == best)`, 'i32');
+      ? max('place', `select(0, i32(r), ${isBest})`, 'i32')
+      : min('place', `select(${HIGHEST.i32}, i32(r), ${isBest})`, 'i32');
     fold(ctx, [axis], { folds: [best, place], result: 'place' });
   };
 
@@ -212,7 +222,7 @@ export const reducers = {
   GlobalAveragePool: spatial(REDUCTIONS.ReduceMean),
   GlobalMaxPool: spatial(REDUCTIONS.ReduceMax),
   Softmax: softmax(`${expBelowMax('x')} / total`),
-  LogSoftmax: softmax('x - rowMax - log(total)'),
+  LogSoftmax: softmax('x - rowMax - orNan(log(total), total)'),
   ArgMax: argument(true),
   ArgMin: argument(false),
   CumSum: cumSum,

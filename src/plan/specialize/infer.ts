@@ -5,6 +5,7 @@ import { recurrentAttributes } from '../../graph.ts';
 import { Sequence, sequenceOutput } from '../../ops/control.ts';
 import type { HostValue } from '../../ops/operator.ts';
 import type { Value } from '../values.ts';
+import { indexedSizes, SAME_ORDER, type IndexCheck } from './index-checks.ts';
 import { PartialEvaluator, type EvaluatorOptions, type PlannedNode } from './partial-evaluator.ts';
 
 export type { EvaluatorOptions, PlannedNode } from './partial-evaluator.ts';
@@ -33,6 +34,7 @@ export interface SpecializedGraph {
   /** What is left to run, in order. */
   readonly list: readonly PlannedNode[];
   readonly lengths: readonly LengthCheck[];
+  readonly indices: readonly IndexCheck[];
 }
 
 /**
@@ -71,10 +73,21 @@ export function specializeGraph(
     const steps = x!.dims[recurrentAttributes(node).layout]!;
     return inputs.includes(from) ? [{ input: from.name, steps }] : [];
   });
+  const indices = list.flatMap(({ node, inputs: [data, value] }): IndexCheck[] => {
+    const sizes = data && value && indexedSizes(node, data, value);
+    if (!sizes) return [];
+    let from = value;
+    for (let item = producer.get(from); item; item = producer.get(from)) {
+      if (!SAME_ORDER.has(item.node.op)) break;
+      from = item.inputs[0]!;
+    }
+    const reader = `${node.op} '${node.name}'`;
+    return inputs.includes(from) ? [{ input: from.name, reader, sizes }] : [];
+  });
   const value = (name: string): Value | undefined => {
     const found = scope.get(name);
     if (found instanceof Sequence) throw sequenceOutput(name);
     return found;
   };
-  return { inputs, list, lengths, value };
+  return { inputs, list, lengths, indices, value };
 }

@@ -1,7 +1,7 @@
 // Walks a graph at known shapes: what follows from shapes and constants is computed here, control
 // flow is unrolled, and what is left to run comes out as one list.
 import { RnnError } from '../../errors.ts';
-import { valuesRead, type Graph, type Node } from '../../graph.ts';
+import { MAX_LIVE_ELEMENTS, valuesRead, type Graph, type Node } from '../../graph.ts';
 import { Scope, Sequence, tensorsOf, Unrolling, type Flow, type Item } from '../../ops/control.ts';
 import type { HostValue, ValueType } from '../../ops/operator.ts';
 import { CONTROL, operatorOf } from '../../ops/registry.ts';
@@ -32,6 +32,8 @@ export interface PlannedNode {
 export interface EvaluatorOptions {
   /** Nodes that loops may be unrolled to; a default where it is left out. */
   readonly maxUnrolled?: number;
+  /** Elements that a run of the reference may hold at once; a default where it is left out. */
+  readonly maxLiveElements?: number;
 }
 
 /** The values that a graph sees, and where it is. */
@@ -207,9 +209,9 @@ export class PartialEvaluator {
   #isSmall(types: readonly ValueType[], outer: string): boolean {
     const sizes = types.map(({ dims }) => sizeOf(dims));
     if (sizes.some((size) => size > MAX_HOST_ELEMENTS)) return false;
-    if (outer === 'graph') return true;
     const total = sizes.reduce((a, b) => a + b, 0);
-    if (total > SMALLEST && this.#hostElements + total > MAX_HOST_TOTAL) return false;
+    const max = outer === 'graph' ? MAX_LIVE_ELEMENTS : MAX_HOST_TOTAL;
+    if (total > SMALLEST && this.#hostElements + total > max) return false;
     this.#hostElements += total;
     return true;
   }

@@ -16,14 +16,16 @@ export interface ProductLayout {
   /** Units of a workgroup: its weights are one run of memory, which it reads from end to end. */
   readonly tile: number;
   readonly width: number;
+  /** Split-K: the vec4 along the sum are padded to a multiple of it, with zeros; 1 where left out. */
+  readonly slices?: number;
 }
 
 /** What a packed product is to the kernels. */
 export function productShape(layout: ProductLayout): WeightShape {
-  const { directions, blocks, units, tile, width } = layout;
+  const { directions, blocks, units, tile, width, slices = 1 } = layout;
   return {
     groups: directions * Math.ceil(units / tile),
-    k4: Math.ceil(width / 4),
+    k4: Math.ceil(Math.ceil(width / 4) / slices) * slices,
     span: blocks.length * tile,
   };
 }
@@ -34,17 +36,18 @@ export function productSize(layout: ProductLayout): number {
   return groups * k4 * span * 4;
 }
 
-/** [D, G·H, K] → [D][⌈units/tile⌉][⌈K/4⌉][blocks][tile][4], zeros beyond units and K. */
+/** [D, G·H, K] → [D][⌈units/tile⌉][k4][blocks][tile][4], zeros beyond units and K. */
 export function packProduct(
   source: Source,
   layout: ProductLayout,
   out: Float32Array | Uint32Array,
 ): void {
   const { directions, sourceRows, blocks, units, tile, width } = layout;
+  const { k4 } = productShape(layout);
   let at = 0;
   for (let dir = 0; dir < directions; dir++) {
     for (let first = 0; first < units; first += tile) {
-      for (let k = 0; k < width; k += 4) {
+      for (let k = 0; k < k4 * 4; k += 4) {
         const lanes = Math.min(4, width - k);
         for (const block of blocks) {
           for (let unit = first; unit < first + tile; unit++, at += 4) {

@@ -11,7 +11,8 @@
 // Registers  GATES·UNITS·ROWS sums: one load of R serves ROWS rows, one load of h GATES·UNITS sums, see
 //            product.wgsl.
 // Buffers    xw       [D, chunkSteps, B, G·H]   W·x + b, from project.wgsl
-//            r        [D][tiles][K/4][GATES][UNITS·LANES] vec4 over K, see weights.wgsl
+//            r        [D][tiles][K4][GATES][UNITS·LANES] vec4 over K, see weights.wgsl; K4 is K/4, padded
+//                     to a multiple of SLICES
 //            state    h [D, B, O padded], then each other state [D, B, H padded]; vec4f
 //            next     the same after the step
 //            passed   [names, D, B, H padded], from the phase before; passing: for the next phase
@@ -31,7 +32,7 @@ const LOADS = 4u;
 const GATES = 1u;
 const SUMS = 1u;
 const SPAN = 16u;
-const K4 = 50u;
+const K4 = 64u;
 const K_ITERATIONS = 4u;
 const OPERAND_STRIDE = 50u;
 const HIDDEN_STRIDE = 200u;
@@ -50,13 +51,15 @@ struct Place { row: u32, unit: u32, step: u32, chunkStep: u32 }
 struct Gates { z: f32, r: f32, h: f32 }
 struct State { h: f32 }
 struct Passed { u: f32, z: f32 }
+fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+fn orNan(value: f32, x: f32) -> f32 { return select(value, x, isNan(x)); }
 fn safeTanh(x: f32) -> f32 {
   let a = abs(x);
   let e = exp(-2.0 * min(a, 15.0));
   let far = (1.0 - e) / (1.0 + e);
   let q = x * x;
   let near = a * (1.0 + q * (-0.33333334 + q * (0.13333334 + q * (-0.05396825 + q * 0.021869488))));
-  return sign(x) * select(far, near, a < 0.25);
+  return orNan(sign(x) * select(far, near, a < 0.25), x);
 }
 fn clipGate(x: f32) -> f32 { return x; }
 fn act1(x: f32) -> f32 { return safeTanh(x); }
@@ -65,6 +68,7 @@ fn gru_candidate(x: Gates, s: Gates, before: State, passed: Passed) -> State {
   return State((1.0 - passed.z) * n + passed.z * before.h);
 }
 fn load_r(at: u32) -> vec4f { return r[at]; }
+fn loadOperand(at: u32, k: u32) -> vec4f { return passed[at + min(k, 49u)]; }
 fn toGates(sums: array<f32, 1>) -> Gates {
   return Gates(0.0, 0.0, sums[0]);
 }
@@ -141,22 +145,21 @@ fn main(
     }
     for (var i = 0u; i < K_ITERATIONS; i++) {
       let k = i * SLICES + slice;
-      if (k >= K4) { break; }
       let at = ((instance * TILES + tile.x) * K4 + k) * SPAN + lane;
       // Four terms of the sums of a tile, for one vec4 along K:
       //
       //   acc[s][row] += W[s, k … k+3] · v[row, k … k+3]        for all sums s and rows of the invocation
       //
       // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: load_r(at + s * LANES) is the
-      // load of W for sum `s`, passed[rowAt[j] + k] the load of v for row `j`. One load of W serves ROWS rows, one load of v
+      // load of W for sum `s`, loadOperand(rowAt[j], k) the load of v for row `j`. One load of W serves ROWS rows, one load of v
       // SUMS sums (register blocking). Sums are f32 whatever the type of the weights.
       var weights: array<vec4f, SUMS>;
       weights[0u] = load_r(at + 0u * LANES);
       var vectors: array<vec4f, LOADS>;
-      vectors[0u] = passed[rowAt[0u] + k];
-      vectors[1u] = passed[rowAt[1u] + k];
-      vectors[2u] = passed[rowAt[2u] + k];
-      vectors[3u] = passed[rowAt[3u] + k];
+      vectors[0u] = loadOperand(rowAt[0u], k);
+      vectors[1u] = loadOperand(rowAt[1u], k);
+      vectors[2u] = loadOperand(rowAt[2u], k);
+      vectors[3u] = loadOperand(rowAt[3u], k);
       {
         let v = vec4f(vectors[0u]);
         acc[0u][0u] += f32(dot(weights[0u], v));

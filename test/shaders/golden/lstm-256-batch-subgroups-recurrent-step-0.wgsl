@@ -11,7 +11,8 @@
 // Registers  GATES·UNITS·ROWS sums: one load of R serves ROWS rows, one load of h GATES·UNITS sums, see
 //            product.wgsl.
 // Buffers    xw       [D, chunkSteps, B, G·H]   W·x + b, from project.wgsl
-//            r        [D][tiles][K/4][GATES][UNITS·LANES] vec4 over K, see weights.wgsl
+//            r        [D][tiles][K4][GATES][UNITS·LANES] vec4 over K, see weights.wgsl; K4 is K/4, padded
+//                     to a multiple of SLICES
 //            state    h [D, B, O padded], then each other state [D, B, H padded]; vec4f
 //            next     the same after the step
 //            passed   [names, D, B, H padded], from the phase before; passing: for the next phase
@@ -49,8 +50,10 @@ struct Params { chunkSteps: u32, rows: u32, yT: u32, yB: u32, yD: u32, start: u3
 struct Place { row: u32, unit: u32, step: u32, chunkStep: u32 }
 struct Gates { i: f32, o: f32, f: f32, c: f32 }
 struct State { h: f32, c: f32 }
+fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+fn orNan(value: f32, x: f32) -> f32 { return select(value, x, isNan(x)); }
 fn sigmoid(x: f32) -> f32 {
-  return 1.0 / (1.0 + exp(-clamp(x, -87.0, 87.0)));
+  return orNan(1.0 / (1.0 + exp(-clamp(x, -87.0, 87.0))), x);
 }
 fn safeTanh(x: f32) -> f32 {
   let a = abs(x);
@@ -58,7 +61,7 @@ fn safeTanh(x: f32) -> f32 {
   let far = (1.0 - e) / (1.0 + e);
   let q = x * x;
   let near = a * (1.0 + q * (-0.33333334 + q * (0.13333334 + q * (-0.05396825 + q * 0.021869488))));
-  return sign(x) * select(far, near, a < 0.25);
+  return orNan(sign(x) * select(far, near, a < 0.25), x);
 }
 fn clipGate(x: f32) -> f32 { return x; }
 fn act0(x: f32) -> f32 { return sigmoid(x); }
@@ -75,6 +78,7 @@ fn lstm(x: Gates, s: Gates, before: State) -> State {
   return State(o * act2(c), c);
 }
 fn load_r(at: u32) -> vec4f { return r[at]; }
+fn loadOperand(at: u32, k: u32) -> vec4f { return state[at + k]; }
 fn toGates(sums: array<f32, 4>) -> Gates {
   return Gates(sums[0], sums[1], sums[2], sums[3]);
 }
@@ -157,7 +161,7 @@ fn main(
       //   acc[s][row] += W[s, k … k+3] · v[row, k … k+3]        for all sums s and rows of the invocation
       //
       // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: load_r(at + s * LANES) is the
-      // load of W for sum `s`, state[rowAt[j] + k] the load of v for row `j`. One load of W serves ROWS rows, one load of v
+      // load of W for sum `s`, loadOperand(rowAt[j], k) the load of v for row `j`. One load of W serves ROWS rows, one load of v
       // SUMS sums (register blocking). Sums are f32 whatever the type of the weights.
       var weights: array<vec4f, SUMS>;
       weights[0u] = load_r(at + 0u * LANES);
@@ -165,10 +169,10 @@ fn main(
       weights[2u] = load_r(at + 2u * LANES);
       weights[3u] = load_r(at + 3u * LANES);
       var vectors: array<vec4f, LOADS>;
-      vectors[0u] = state[rowAt[0u] + k];
-      vectors[1u] = state[rowAt[1u] + k];
-      vectors[2u] = state[rowAt[2u] + k];
-      vectors[3u] = state[rowAt[3u] + k];
+      vectors[0u] = loadOperand(rowAt[0u], k);
+      vectors[1u] = loadOperand(rowAt[1u], k);
+      vectors[2u] = loadOperand(rowAt[2u], k);
+      vectors[3u] = loadOperand(rowAt[3u], k);
       {
         let v = vec4f(vectors[0u]);
         acc[0u][0u] += f32(dot(weights[0u], v));

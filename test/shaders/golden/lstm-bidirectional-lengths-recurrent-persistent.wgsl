@@ -31,8 +31,10 @@ struct Params { chunkSteps: u32, rows: u32, steps: u32, yT: u32, yB: u32, yD: u3
 struct Place { row: u32, unit: u32, step: u32, chunkStep: u32 }
 struct Gates { i: f32, o: f32, f: f32, c: f32 }
 struct State { h: f32, c: f32 }
+fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+fn orNan(value: f32, x: f32) -> f32 { return select(value, x, isNan(x)); }
 fn sigmoid(x: f32) -> f32 {
-  return 1.0 / (1.0 + exp(-clamp(x, -87.0, 87.0)));
+  return orNan(1.0 / (1.0 + exp(-clamp(x, -87.0, 87.0))), x);
 }
 fn safeTanh(x: f32) -> f32 {
   let a = abs(x);
@@ -40,7 +42,7 @@ fn safeTanh(x: f32) -> f32 {
   let far = (1.0 - e) / (1.0 + e);
   let q = x * x;
   let near = a * (1.0 + q * (-0.33333334 + q * (0.13333334 + q * (-0.05396825 + q * 0.021869488))));
-  return sign(x) * select(far, near, a < 0.25);
+  return orNan(sign(x) * select(far, near, a < 0.25), x);
 }
 fn clipGate(x: f32) -> f32 { return x; }
 fn act0(x: f32) -> f32 { return sigmoid(x); }

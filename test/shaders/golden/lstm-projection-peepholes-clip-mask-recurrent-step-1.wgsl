@@ -11,7 +11,8 @@
 // Registers  GATES·UNITS·ROWS sums: one load of R serves ROWS rows, one load of h GATES·UNITS sums, see
 //            product.wgsl.
 // Buffers    xw       [D, chunkSteps, B, G·H]   W·x + b, from project.wgsl
-//            r        [D][tiles][K/4][GATES][UNITS·LANES] vec4 over K, see weights.wgsl
+//            r        [D][tiles][K4][GATES][UNITS·LANES] vec4 over K, see weights.wgsl; K4 is K/4, padded
+//                     to a multiple of SLICES
 //            state    h [D, B, O padded], then each other state [D, B, H padded]; vec4f
 //            next     the same after the step
 //            passed   [names, D, B, H padded], from the phase before; passing: for the next phase
@@ -31,7 +32,7 @@ const LOADS = 2u;
 const GATES = 1u;
 const SUMS = 1u;
 const SPAN = 16u;
-const K4 = 75u;
+const K4 = 80u;
 const K_ITERATIONS = 5u;
 const OPERAND_STRIDE = 75u;
 const H_STRIDE = 100u;
@@ -50,6 +51,7 @@ struct Params { rows: u32, steps: u32, maskT: u32, maskB: u32, yT: u32, yB: u32,
 struct Place { row: u32, unit: u32, step: u32, chunkStep: u32 }
 struct Parameters { p_i: f32, p_o: f32, p_f: f32 }
 fn load_r(at: u32) -> vec4f { return r[at]; }
+fn loadOperand(at: u32, k: u32) -> vec4f { return passed[at + min(k, 74u)]; }
 fn loadH(place: Place) -> f32 {
   let line = instance * params.rows + place.row;
   let at0 = line * H_STRIDE + min(place.unit, OUTPUT - 1u);
@@ -116,20 +118,19 @@ fn main(
     }
     for (var i = 0u; i < K_ITERATIONS; i++) {
       let k = i * SLICES + slice;
-      if (k >= K4) { break; }
       let at = ((instance * TILES + tile.x) * K4 + k) * SPAN + lane;
       // Four terms of the sums of a tile, for one vec4 along K:
       //
       //   acc[s][row] += W[s, k … k+3] · v[row, k … k+3]        for all sums s and rows of the invocation
       //
       // Statements of step.wgsl, project.wgsl and persistent.wgsl, which name what is multiplied: load_r(at + s * LANES) is the
-      // load of W for sum `s`, passed[rowAt[j] + k] the load of v for row `j`. One load of W serves ROWS rows, one load of v
+      // load of W for sum `s`, loadOperand(rowAt[j], k) the load of v for row `j`. One load of W serves ROWS rows, one load of v
       // SUMS sums (register blocking). Sums are f32 whatever the type of the weights.
       var weights: array<vec4f, SUMS>;
       weights[0u] = load_r(at + 0u * LANES);
       var vectors: array<vec4f, LOADS>;
-      vectors[0u] = passed[rowAt[0u] + k];
-      vectors[1u] = passed[rowAt[1u] + k];
+      vectors[0u] = loadOperand(rowAt[0u], k);
+      vectors[1u] = loadOperand(rowAt[1u], k);
       {
         let v = vec4f(vectors[0u]);
         acc[0u][0u] += f32(dot(weights[0u], v));

@@ -29,13 +29,15 @@ struct Params { chunkSteps: u32, rows: u32, yT: u32, yB: u32, yD: u32, steps: u3
 struct Place { row: u32, unit: u32, step: u32, chunkStep: u32 }
 struct Gates { i: f32 }
 struct State { h: f32 }
+fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+fn orNan(value: f32, x: f32) -> f32 { return select(value, x, isNan(x)); }
 fn safeTanh(x: f32) -> f32 {
   let a = abs(x);
   let e = exp(-2.0 * min(a, 15.0));
   let far = (1.0 - e) / (1.0 + e);
   let q = x * x;
   let near = a * (1.0 + q * (-0.33333334 + q * (0.13333334 + q * (-0.05396825 + q * 0.021869488))));
-  return sign(x) * select(far, near, a < 0.25);
+  return orNan(sign(x) * select(far, near, a < 0.25), x);
 }
 fn clipGate(x: f32) -> f32 { return x; }
 fn act0(x: f32) -> f32 { return safeTanh(x); }

@@ -82,7 +82,8 @@ export class Recurrence {
     this.#passing = isStep ? passingBuffers(ctx, spec, rows) : () => ({});
     this.#kernels = candidate.kernels();
     this.#size = stateSize(spec, rows);
-    this.#weights = recurrentProducts(stack, spec, units);
+    const slices = isStep ? candidate.tile.slices : 1;
+    this.#weights = recurrentProducts(stack, spec, units, slices);
     this.#buffers = { ...buffers, parameters: parameterVectors(stack, spec) };
     this.#state = ctx.scratch(this.#size, 'state');
     this.#next = isStep ? ctx.scratch(this.#size, 'next state') : undefined;

@@ -50,8 +50,16 @@ export function lowerSingleStep(
   const kernels = makeKernels();
   const columns = spec.gates.length * hidden;
   const span = tileUnits(tile);
-  const layout = { directions, sourceRows: columns, units: hidden, tile: span, width: inputs };
-  const r = recurrentProducts([ctx], spec, span);
+  const { slices } = tile;
+  const layout = {
+    directions,
+    sourceRows: columns,
+    units: hidden,
+    tile: span,
+    slices,
+    width: inputs,
+  };
+  const r = recurrentProducts([ctx], spec, span, slices);
   const weights = phases.map((phase, i): NamedBuffers => {
     if (phase === 'projection' || phase.inputs.length === 0) return { r: r[i] };
     const blocks = blocksOf(spec, phase.inputs);

@@ -90,7 +90,8 @@ export const zeros = (ctx: Lowering, size: number): BufferId =>
 
 /** The weights of a product, stored as the layer's spec says. */
 export function product(stack: Stack, slot: number, layout: ProductLayout): BufferId {
-  const key = `product:${layout.blocks.join(',')}:${layout.tile}`;
+  const { slices = 1 } = layout;
+  const key = `product:${layout.blocks.join(',')}:${layout.tile}${slices > 1 ? `/${slices}` : ''}`;
   const [ctx] = stack;
   const values = stack.map(({ inputs }) => inputs[slot]);
   const storage = storageOf(ctx, slot);
@@ -109,26 +110,27 @@ export const blocksOf = ({ gates }: RecurrentSpec, names: readonly string[]): re
   names.map((name) => gates.indexOf(name));
 
 /**
- * The weights of the product of each phase, for workgroups of `tile` units; undefined for a phase that
- * has none.
+ * The weights of the product of each phase, for workgroups of `tile` units and `slices` of K; undefined for
+ * a phase that has none.
  */
 export function recurrentProducts(
   stack: Stack,
   spec: RecurrentSpec,
   tile: number,
+  slices: number,
 ): readonly (BufferId | undefined)[] {
   const directions = directionsOf(recurrentAttributes(stack[0].node));
   const { hidden, output, gates, states } = spec;
   return stepPhases(spec).map((phase) => {
     if (phase === 'projection') {
       const layout = { directions, sourceRows: output, blocks: [0], units: output };
-      return product(stack, PROJECTION, { ...layout, tile, width: hidden });
+      return product(stack, PROJECTION, { ...layout, tile, slices, width: hidden });
     }
     if (phase.product.length === 0) return undefined;
     const width = phase.of === states[0] ? output : hidden;
     const blocks = blocksOf(spec, phase.product);
     const layout = { directions, sourceRows: gates.length * hidden, blocks, units: hidden };
-    return product(stack, R, { ...layout, tile, width });
+    return product(stack, R, { ...layout, tile, slices, width });
   });
 }
 
