@@ -35,7 +35,7 @@ export class ElementBudget {
     );
   }
 
-  /** Forgets what has been counted since `used` was this much, apart from values of so many elements. */
+  /** Forgets what has been counted since `used` was this much, except values of so many elements. */
   release(used: number, remaining: number): void {
     this.#used = used + remaining;
   }

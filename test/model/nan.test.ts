@@ -95,7 +95,7 @@ describe.each(isFull ? TARGETS : TARGETS.slice(2, 3))(
       );
     });
 
-    test('in a stack that computes side by side', () =>
+    test('in a stack, as a wavefront', () =>
       expectForAll(recurrentStacks({ T: [9], B: [3], maxHidden: 20 }), CASES, (made) => {
         const { graph, feeds, label } = poisoned(made);
         return expectSameNan(graph, feeds, label, { device: target, wavefront: true });
