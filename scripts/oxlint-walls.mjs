@@ -52,7 +52,7 @@ const WALLS = {
   },
   'plan/types': { types: ['ops', 'shaders/kernel', 'tensor'] },
   gpu: { may: ['environment', 'errors', 'plan/types', 'shaders/kernel'] },
-  operators: { may: ['ops', 'simplify'] },
+  operators: { may: ['ops', 'plan', 'simplify'] },
   kernels: { may: ['plan'] },
   environment: {},
   model: { may: ['*'] },

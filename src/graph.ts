@@ -115,6 +115,11 @@ export type RecurrentAttributes = {
   readonly resetAfter: boolean;
   /** Y where `mask` is zero: 0, or the output of the step before it (Keras). */
   readonly maskedOutput: 'zero' | 'repeat';
+  /**
+   * Only where a file says so: a stream goes on from the state that the layer was left in, whatever its
+   * direction, and from no other layer's (`stateful` of Keras).
+   */
+  readonly stateful?: true;
 };
 
 /** Number of directions: 2 when bidirectional. */

@@ -85,12 +85,43 @@ export interface LoadOptions {
   readonly subgroups?: boolean;
 }
 
-/** Options of {@link Model.stream}. */
+/**
+ * Options of {@link Model.stream}.
+ *
+ * Without any, the outputs of all chunks, one after the other along time, are those of `run` on the whole
+ * sequence, and an output without time (a last state) is that of the sequence so far; a model for which that
+ * cannot be had is refused. Time is the axis along which recurrent layers run, else a free dimension whose
+ * name says so (`time`, `seq`, `frames` …).
+ */
 export interface StreamOptions {
   /** Batch rows, for models whose state has a free dimension that no input names. Default 1. */
   readonly batch?: number;
-  /** State that the model takes and gives itself: output → input it is fed back to. */
+  /**
+   * State that the model takes and gives itself: output → input it is fed back to. Such a model is made for
+   * chunks: what else it computes is computed on each chunk as it is, and of its layers that begin from
+   * zeros those along time are carried. With `timeAxis` it is checked as a model without `state` is.
+   */
   readonly state?: Readonly<Record<string, string>>;
+  /** Axis of time by name of the input, negative from the end, where it is not found or not the right one. */
+  readonly timeAxis?: Readonly<Record<string, number>>;
+  /**
+   * `'exact'` (default) refuses a node that needs the whole sequence: a layer that runs backwards or both
+   * ways along time, a convolution or pooling that reaches ahead, attention, and normalisation, softmax or
+   * reductions over time. `'independent'` computes such a node on each chunk alone, as if it were a
+   * sequence of its own, and carries the others.
+   */
+  readonly chunks?: 'exact' | 'independent';
+  /**
+   * Names of the recurrent layers to carry, instead of finding out: everything else sees each chunk alone,
+   * and with `[]` each step is a `run`. A layer that runs backwards begins a chunk from the state in which
+   * it left the one before, as `stateful` layers of Keras do.
+   */
+  readonly carry?: readonly string[];
+  /**
+   * Shapes of inputs, for a model whose free dimensions must have certain sizes: time is followed at these
+   * and at longer chunks. Only sizes of inputs with free dimensions count.
+   */
+  readonly dims?: Readonly<Record<string, readonly number[]>>;
 }
 
 /**
@@ -183,20 +214,25 @@ export class Model {
 
   /**
    * A stream: this model with recurrent state of its own, for sequences that arrive step by step.
-   * It carries the state of every forward recurrent layer, and the state inputs named in `state`.
+   * It carries the state of recurrent layers that run forward along time, the last frames of causal
+   * convolutions and pooling, sums over time, and the state inputs named in `state`. Layers along another
+   * axis, such as frequency inside a frame, begin anew in each frame and may run in any direction. Layers of
+   * Keras and TF.js that are `stateful` go on as they do in `predict`, and nothing else is carried then.
    *
-   * @throws RnnError `UNSUPPORTED_OPERATOR` naming the layer that needs the whole sequence,
-   *   `INVALID_ARGUMENT` for a state pair that names no output or input
+   * @throws RnnError `UNSUPPORTED_OPERATOR` naming the node that needs the whole sequence and what to do
+   *   instead, `INVALID_ARGUMENT` for options that name what does not exist, and where nothing tells which
+   *   axis is time, so that a stream would carry nothing
    */
   stream(options: StreamOptions = {}): Stream {
     this.#check();
-    const { batch = 1, state = {} } = options;
+    const { batch = 1 } = options;
     if (!Number.isSafeInteger(batch) || batch < 1) {
       const what = `got ${String(batch)}, expected a whole number from 1 up`;
       throw new RnnError('INVALID_ARGUMENT', 'options.batch', what);
     }
-    const streamed = streamGraph(this.#graph, state);
-    return new Stream(this.#session.stream(streamed, batch), this.outputs, streamed.slots);
+    const streamed = streamGraph(this.#graph, options);
+    const { slots, chunk } = streamed;
+    return new Stream(this.#session.stream(streamed, batch), this.outputs, slots, chunk);
   }
 
   #check(): void {

@@ -1,12 +1,15 @@
-// The meaning of every operator beyond recurrence: a chunk of its own, which is loaded when a graph
+// The meaning of every operator beyond recurrence, and how time goes through it: a chunk of its own, which is loaded when a graph
 // has one of them. Their kernels are in kernels.ts.
 import { CONTROL_FLOW, FAMILIES } from './ops/index.ts';
 import { addControl, addOperators } from './ops/registry.ts';
+import { analyseOwnLayers, analyseTime } from './plan/specialize/time-axis/index.ts';
+import { addTimeAnalysis } from './plan/specialize/time-axis/registry.ts';
 
-/** Makes all operators known to the interpreter and the planner. */
+/** Makes all operators known to the interpreter and the planner, and how they relate to time to streams. */
 export function registerOperators(): void {
   addOperators(FAMILIES);
   addControl(CONTROL_FLOW);
+  addTimeAnalysis({ analyseTime, analyseOwnLayers });
 }
 
 export { simplify } from './simplify/index.ts';

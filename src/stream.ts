@@ -2,7 +2,7 @@
 import { RnnError } from './errors.ts';
 import type { ValueInfo } from './graph.ts';
 import type { StreamSession, Tensors } from './backends/backend.ts';
-import type { StateSlot } from './backends/stateful-graph.ts';
+import type { ChunkRule, StateSlot } from './backends/stateful-graph.ts';
 import type { Tensor } from './tensor.ts';
 
 /** Options of one `run` or `step`. */
@@ -51,10 +51,18 @@ export class Stream {
   /** Names of the state tensors, as in {@link Stream.snapshot}. */
   readonly stateNames: readonly string[];
 
+  readonly #chunk: ChunkRule;
+
   /** @internal */
-  constructor(session: StreamSession, outputs: readonly ValueInfo[], slots: readonly StateSlot[]) {
+  constructor(
+    session: StreamSession,
+    outputs: readonly ValueInfo[],
+    slots: readonly Pick<StateSlot, 'input'>[],
+    chunk: ChunkRule,
+  ) {
     this.#session = session;
     this.#outputs = outputs;
+    this.#chunk = chunk;
     this.stateNames = slots.map(({ input }) => input);
   }
 
@@ -64,10 +72,12 @@ export class Stream {
    * @param feeds tensors by input name; inputs that a state is fed back to may be left out, and
    *   replace the state where they are given
    * @returns tensors by output name
-   * @throws RnnError as `run` does; where a step fails or is aborted the state is as before
+   * @throws RnnError as `run` does, `SHAPE_MISMATCH` for a chunk that ends within the steps of a strided
+   *   convolution or pooling; where a step fails or is aborted the state is as before
    */
   async step(feeds: Tensors, options: CallOptions = {}): Promise<Record<string, Tensor>> {
     const outputs = outputNames(this.#outputs, options.outputs);
+    if (this.#chunk.multiple > 1) this.#checkChunk(feeds);
     return this.#session.step(feeds, outputs, options.signal);
   }
 
@@ -79,6 +89,7 @@ export class Stream {
    */
   async warmUp(feeds: Tensors, options: CallOptions = {}): Promise<void> {
     const outputs = outputNames(this.#outputs, options.outputs);
+    if (this.#chunk.multiple > 1) this.#checkChunk(feeds);
     await this.#session.warmUp(feeds, outputs, options.signal);
   }
 
@@ -103,8 +114,18 @@ export class Stream {
 
   /** A second stream that goes on from the state of this one, independently. */
   fork(): Stream {
-    const slots = this.stateNames.map((input) => ({ input, output: '' }));
-    return new Stream(this.#session.fork(), this.#outputs, slots);
+    const slots = this.stateNames.map((input) => ({ input }));
+    return new Stream(this.#session.fork(), this.#outputs, slots, this.#chunk);
+  }
+
+  #checkChunk(feeds: Tensors): void {
+    const { multiple, time } = this.#chunk;
+    for (const [name, axis] of time) {
+      const size = feeds[name]?.dims?.[axis];
+      if (size === undefined || size % multiple === 0) continue;
+      const what = `steps of a chunk, got ${size}, expected a multiple of ${multiple}`;
+      throw new RnnError('SHAPE_MISMATCH', `feeds.${name}.dims[${axis}]`, what);
+    }
   }
 
   /** Frees the state. Further calls reject with `DISPOSED`; a second dispose does nothing. */

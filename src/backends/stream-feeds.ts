@@ -2,7 +2,7 @@
 import { checkFeeds } from '../feeds.ts';
 import type { ValueInfo } from '../graph.ts';
 import type { EvaluatorOptions } from '../plan/specialize/infer.ts';
-import { allocate, sizeOf, tensor } from '../tensor.ts';
+import { allocate, sizeOf } from '../tensor.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Tensors } from './backend.ts';
 import { CallChecker, type CheckedCall } from './prepare-call.ts';
@@ -34,11 +34,11 @@ export class StreamFeeds {
     this.#batch = batch;
     const { slots, probe } = streamed;
     this.#explicit = slots
-      .filter(({ like }) => like === undefined)
+      .filter(({ begin }) => begin === undefined)
       .map((slot) => ({ slot, info: probe.inputs.find(({ name }) => name === slot.input)! }));
     const states = new Set(this.#explicit.map(({ slot }) => slot.input));
     this.#others = probe.inputs.filter(({ name }) => !states.has(name));
-    const isProbed = slots.some(({ like }) => like !== undefined);
+    const isProbed = slots.some(({ begin }) => begin !== undefined);
     this.#probe = isProbed ? new CallChecker(probe, options) : undefined;
   }
 
@@ -76,13 +76,8 @@ export class StreamFeeds {
       state[slot.input] = { type: info.type, dims, data: allocate(info.type, sizeOf(dims)) };
     }
     const probe = this.#probe?.check({ ...given, ...state });
-    for (const { input, like, initial } of this.#streamed.slots) {
-      if (!probe || like === undefined) continue;
-      const { value } = probe.specialized;
-      const { dims } = value(like)!;
-      const host = initial === undefined ? undefined : value(initial)!.host;
-      const data = host ? Float32Array.from(host.data) : new Float32Array(sizeOf(dims));
-      state[input] = tensor(data, dims);
+    for (const { input, begin } of this.#streamed.slots) {
+      if (probe && begin) state[input] = begin(probe.specialized.value);
     }
     probe?.release();
     return state;

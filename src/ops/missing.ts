@@ -33,9 +33,15 @@ export function missingOperators(graph: Graph): readonly Missing[] {
   return find(graph, 'graph');
 }
 
-/** Whether a graph needs no operator beyond recurrence. */
+/**
+ * Whether a graph needs no operator beyond recurrence, in a stream either: a layer whose masked steps repeat
+ * the output before them needs some to find it in the chunk before.
+ */
 export function usesOnlyRecurrence(graph: Graph): boolean {
-  return graph.nodes.every(({ op }) => op === 'Recurrent');
+  return graph.nodes.every(
+    ({ op, inputs, attributes }) =>
+      op === 'Recurrent' && !(inputs[8] && attributes['maskedOutput'] === 'repeat'),
+  );
 }
 
 /**
