@@ -1,9 +1,7 @@
 // Layers with random weights, against what Keras 2 computed with them, loaded from .h5 files as
 // Keras 2 would have written them.
 import { describe, expect, it } from 'vitest';
-import type { Graph } from '../../src/graph.ts';
-import { importKeras } from '../../src/import/keras/index.ts';
-import { loadModel, tensor, type Model, type Tensor } from '../../src/node.ts';
+import { loadModel, tensor, type Tensor } from '../../src/node.ts';
 import { expectClose } from '../support/close.ts';
 import { hasSharedData, needsSharedData, sharedJson } from '../support/shared-data.ts';
 import { getAdapter } from '../setup/gpu.ts';
@@ -44,43 +42,6 @@ function fileOf({ op, attrs, input, weights }: Case): Promise<Uint8Array> {
   return writeH5(legacyTree(model, { [name]: Object.fromEntries(named) }));
 }
 
-/** A graph of one recurrent layer with its state as inputs and outputs, for layers without a stream. */
-function withState(graph: Graph): { graph: Graph; states: Record<string, string> } {
-  const node = graph.nodes.find(({ op }) => op === 'Recurrent')!;
-  const names = node.attributes['cell'] === 'lstm' ? ['h', 'c'] : ['h'];
-  const dims = [1, 1, node.attributes['hidden'] as number];
-  const outputs = names.map((name, i) => node.outputs[i + 1] || `${name}_end`);
-  const changed = {
-    ...node,
-    inputs: [...node.inputs, '', '', ''].slice(0, 5).concat(names),
-    outputs: [node.outputs[0]!, ...outputs],
-  };
-  const infos = (list: readonly string[]) =>
-    list.map((name) => ({ name, type: 'float32' as const, dims }));
-  return {
-    graph: {
-      ...graph,
-      inputs: [...graph.inputs, ...infos(names)],
-      outputs: [...graph.outputs, ...infos(outputs)],
-      nodes: graph.nodes.map((other) => (other === node ? changed : other)),
-    },
-    states: Object.fromEntries(outputs.map((output, i) => [output, names[i]!])),
-  };
-}
-
-/** Runs a model twice on the same input and hands the state on, as Keras does when stateful. */
-async function runTwice(model: Model, states: Record<string, string>, X: Tensor): Promise<Tensor> {
-  const zeros = model.inputs.slice(1).map(({ name, dims }): [string, Tensor] => {
-    const size = (dims as number[]).reduce((a, b) => a * b, 1);
-    return [name, tensor(new Float32Array(size), dims as number[])];
-  });
-  const { name } = model.inputs[0]!;
-  const first = await model.run({ [name]: X, ...Object.fromEntries(zeros) });
-  const carried = Object.entries(states).map(([from, to]) => [to, first[from]!]);
-  const second = await model.run({ [name]: X, ...Object.fromEntries(carried) });
-  return second[model.outputs[0]!.name]!;
-}
-
 /** What a file computes; a stateful layer is called twice, as it was in Keras. */
 async function compute(
   bytes: Uint8Array,
@@ -88,11 +49,6 @@ async function compute(
   { attrs }: Case,
   device: 'reference' | GPUDevice,
 ): Promise<Tensor> {
-  if (attrs['stateful'] === true && attrs['go_backwards'] === true) {
-    const { graph, states } = withState(await importKeras(bytes));
-    using model = await loadModel(graph, { device });
-    return await runTwice(model, states, X); // before the model goes
-  }
   using model = await loadModel(bytes, { device });
   const feeds = { [model.inputs[0]!.name]: X };
   if (attrs['stateful'] !== true) return Object.values(await model.run(feeds))[0]!;

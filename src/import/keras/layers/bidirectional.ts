@@ -72,6 +72,7 @@ function together(
   const cells = unbound.map((cell) => cell.bind(inputs));
   const [f, b] = cells as [CellSpec, CellSpec];
   if (f.cell !== b.cell || f.hidden !== b.hidden || f.resetAfter !== b.resetAfter) return undefined;
+  if (forward.stateful !== backward.stateful) return undefined;
   const H = f.hidden;
   const count = statesOf(f);
   if (states.length !== 0 && states.length !== 2 * count) {
@@ -88,6 +89,7 @@ function together(
     x,
     mask,
     zeroMasked,
+    stateful: forward.stateful,
     direction: 'bidirectional',
     cells,
     initial,

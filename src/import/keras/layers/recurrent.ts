@@ -21,6 +21,8 @@ export interface RecurrentLayer {
   readonly zeroMasked: boolean;
   /** States of the last cell come first. */
   readonly reversedStates: boolean;
+  /** Calls go on from the state of the call before. */
+  readonly stateful: boolean;
 }
 
 /** Reads the options that SimpleRNN, GRU, LSTM and RNN have in common. */
@@ -42,6 +44,8 @@ export function readLayer(call: LayerCall, layer: LayerConfig, weights: Weights)
     returnSequences: config.flag('return_sequences', false),
     returnState: config.flag('return_state', false),
     zeroMasked: config.flag('zero_output_for_mask', false),
+    // What TimeDistributed wraps is called anew for each frame.
+    stateful: config.flag('stateful', false) && !call.detached,
     reversedStates: call.dialect.name === 'tfjs' || reversesStates(config),
   };
 }
@@ -69,6 +73,7 @@ export interface RecurrentRun {
   readonly x: ValueInfo;
   readonly mask: ValueInfo | undefined;
   readonly zeroMasked: boolean;
+  readonly stateful: boolean;
   readonly direction: RecurrentAttributes['direction'];
   /** One for each direction; they agree on cell, H and place of the reset gate. */
   readonly cells: readonly CellSpec[];
@@ -109,6 +114,7 @@ export function recurrentNode(call: LayerCall, run: RecurrentRun): RecurrentValu
     coupled: false,
     resetAfter: first.resetAfter,
     maskedOutput: run.zeroMasked ? 'zero' : 'repeat',
+    ...(run.stateful && { stateful: true }),
   };
   const [h = '', c = ''] = run.initial;
   const inputs = [run.x.name, W, R, B, '', h, c, '', run.mask?.name ?? ''];
@@ -172,6 +178,7 @@ export function runLayer(
       x: input,
       mask,
       zeroMasked: last && layer.zeroMasked,
+      stateful: layer.stateful,
       direction: layer.goBackwards ? 'reverse' : 'forward',
       cells: [cell],
       initial: initial[i]!,
