@@ -108,6 +108,32 @@ describe('real models', { ...needsSharedData, ...ONLY_IN_FULL }, () => {
     model.dispose();
   });
 
+  // Half of its 28 GRUs run both ways over frequency, inside each frame.
+  test.each(['ulunas_stream_simple.onnx', 'ulunas_stream.onnx'])(
+    'UL-UNAS %s: 120 frames as a stream',
+    async (file) => {
+      const folder = 'models/ul-unas/';
+      const { state } = sharedJson<{ state: Record<string, string> }>(
+        `${folder}reference/meta.json`,
+      );
+      const model = await loadModel(sharedBytes(folder + file), { device });
+      const stream = model.stream({ state });
+      expect(stream.stateNames.toSorted()).toEqual(Object.values(state).toSorted());
+      const mix = sharedFloats(`${folder}reference/mix_spec.f32`);
+      const results: Record<string, Tensor>[] = [];
+      for (let i = 0; i < 120; i++) {
+        results.push(await stream.step({ mix: frame(mix, i, [1, 257, 1, 2]) }));
+      }
+      const [name] = model.outputs.map((output) => output.name).filter((each) => !(each in state));
+      const enhanced = results.flatMap((result) => [...floats(result[name!])]);
+      expectClose(enhanced, sharedFloats(`${folder}reference/enh_spec.f32`), {
+        atol: 1e-4,
+        label: 'spectrum',
+      });
+      model.dispose();
+    },
+  );
+
   test('charRNN: 161 rows of logits, and the greedy text to the letter', async () => {
     const folder = 'models/charrnn-shakespeare/';
     const meta = sharedJson<{ ids: number[]; text: string }>(`${folder}reference/meta.json`);

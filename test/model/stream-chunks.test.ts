@@ -29,7 +29,10 @@ const BACKENDS: readonly [string, LoadOptions, cases: number, atol: number][] = 
 const cuts = times(12, fc.integer({ min: 1, max: 3 }));
 
 /** The stream of a graph; undefined where it is refused, by the name of one of the nodes it should be. */
-function streamOf(model: Model, { graph, state, axis, whole, label }: StreamCase): Stream | undefined {
+function streamOf(
+  model: Model,
+  { graph, state, axis, whole, label }: StreamCase,
+): Stream | undefined {
   try {
     const isPaired = Object.keys(state).length > 0;
     return model.stream({ state, ...(isPaired && { timeAxis: { x: axis } }) });
@@ -54,7 +57,7 @@ async function expectWhole(
   const [{ name }] = graph.outputs as [(typeof graph.outputs)[number]];
   const expected = (await model.run({ x, ...begin }))[name]!;
   const parts: Tensor[] = [];
-  for (let t = 0; t < steps; ) {
+  for (let t = 0; t < steps;) {
     const next = Math.min(steps, t + multiple * lengths[parts.length]!);
     parts.push((await stream.step({ x: framesOf(x, axis, t, next) }))[name]!);
     t = next;

@@ -1,6 +1,7 @@
 // One ONNX file in ONNX Runtime and on both backends.
 import { expect } from 'vitest';
 import { loadModel, type LoadOptions, type Model } from '../../src/model.ts';
+import type { Graph } from '../../src/graph.ts';
 import { isFloat, type Tensor } from '../../src/tensor.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { expectClose } from './close.ts';
@@ -35,10 +36,10 @@ export async function expectLikeOnnxRuntime(
   }
 }
 
-/** Loads a file on one of the backends. */
+/** Loads a file or a graph on one of the backends. */
 export function loadOn(
   device: 'reference' | 'webgpu',
-  bytes: Uint8Array,
+  bytes: Uint8Array | Graph,
   options: LoadOptions = {},
 ): Promise<Model> {
   return loadModel(bytes, { ...options, device: device === 'webgpu' ? gpu : device });

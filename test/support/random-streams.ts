@@ -1,6 +1,6 @@
 // Random graphs over time: layers along time and along other axes, convolutions that look back and that look
 // ahead, and what stands between them, with what should become of a stream of each.
-import fc from 'fast-check';
+import type fc from 'fast-check';
 import { CELLS } from '../../src/cells/index.ts';
 import type { Attribute, Graph, Node } from '../../src/graph.ts';
 import { tensor, type Tensor } from '../../src/tensor.ts';
@@ -81,7 +81,12 @@ class Writer {
 
   transpose(x: Value, perm: readonly number[]): Value {
     if (perm.every((axis, i) => axis === i)) return x;
-    return this.node('Transpose', [x.name], perm.map((axis) => x.dims[axis]!), { perm });
+    return this.node(
+      'Transpose',
+      [x.name],
+      perm.map((axis) => x.dims[axis]!),
+      { perm },
+    );
   }
 
   /** Puts an axis of fixed size last. */
@@ -101,10 +106,11 @@ const dense: Block = (writer, given) => {
   const x = writer.withFeaturesLast(given);
   const [from, into] = [x.dims.at(-1) as number, writer.random.int(2, 5)];
   writer.label.push(`dense ${into}`);
-  const y = writer.node('MatMul', [x.name, writer.floats([from, into], 1 / Math.sqrt(from))], [
-    ...x.dims.slice(0, -1),
-    into,
-  ]);
+  const y = writer.node(
+    'MatMul',
+    [x.name, writer.floats([from, into], 1 / Math.sqrt(from))],
+    [...x.dims.slice(0, -1), into],
+  );
   return writer.node('Add', [y.name, writer.floats([into], 0.5)], y.dims);
 };
 
@@ -335,7 +341,10 @@ const sums: Block = (writer, x) => {
   const exclusive = Number(writer.random.chance(0.5));
   const reverse = Number(writer.random.chance(0.2));
   writer.label.push(`cumsum ${axis === timeOf(x) ? 'time' : 'other'} ${exclusive}${reverse}`);
-  const y = writer.node('CumSum', [x.name, writer.ints([axis], [])], x.dims, { exclusive, reverse });
+  const y = writer.node('CumSum', [x.name, writer.ints([axis], [])], x.dims, {
+    exclusive,
+    reverse,
+  });
   if (axis === timeOf(x) && reverse) writer.needsWhole();
   return writer.node('Tanh', [y.name], y.dims);
 };
@@ -374,7 +383,9 @@ const attention: Block = (writer, x) => {
 const last: Block = (writer, x) => {
   const axis = timeOf(x);
   writer.label.push('last');
-  return writer.node('Gather', [x.name, writer.ints([-1], [])], x.dims.toSpliced(axis, 1), { axis });
+  return writer.node('Gather', [x.name, writer.ints([-1], [])], x.dims.toSpliced(axis, 1), {
+    axis,
+  });
 };
 
 const BLOCKS: readonly Block[] = [
@@ -481,4 +492,3 @@ export function joinFrames(parts: readonly Tensor[], axis: number): Tensor<'floa
   const length = parts.reduce((sum, { dims }) => sum + dims[axis]!, 0);
   return tensor(Float32Array.from(data), first.with(axis, length));
 }
-

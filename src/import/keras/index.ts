@@ -29,7 +29,7 @@ export interface KerasOptions {
  * Turns a Keras model into a graph: a `.keras` archive, or an `.h5` file that holds the whole model.
  * Inputs and outputs are named as for TensorFlow.js models, see `importTfjs`. A layer with
  * `stateful: true` is that layer with a state of zeros: a stream of the model carries the state from
- * call to call.
+ * call to call, in any direction, and then that of no other layer.
  *
  * @throws RnnError `INVALID_MODEL` where the file is damaged or does not fit together,
  *   `UNSUPPORTED_OPERATOR` for a layer that is not offered, `LIMIT_EXCEEDED` beyond `limits`

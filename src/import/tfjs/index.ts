@@ -29,7 +29,7 @@ export interface TfjsOptions {
  *
  * A model saved by TF.js computes as TF.js does, one converted from Keras as that version of Keras.
  * A layer with `stateful: true` is that layer with a state of zeros: a stream of the model carries
- * the state from call to call.
+ * the state from call to call, in any direction, and then that of no other layer.
  *
  * @param files `model.json` under any name, and the weight files that it lists, by name or path
  * @throws RnnError `INVALID_MODEL` where files disagree, `UNSUPPORTED_OPERATOR` for a layer that is

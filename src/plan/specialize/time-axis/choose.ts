@@ -199,7 +199,8 @@ export function dependenceOf(request: TimeRequest): Dependence | undefined {
     });
   for (const candidate of [...freeCandidates(request), ...fixedCandidates(request)]) {
     const found = follow(request, candidate);
-    if (!found) return { candidate, node: 'no shapes are known that the model accepts' };
+    if (!found)
+      return { candidate, node: 'it accepts no shapes that were tried (`dims` gives some)' };
     const { refusals, carries } = found.followed;
     const [first] = refusals;
     if (first && !(FEATURE_OPERATORS.has(first.op) && isFeature(candidate))) {
