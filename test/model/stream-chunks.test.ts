@@ -85,7 +85,11 @@ describe.each(BACKENDS)('on %s', MORE_IN_FULL, (_name, options, cases) => {
         model.dispose();
       }
     });
-    console.info(`${carried} carried, ${refused} refused`);
-    expect(Math.min(carried, refused) / (carried + refused)).toBeGreaterThan(cases < 20 ? 0 : 0.15);
+    // A few graphs may all be of one kind.
+    if (cases >= 300)
+      expect(
+        Math.min(carried, refused) / cases,
+        `${carried} carried, ${refused} refused`,
+      ).toBeGreaterThan(0.15);
   });
 });

@@ -271,7 +271,17 @@ const conv: Block = (writer, given) => {
       strides: [stride],
       pads,
     });
-  const kinds = ['causal', 'padded', 'concat', 'chomped', 'centred', 'strided'];
+  const kinds = [
+    'causal',
+    'padded',
+    'split',
+    'deep',
+    'concat',
+    'chomped',
+    'twice',
+    'centred',
+    'strided',
+  ];
   const kind = isTime ? random.pick(kinds) : 'centred';
   writer.label.push(`conv ${kind} ${k}·${d}${isTime ? '' : ' inside each frame'}`);
   const after = reach - Math.floor(reach / 2);
@@ -281,6 +291,31 @@ const conv: Block = (writer, given) => {
     case 'padded': {
       const pads = writer.ints([0, 0, reach, 0, 0, 0]);
       return run(writer.node('Pad', [x.name, pads], x.dims).name, [0, 0], size);
+    }
+    case 'split': {
+      // A part of the padding by a node of its own, the other by the convolution.
+      const own = random.int(0, reach);
+      const pads = writer.ints([0, 0, reach - own, 0, 0, 0]);
+      return run(writer.node('Pad', [x.name, pads], x.dims).name, [own, 0], size);
+    }
+    case 'deep': {
+      // Padding for a second window, which is on its way through the first; some of it stays unused.
+      const second = random.int(0, 2);
+      const pads = writer.ints([0, 0, reach + second, 0, 0, 0]);
+      const y = run(writer.node('Pad', [x.name, pads], x.dims).name, [0, 0], size);
+      const active = writer.node('Tanh', [y.name], y.dims);
+      const kernel = { kernel_shape: [second + 1], pads: [0, 0] };
+      if (random.chance(0.5)) return writer.node('MaxPool', [active.name], y.dims, kernel);
+      const bounds = [[second], [1000], [2]].map((list) => writer.ints(list));
+      return writer.node('Slice', [active.name, ...bounds], y.dims);
+    }
+    case 'twice': {
+      // Two windows whose padding behind is cut off at the end.
+      const y = run(x.name, [reach, reach], size);
+      const again = { kernel_shape: [3], pads: [2, 2], strides: [1] };
+      const z = writer.node('MaxPool', [y.name], y.dims, again);
+      const bounds = [[0], [-reach - 2], [2]].map((list) => writer.ints(list));
+      return writer.node('Slice', [z.name, ...bounds], z.dims);
     }
     case 'concat': {
       const zeros = writer.constant(
@@ -353,7 +388,7 @@ const sums: Block = (writer, x) => {
 const overAxis: Block = (writer, x) => {
   const { random } = writer;
   const time = timeOf(x);
-  const axis = random.chance(0.3)
+  const axis = random.chance(0.4)
     ? time
     : random.pick([...x.dims.keys()].filter((k) => k !== time));
   const op = random.pick(['Softmax', 'ReduceMean', 'ReduceMax']);
@@ -412,7 +447,7 @@ export function streamCase(random: Random): StreamCase {
   const dims: Dims = Array.from({ length: rank }, (_, k) => (k === axis ? 'T' : random.int(2, 4)));
   let value: Value = { name: 'x', dims };
   for (let left = random.int(1, 4); left > 0; left--) {
-    const block = random.chance(0.06) ? attention : random.pick(BLOCKS);
+    const block = random.chance(0.1) ? attention : random.pick(BLOCKS);
     value = block(writer, value) ?? elementwise(writer, value)!;
   }
   if (random.chance(0.2)) value = last(writer, value)!;
