@@ -3,13 +3,13 @@
 import { cellOf } from '../cells/index.ts';
 import { initialStateSlot, recurrentAttributes } from '../graph.ts';
 import type { Attribute, Graph, Node, ValueInfo } from '../graph.ts';
-import type { PlanValue } from '../plan/lowering.ts';
+import type { Value } from '../plan/specialize/infer.ts';
 import type { Carry } from '../plan/specialize/time-axis/tag.ts';
 import { sizeOf, tensor, type DataType, type Tensor } from '../tensor.ts';
 import { toTensor } from '../ops/value.ts';
 
 /** A value of the graph at the shapes of a call. */
-export type Lookup = (name: string) => PlanValue | undefined;
+export type Lookup = (name: string) => Value | undefined;
 
 /** One piece of state: the output that is fed back to an input. */
 export interface StateSlot {

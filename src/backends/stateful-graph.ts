@@ -6,7 +6,7 @@ import type { Graph, Node } from '../graph.ts';
 import { initialStateSlot, isGraph, recurrentAttributes } from '../graph.ts';
 import { CONTROL } from '../ops/registry.ts';
 import { dependentValues } from '../plan/specialize/shape-inputs.ts';
-import { timeAnalysis, WAYS_OUT } from '../plan/specialize/time-axis/registry.ts';
+import { timeAnalysis, ALTERNATIVES } from '../plan/specialize/time-axis/registry.ts';
 import type {
   ChunkMode,
   TimeAnalysis,
@@ -189,7 +189,7 @@ function layersAlone(
           : undefined;
     if (why !== undefined && mode === 'exact' && !isPaired) {
       const what = `a stream cannot compute Recurrent '${node.name}' chunk by chunk: it ${why}. Instead, `;
-      throw new RnnError('UNSUPPORTED_OPERATOR', `graph.nodes[${i}]`, what + WAYS_OUT);
+      throw new RnnError('UNSUPPORTED_OPERATOR', `graph.nodes[${i}]`, what + ALTERNATIVES);
     }
     return why === undefined && !isPaired ? [i] : [];
   });

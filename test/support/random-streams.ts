@@ -124,7 +124,7 @@ const elementwise: Block = (writer, x) => {
   return writer.node(op, [x.name], x.dims);
 };
 
-const turn: Block = (writer, x) => {
+const transposed: Block = (writer, x) => {
   const perm = writer.random.permutation(x.dims.length);
   writer.label.push(`transpose ${perm.join('')}`);
   return writer.transpose(x, perm);
@@ -434,7 +434,7 @@ const BLOCKS: readonly Block[] = [
   pool,
   dense,
   elementwise,
-  turn,
+  transposed,
   sums,
   overAxis,
 ];

@@ -1,7 +1,7 @@
 // Shapes to follow time with: those of chunks of two lengths, or of the one length that a model takes.
 import { RnnError } from '../../../errors.ts';
 import type { Graph, Node } from '../../../graph.ts';
-import { specializeGraph, type Specialized } from '../infer.ts';
+import { specializeGraph, type EvaluatorOptions, type SpecializedGraph } from '../infer.ts';
 import type { Chunks } from './follow.ts';
 
 /** Shapes of the inputs that the caller gives; the others follow from the graph. */
@@ -22,7 +22,7 @@ function sizesOfWeights(graph: Graph): ReadonlyMap<string, number> {
   const sizes = new Map<string, number>();
   const dimsOf = (name: string | undefined): readonly number[] | undefined =>
     graph.constants.get(name ?? '')?.dims;
-  const told = ({ op, inputs, attributes }: Node): readonly [number, number | undefined] => {
+  const sizeFrom = ({ op, inputs, attributes }: Node): readonly [number, number | undefined] => {
     const weights = dimsOf(inputs[1]);
     if (op === 'Recurrent') return [2, weights?.[2]];
     if (op === 'MatMul') return [-1, weights?.at(-2)];
@@ -32,7 +32,7 @@ function sizesOfWeights(graph: Graph): ReadonlyMap<string, number> {
   };
   for (const node of graph.nodes) {
     const input = graph.inputs.find(({ name }) => name === node.inputs[0]);
-    const [axis, size] = told(node);
+    const [axis, size] = sizeFrom(node);
     const dim = input?.dims.at(axis);
     if (typeof dim === 'string' && size !== undefined) sizes.set(dim, size);
   }
@@ -43,10 +43,10 @@ function sizesOfWeights(graph: Graph): ReadonlyMap<string, number> {
 function tried(
   graph: Graph,
   dims: ReadonlyMap<string, readonly number[]>,
-  maxUnrolled?: number,
-): Specialized | undefined {
+  limits: EvaluatorOptions,
+): SpecializedGraph | undefined {
   try {
-    return specializeGraph(graph, { dims, host: new Map() }, maxUnrolled);
+    return specializeGraph(graph, { dims, host: new Map() }, limits);
   } catch (error) {
     if (error instanceof RnnError) return undefined;
     throw error;
@@ -80,7 +80,7 @@ export function chunksOf(
       });
       return [input.name, sizes];
     });
-    return tried(graph, new Map(shapes), maxUnrolled);
+    return tried(graph, new Map(shapes), maxUnrolled === undefined ? {} : { maxUnrolled });
   };
   const choices = [
     (name: string) => PRIMES[free.indexOf(name) % PRIMES.length]!,

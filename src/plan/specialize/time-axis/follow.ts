@@ -4,7 +4,7 @@
 import type { Graph } from '../../../graph.ts';
 import { OPERATORS } from '../../../ops/registry.ts';
 import type { Dims } from '../../../ops/shapes.ts';
-import type { PlannedNode, Specialized, Value } from '../infer.ts';
+import type { PlannedNode, SpecializedGraph, Value } from '../infer.ts';
 import { relationOf, type Relation } from './rule-recurrent.ts';
 import { TIME_RULES } from './rules.ts';
 import {
@@ -22,9 +22,9 @@ import {
 
 /** A graph at chunks of one or two lengths. */
 export interface Chunks {
-  readonly first: Specialized;
+  readonly first: SpecializedGraph;
   /** The same object where time has one length only. */
-  readonly second: Specialized;
+  readonly second: SpecializedGraph;
   readonly lengths: readonly [number, number];
 }
 
@@ -315,7 +315,7 @@ function byOutermost(list: readonly PlannedNode[]): Map<number, PlannedNode[]> {
 }
 
 /** The nodes that some of these values need. */
-function liveNodes({ list, value }: Specialized, names: readonly string[]): Set<PlannedNode> {
+function liveNodes({ list, value }: SpecializedGraph, names: readonly string[]): Set<PlannedNode> {
   const wanted = new Set<Value | undefined>(names.map((name) => value(name)));
   const live = list.toReversed().filter(({ inputs, outputs }) => {
     if (!outputs.some((output) => output && wanted.has(output))) return false;

@@ -3,13 +3,13 @@ import { RnnError } from '../../../errors.ts';
 import { recurrentAttributes, type Node } from '../../../graph.ts';
 import { chooseTime, dependenceOf, follow, showTime, type Tried } from './choose.ts';
 import type { Followed, Refusal } from './follow.ts';
-import { WAYS_OUT, type ChunkMode, type TimeAnalysis, type TimeRequest } from './registry.ts';
+import { ALTERNATIVES, type ChunkMode, type TimeAnalysis, type TimeRequest } from './registry.ts';
 import type { Carry } from './tag.ts';
 
 const NOTHING: TimeAnalysis = { carries: new Map(), multiple: 1, time: new Map() };
 
 function refuse({ path, op, name, why }: Pick<Refusal, 'path' | 'op' | 'name' | 'why'>): never {
-  const what = `a stream cannot compute ${op} '${name}' chunk by chunk: it ${why}. Instead, ${WAYS_OUT}`;
+  const what = `a stream cannot compute ${op} '${name}' chunk by chunk: it ${why}. Instead, ${ALTERNATIVES}`;
   throw new RnnError('UNSUPPORTED_OPERATOR', path, what);
 }
 

@@ -36,7 +36,7 @@ export interface Analyser {
 }
 
 /** What a caller can do instead, for messages. */
-export const WAYS_OUT =
+export const ALTERNATIVES =
   "use run on the whole sequence; or stream({ chunks: 'independent' }) computes it on each chunk alone; or " +
   "stream({ carry: ['layer'] }) carries the recurrent layers that it names and nothing else";
 
