@@ -24,7 +24,7 @@ const KNOWN: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     (
       'Abs Ceil Cos Erf Exp Expand Floor GlobalAveragePool GlobalMaxPool GreaterOrEqual HardSwish Identity IsNaN ' +
-      'LessOrEqual Log MatMul Max Mean Min Mish Neg NonZero Not Range Reciprocal Relu Round ScatterND SequenceAt ' +
+      'LessOrEqual Log MatMul Max Mean Min Mish Neg NonZero Not Range Reciprocal Relu Round SequenceAt ' +
       'SequenceConstruct SequenceInsert SequenceErase SequenceLength Sigmoid Sign Sin Size Softplus Softsign Sqrt ' +
       'Sum Tanh Tile Where'
     )
@@ -75,6 +75,7 @@ const KNOWN: Readonly<Record<string, string>> = {
     'directions',
   Scatter: 'axis',
   ScatterElements: 'axis reduction',
+  ScatterND: 'reduction',
   Selu: 'alpha gamma',
   SequenceEmpty: 'dtype',
   Shape: 'end start',
