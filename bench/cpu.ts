@@ -203,14 +203,14 @@ async function compare(task: Task): Promise<number | undefined> {
     timeSync(us.call, 200);
     const guess = await time(ort1.call, 10);
     const count = Math.max(3, Math.ceil(8000 / guess));
-    const mine: number[] = [];
-    const other: number[] = [];
+    const oursTimes: number[] = [];
+    const ortTimes: number[] = [];
     for (let round = 0; round < Number(args.rounds); round++) {
-      mine.push(timeSync(us.call, count));
-      other.push(await time(ort1.call, count));
+      oursTimes.push(timeSync(us.call, count));
+      ortTimes.push(await time(ort1.call, count));
     }
-    const ratio = median(other) / median(mine);
-    const cells = [median(mine), median(other)].map((us1) => us1.toFixed(1).padStart(9));
+    const ratio = median(ortTimes) / median(oursTimes);
+    const cells = [median(oursTimes), median(ortTimes)].map((us1) => us1.toFixed(1).padStart(9));
     console.log(
       `${task.name.padEnd(24)}${cells.join('')} ${ratio.toFixed(2).padStart(7)}x  error ${worst.toExponential(1)}`,
     );

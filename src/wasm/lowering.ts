@@ -190,15 +190,15 @@ export class Lowering<P = unknown> {
   }
 }
 
-/** Visits the axes that are too many, and hands on the last `most`. */
+/** Visits the indices of the axes before the last `count`. */
 function forEachOuter(
   dims: readonly number[],
-  most: number,
+  count: number,
   visit: (inner: readonly number[], index: readonly number[]) => void,
   index: readonly number[] = [],
 ): void {
-  if (dims.length <= most) return visit(dims, index);
-  for (let i = 0; i < dims[0]!; i++) forEachOuter(dims.slice(1), most, visit, [...index, i]);
+  if (dims.length <= count) return visit(dims, index);
+  for (let i = 0; i < dims[0]!; i++) forEachOuter(dims.slice(1), count, visit, [...index, i]);
 }
 
 /** How one node becomes entries; false, before any entry is made, where no kernel can do it. */

@@ -98,7 +98,13 @@ export class WasmSession implements Session {
     const programs = new Programs(this.#machine, feedback);
     const feeds = new StreamFeeds(streamed, batch, this.#limits);
     const slots = streamed.slots.map(({ input }) => input);
-    return new WasmStream({ session: this, machine: this.#machine, programs, feeds, slots });
+    return new WasmStream({
+      checkModel: () => this.check(),
+      machine: this.#machine,
+      programs,
+      feeds,
+      slots,
+    });
   }
 
   /** For reports and tests. */

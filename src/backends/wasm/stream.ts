@@ -8,11 +8,11 @@ import { checkSignal } from '../abort.ts';
 import type { StreamSession, Tensors } from '../backend.ts';
 import type { StreamFeeds } from '../stream-feeds.ts';
 import type { Programs, Resident } from './programs.ts';
-import type { WasmSession } from './session.ts';
 
 /** What a stream and its forks have in common. */
 interface Common {
-  readonly session: WasmSession;
+  /** Throws `DISPOSED` once the model is. */
+  readonly checkModel: () => void;
   readonly machine: Machine;
   readonly programs: Programs;
   readonly feeds: StreamFeeds;
@@ -34,7 +34,7 @@ export class WasmStream implements StreamSession {
   }
 
   #check(): void {
-    this.#common.session.check();
+    this.#common.checkModel();
     if (this.#disposed) throw new RnnError('DISPOSED', 'stream', 'the stream has been disposed of');
   }
 
