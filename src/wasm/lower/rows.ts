@@ -125,7 +125,7 @@ const batchNormalization: LowerOf<'BatchNormalization'> = (ctx) => {
     Float32Array.from(factors, (x, c) => x / Math.sqrt(spreads[c]! + ctx.params.epsilon)),
   );
   const [centred, scaled] = [ctx.scratch(sizeOf(dims)), ctx.scratch(sizeOf(dims))];
-  const of = (place: Place, shape: readonly number[]) => ({ place, dims: shape });
+  const of = (place: Place, sizes: readonly number[]) => ({ place, dims: sizes });
   ctx.pointwise(id.SUB, dims, [of(ctx.read(0), dims), of(ctx.read(3), shape)], centred);
   ctx.pointwise(id.MUL, dims, [of(centred, dims), of(slope, shape)], scaled);
   ctx.pointwise(id.ADD, dims, [of(scaled, dims), of(ctx.read(2), shape)], ctx.write());
