@@ -40,12 +40,13 @@ function wordOf(word: Word, address: Resolve): number {
 /** See the top of the file. */
 export class Machine {
   readonly memory: LinearMemory;
-  readonly #kernels: Kernels;
+  #kernels: Kernels | undefined;
   readonly #weights = new Map<string, number>();
 
   constructor(compiled: Compiled) {
-    this.#kernels = instantiate(compiled);
-    this.memory = new LinearMemory(this.#kernels);
+    const kernels = instantiate(compiled);
+    this.#kernels = kernels;
+    this.memory = new LinearMemory(kernels);
   }
 
   /** Bytes of the weights, in the layout of the kernels. */
@@ -61,7 +62,7 @@ export class Machine {
       ...list.map((word) => wordOf(word, address)),
     ]);
     const at = this.memory.take(words.length * 4, 'program');
-    this.memory.i32.set(words, at >> 2);
+    this.memory.i32.set(words, at >>> 2);
     return at;
   }
 
@@ -89,7 +90,7 @@ export class Machine {
         recipe.entries,
         ({ buffer: id, offset }) => places[id]! + offset * 4,
       );
-      this.#kernels.run(table, recipe.entries.length);
+      this.#kernels!.run(table, recipe.entries.length);
       for (const block of [...sources, table]) this.memory.give(block);
     }
     this.#weights.set(key, at);
@@ -128,6 +129,13 @@ export class Machine {
     for (const block of blocks) this.memory.give(block);
   }
 
+  /** Lets the instance and its memory go. Nothing runs after that. */
+  dispose(): void {
+    this.#kernels = undefined;
+    this.#weights.clear();
+    this.memory.dispose();
+  }
+
   /** Runs a program on what is in its inputs. */
   run({ steps, program, address }: Loaded): void {
     for (const step of steps) {
@@ -136,7 +144,7 @@ export class Machine {
         continue;
       }
       const { table, entries } = step;
-      const refused = this.#kernels.run(table, entries.length);
+      const refused = this.#kernels!.run(table, entries.length);
       if (refused >= 0) this.#explain(entries[refused]!.item, program, address);
     }
   }

@@ -15,7 +15,7 @@ interface Block {
 
 /** See the top of the file. Views are of the whole memory; growing replaces them. */
 export class LinearMemory {
-  readonly #memory: WebAssembly.Memory;
+  #memory: WebAssembly.Memory | undefined;
   /** Free blocks by address. */
   #free: Block[] = [];
   readonly #sizes = new Map<number, number>();
@@ -68,16 +68,17 @@ export class LinearMemory {
   }
 
   #grow(bytes: number, label: string): void {
-    const more = Math.ceil((bytes - this.#memory.buffer.byteLength) / PAGE);
+    const memory = this.#memory!; // whoever has disposed of a model takes nothing any more
+    const more = Math.ceil((bytes - memory.buffer.byteLength) / PAGE);
     if (more <= 0) return;
     try {
-      this.#memory.grow(more);
+      memory.grow(more);
     } catch (error) {
       const what = `needs ${bytes} bytes of WebAssembly memory, which cannot be had`;
       throw new RnnError('OUT_OF_MEMORY', label, what, { cause: error });
     }
-    this.#f32 = new Float32Array(this.#memory.buffer as ArrayBuffer);
-    this.#i32 = new Int32Array(this.#memory.buffer as ArrayBuffer);
+    this.#f32 = new Float32Array(memory.buffer as ArrayBuffer);
+    this.#i32 = new Int32Array(memory.buffer as ArrayBuffer);
   }
 
   /** Gives a block back. */
@@ -98,5 +99,14 @@ export class LinearMemory {
       this.#end = last.at;
       this.#free.pop();
     }
+  }
+
+  /** Lets the memory go. */
+  dispose(): void {
+    this.#memory = undefined;
+    this.#f32 = new Float32Array(0);
+    this.#i32 = new Int32Array(0);
+    this.#free = [];
+    this.#sizes.clear();
   }
 }

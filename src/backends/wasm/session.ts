@@ -111,7 +111,7 @@ export class WasmSession implements Session {
   get usage(): Usage {
     return {
       pipelines: 0,
-      weightBytes: this.#disposed ? 0 : this.#machine.weightBytes,
+      weightBytes: this.#machine.weightBytes,
       kernels: {},
     };
   }
@@ -119,5 +119,6 @@ export class WasmSession implements Session {
   dispose(): void {
     this.#disposed = true;
     this.#programs.dispose();
+    this.#machine.dispose();
   }
 }
