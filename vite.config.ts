@@ -6,6 +6,7 @@ import { playwright } from '@vitest/browser-playwright';
 import type { ProvidedContext } from 'vitest';
 import { type TestProjectConfiguration, type ViteUserConfig, defineConfig } from 'vitest/config';
 import { minifyWgslFiles, minifyWgslTemplates } from './scripts/vite-plugin-wgsl.ts';
+import { wasmKernels } from './scripts/vite-plugin-wasm.mjs';
 import { chromiumOptions } from './test/setup/chromium.ts';
 import { SkipReporter } from './test/setup/skip-reporter.ts';
 
@@ -27,7 +28,7 @@ const executable = {
 };
 
 const library: ViteUserConfig = {
-  plugins: [minifyWgslFiles(), minifyWgslTemplates(), executable],
+  plugins: [wasmKernels(), minifyWgslFiles(), minifyWgslTemplates(), executable],
   publicDir: false,
   build: {
     target: 'es2022',
@@ -65,10 +66,14 @@ const demo = (command: 'build' | 'serve'): ViteUserConfig => ({
   base: './', // a static copy works from any folder
   appType: 'mpa',
   resolve: { alias },
-  plugins: command === 'build' ? [minifyWgslFiles(), minifyWgslTemplates()] : [],
+  plugins: [
+    wasmKernels(),
+    ...(command === 'build' ? [minifyWgslFiles(), minifyWgslTemplates()] : []),
+  ],
   server: { host: LOOPBACK, fs: { allow: [path('.')] } },
   preview: { host: LOOPBACK },
-  worker: { format: 'es' }, // workers are modules, and load what they need when they need it
+  // Workers are modules, and load what they need when they need it.
+  worker: { format: 'es', plugins: () => [wasmKernels()] },
   build: {
     target: 'es2022',
     outDir: path('dist-demo'),
@@ -118,6 +123,7 @@ async function firefoxTests(mode: string): Promise<TestProjectConfiguration> {
 
 /** `vitest run` is the fast tier, `--mode full` all tests, `--mode long` what the fast tier runs a part of. */
 const tests = async (mode: string): Promise<ViteUserConfig> => ({
+  plugins: [wasmKernels()],
   resolve: { alias },
   test: {
     maxWorkers: 2,

@@ -51,6 +51,11 @@ const WALLS = {
     ],
   },
   'plan/types': { types: ['ops', 'shaders/kernel', 'tensor'] },
+  // The CPU backend: a program is data, made without WebAssembly; what runs it knows no model.
+  wasm: {
+    may: ['graph', 'cells', 'tensor', 'errors', 'ops', 'plan'],
+    packages: ['virtual:wasm-kernels'],
+  },
   gpu: { may: ['environment', 'errors', 'plan/types', 'shaders/kernel'] },
   operators: { may: ['ops', 'plan', 'simplify'] },
   kernels: { may: ['plan'] },

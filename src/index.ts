@@ -9,6 +9,7 @@ export { loadModel, Model } from './model.ts';
 export type { LoadOptions, StreamOptions } from './model.ts';
 export { inspect } from './inspect.ts';
 export type {
+  InspectedCpu,
   InspectedLayer,
   InspectedPlan,
   InspectedShader,

@@ -13,7 +13,7 @@ import type { RecurrentVariant } from './plan/select/variants.ts';
 import type { GpuTensor, Session, Tensors, Usage } from './backends/backend.ts';
 import { checkSignal } from './backends/abort.ts';
 import type { ModelSource, Progress } from './import/source.ts';
-import { Stream, outputNames } from './stream.ts';
+import { notSynchronous, Stream, outputNames } from './stream.ts';
 import type { CallOptions } from './stream.ts';
 import { streamGraph } from './backends/stateful-graph.ts';
 import type { Tensor } from './tensor.ts';
@@ -22,11 +22,12 @@ import type { Lease } from './gpu/device.ts';
 /** Options of {@link loadModel}. */
 export interface LoadOptions {
   /**
-   * Where to compute: `'webgpu'`; `'reference'`, slow and exact in float64; `'auto'` (default),
-   * webgpu where there is an adapter, else reference; or a GPUDevice of the app, which is never
-   * destroyed here. `model.backend` and `model.reason` say what it came to.
+   * Where to compute: `'webgpu'`; `'wasm'`, float32 on the CPU with SIMD; `'reference'`, slow and exact in
+   * float64; `'auto'` (default), webgpu where there is an adapter, else wasm, and reference where that is
+   * refused too, for example by a content security policy without `'wasm-unsafe-eval'`; or a GPUDevice of
+   * the app, which is never destroyed here. `model.backend` and `model.reason` say what it came to.
    */
-  readonly device?: 'auto' | 'webgpu' | 'reference' | GPUDevice;
+  readonly device?: 'auto' | 'webgpu' | 'wasm' | 'reference' | GPUDevice;
   /** The format to insist on; found out from the bytes when left out. */
   readonly format?: ModelFormat;
   /**
@@ -40,8 +41,8 @@ export interface LoadOptions {
    * 1/127 of the largest of its row, which one gate of one unit has. Sums, states, biases and
    * peepholes are float32 always, and so are the weights of other operators (MatMul, Gemm, Conv)
    * and weights that are inputs of the graph. `model.usage.weightBytes` says what it came to. The
-   * first run refuses a weight that cannot be stored so with `LIMIT_EXCEEDED`. The reference backend
-   * stores nothing on a GPU and computes with the weights as they are given.
+   * first run refuses a weight that cannot be stored so with `LIMIT_EXCEEDED`. The backends of the
+   * CPU compute with the weights as they are given.
    */
   readonly weights?: 'f32' | 'f16' | 'int8';
   /**
@@ -49,7 +50,7 @@ export interface LoadOptions {
    * are stored as f16, and so are they then when `weights` is left out. States and inputs are rounded to
    * 11 bits and four products added up in f16, beyond 65504 to infinity; sums of these are float32, as is
    * all else. It needs a device with the feature `shader-f16`, else the load throws `UNSUPPORTED_FEATURE`.
-   * The reference backend computes in float64.
+   * The wasm backend computes in float32, the reference in float64.
    */
   readonly arithmetic?: 'f32' | 'f16';
   /** Ends the load with the reason of the signal. */
@@ -133,10 +134,10 @@ export class Model {
   /** Name, element type and shape of each output, where the file tells. */
   readonly outputs: readonly ValueInfo[];
   /** What computes. */
-  readonly backend: 'webgpu' | 'reference';
+  readonly backend: 'webgpu' | 'wasm' | 'reference';
   /** Why this backend, in a sentence. */
   readonly reason: string;
-  /** Vendor and name of the adapter. */
+  /** Vendor and name of the adapter, or the instruction set. */
   readonly adapter: string;
   readonly #graph: Graph;
   readonly #session: Session;
@@ -190,6 +191,23 @@ export class Model {
     if (this.#session.runOnGpu) return this.#session.runOnGpu(feeds, names, signal);
     const what = `'gpu' needs the webgpu backend, this model runs on ${this.backend}`;
     throw new RnnError('INVALID_ARGUMENT', 'options.output', what);
+  }
+
+  /**
+   * {@link Model.run} without a promise, for callers that cannot wait. It computes in the calling thread.
+   *
+   * @throws RnnError as `run` does; `INVALID_ARGUMENT` on webgpu, whose results only come later
+   * @example
+   * ```ts
+   * const model = await loadModel(file, { device: 'wasm' });
+   * const { Y } = model.runSync({ X: tensor(new Float32Array(16 * 40), [16, 1, 40]) });
+   * ```
+   */
+  runSync(feeds: Tensors, options: Omit<CallOptions, 'signal'> = {}): Record<string, Tensor> {
+    this.#check();
+    const names = outputNames(this.outputs, options.outputs);
+    if (this.#session.runSync) return this.#session.runSync(feeds, names);
+    throw notSynchronous('model.runSync', 'run');
   }
 
   /**
@@ -275,6 +293,26 @@ async function referenceSession(graph: Graph, limits: LoadOptions['limits']): Pr
   return new ReferenceSession(graph, limits);
 }
 
+async function wasmSession(graph: Graph, limits: LoadOptions['limits']): Promise<Session> {
+  const { WasmSession } = await import('./backends/wasm/session.ts');
+  return WasmSession.create(graph, limits);
+}
+
+/** The best of the CPU's backends, for `'auto'` without an adapter. */
+async function cpuSession(
+  graph: Graph,
+  reason: string,
+  limits: LoadOptions['limits'],
+): Promise<{ session: Session; reason: string }> {
+  try {
+    return { session: await wasmSession(graph, limits), reason };
+  } catch (error) {
+    if (!(error instanceof RnnError) || error.code !== 'UNSUPPORTED_FEATURE') throw error;
+    const session = await referenceSession(graph, limits);
+    return { session, reason: `${reason}; ${error.message}` };
+  }
+}
+
 async function makeSession(
   graph: Graph,
   options: LoadOptions,
@@ -282,14 +320,16 @@ async function makeSession(
 ): Promise<{ session: Session; reason: string }> {
   const { device = 'auto', limits } = options;
   const plan = planOptionsOf(options);
-  if (lease === undefined)
-    return { session: await referenceSession(graph, limits), reason: 'asked for' };
+  if (lease === undefined) {
+    const make = device === 'wasm' ? wasmSession : referenceSession;
+    return { session: await make(graph, limits), reason: 'asked for' };
+  }
   if (typeof device !== 'string') {
     const session = await webgpuSession(graph, plan, lease, limits);
     return { session, reason: 'the app brought its device' };
   }
   if (device !== 'auto' && device !== 'webgpu') {
-    const what = `got '${String(device)}', expected 'auto', 'webgpu', 'reference' or a GPUDevice`;
+    const what = `got '${String(device)}', expected 'auto', 'webgpu', 'wasm', 'reference' or a GPUDevice`;
     throw new RnnError('INVALID_ARGUMENT', 'options.device', what);
   }
   try {
@@ -299,7 +339,7 @@ async function makeSession(
     const missing =
       error instanceof RnnError && (error.code === 'NO_WEBGPU' || error.code === 'NO_ADAPTER');
     if (device === 'webgpu' || !missing) throw error;
-    return { session: await referenceSession(graph, limits), reason: error.message };
+    return cpuSession(graph, error.message, limits);
   }
 }
 
@@ -322,7 +362,7 @@ async function loadGraph(source: ModelSource, options: LoadOptions): Promise<Gra
   validateGraph(graph);
   if (usesOnlyRecurrence(graph)) return graph;
   // The session will ask for them next.
-  if (device !== 'reference') import('./kernels.ts').catch(() => undefined);
+  if (device !== 'reference' && device !== 'wasm') import('./kernels.ts').catch(() => undefined);
   const { registerOperators, simplify } = await import('./operators.ts');
   registerOperators();
   refuseMissingOperators(graph);
@@ -348,7 +388,7 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
   const { signal, device } = options;
   checkSignal(signal);
   const own = typeof device === 'object' ? device : undefined;
-  const lease = device === 'reference' ? undefined : beginWebGpu(own);
+  const lease = device === 'reference' || device === 'wasm' ? undefined : beginWebGpu(own);
   try {
     const graph = await loadGraph(source, options);
     const { session, reason } = await makeSession(graph, options, lease);

@@ -33,6 +33,15 @@ export function outputNames(
   return wanted ?? names;
 }
 
+/** The error for a synchronous call of what a GPU computes. */
+export const notSynchronous = (path: string, other: string): RnnError =>
+  new RnnError(
+    'INVALID_ARGUMENT',
+    path,
+    `got a model on webgpu, whose results only come later, expected one on wasm or reference: use ` +
+      `${other}, or load with device: 'wasm'`,
+  );
+
 /**
  * A model with a recurrent state of its own, kept on the device between steps. Made by
  * `model.stream()`. Calls may overlap: they take effect in the order they are made.
@@ -79,6 +88,22 @@ export class Stream {
     const outputs = outputNames(this.#outputs, options.outputs);
     if (this.#chunk.multiple > 1) this.#checkChunk(feeds);
     return this.#session.step(feeds, outputs, options.signal);
+  }
+
+  /**
+   * {@link Stream.step} without a promise, for callers that cannot wait, such as audio worklets. It computes
+   * in the calling thread.
+   *
+   * @throws RnnError as `step` does; `INVALID_ARGUMENT` on webgpu, whose results only come later
+   * @example
+   * ```ts
+   * const { gain } = stream.stepSync({ frame: tensor(samples, [1, 1, 480]) });
+   * ```
+   */
+  stepSync(feeds: Tensors, options: Omit<CallOptions, 'signal'> = {}): Record<string, Tensor> {
+    const outputs = outputNames(this.#outputs, options.outputs);
+    if (this.#session.stepSync) return this.#session.stepSync(feeds, outputs);
+    throw notSynchronous('stream.stepSync', 'step');
   }
 
   /**

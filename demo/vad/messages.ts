@@ -1,7 +1,7 @@
 // What the page and its worker say to each other.
 
 /** The backends that the page offers. */
-export type Device = 'auto' | 'webgpu' | 'reference';
+export type Device = 'auto' | 'webgpu' | 'wasm' | 'reference';
 
 /** An error as it travels: a class does not survive postMessage. */
 export interface Failure {

@@ -15,7 +15,7 @@ export interface Notice {
   readonly reload?: boolean;
 }
 
-const RELOAD = 'Press “Load again”; if it keeps failing, compute with the reference backend.';
+const RELOAD = 'Press “Load again”; if it keeps failing, compute with WebAssembly.';
 
 const PROBLEMS: Readonly<Record<string, readonly [title: string, next: string]>> = {
   NO_WEBGPU: [
@@ -118,7 +118,7 @@ export function noticeOfPlacement({ backend, adapter, reason, gaveUp }: Placemen
   if (reason === 'asked for') {
     return {
       tone: 'plain',
-      title: 'Ready on the CPU, in float64, as asked for.',
+      title: `Ready on the CPU${backend === 'reference' ? ', in float64' : ''}, as asked for.`,
       next: 'Play the recording, or speak yourself.',
     };
   }

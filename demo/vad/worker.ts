@@ -59,7 +59,7 @@ async function load(url: string, device: Device): Promise<void> {
     }
     gaveUp = failure;
     try {
-      await open(url, 'reference');
+      await open(url, 'wasm');
     } catch {
       answer({ type: 'failed', during: 'load', failure });
       return;

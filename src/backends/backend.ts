@@ -22,6 +22,8 @@ export interface StreamSession {
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, Tensor>>;
+  /** The same without a promise; where the CPU computes. */
+  stepSync?(feeds: Tensors, outputs: readonly string[]): Record<string, Tensor>;
   /** Makes ready what such a step needs, and leaves the state as it is. */
   warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void>;
   reset(): void;
@@ -46,14 +48,16 @@ export interface Usage {
 
 /** A graph on a backend. */
 export interface Session {
-  readonly backend: 'webgpu' | 'reference';
-  /** What computes, for people: the adapter. */
+  readonly backend: 'webgpu' | 'wasm' | 'reference';
+  /** What computes, for people: the adapter, or the instruction set. */
   readonly adapter: string;
   run(
     feeds: Tensors,
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, Tensor>>;
+  /** The same without a promise; where the CPU computes. */
+  runSync?(feeds: Tensors, outputs: readonly string[]): Record<string, Tensor>;
   /** Makes ready what such a run needs, where that takes time. */
   warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void>;
   /** Like `run`, but the outputs stay on the GPU; where there is one. */

@@ -1,6 +1,6 @@
 // `webgpu-rnn inspect`: a model as a table.
 import type { ValueInfo } from '../graph.ts';
-import type { InspectedLayer, InspectedPlan, Inspection } from '../inspect.ts';
+import type { InspectedCpu, InspectedLayer, InspectedPlan, Inspection } from '../inspect.ts';
 import { bytesText, dimsText, grouped, short, table } from './table.ts';
 import { UsageError } from './usage.ts';
 
@@ -72,17 +72,26 @@ function layerTable({ layers, plan }: Inspection): readonly string[] {
   );
 }
 
-function planLines({ layers, hostInputs }: Inspection, plan: InspectedPlan): string[] {
+function planLines({ layers, hostInputs, cpu }: Inspection, plan: InspectedPlan): string[] {
   return [
     `${grouped(plan.dispatches)} dispatches, ${grouped(plan.flops)} operations, ` +
       `${bytesText(plan.scratchBytes)} of scratch, ${bytesText(plan.weightBytes)} of weights ` +
       'on the device',
+    ...(cpu ? cpuLines(cpu) : []),
     ...(layers.some(({ dispatches }) => dispatches === 0)
       ? ['a layer that runs nothing is a view of its input, or part of a kernel after it']
       : []),
     ...(hostInputs.length > 0
       ? [`planned for the numbers of ${hostInputs.join(', ')}: others may run something else`]
       : []),
+  ];
+}
+
+function cpuLines({ kernels, withoutKernel }: InspectedCpu): string[] {
+  return [
+    `on the CPU: ${grouped(kernels)} kernels` +
+      (withoutKernel.length > 0 ? '; without a kernel, so in slow float64 code:' : ''),
+    ...withoutKernel.map((item) => `  ${item.op} ${placeOf(item)}`),
   ];
 }
 

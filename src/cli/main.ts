@@ -166,12 +166,17 @@ function countOf(text: string | undefined, option: string, min: number): number 
   return value;
 }
 
+const DEVICES = ['auto', 'webgpu', 'wasm', 'reference'] as const;
+
+const isDevice = (name: string): name is (typeof DEVICES)[number] =>
+  (DEVICES as readonly string[]).includes(name);
+
 async function runFile(args: string[], out: Terminal, errors: Terminal): Promise<void> {
   const { values, positionals } = parseArgs({ args, options: RUN, allowPositionals: true });
   const file = onlyFile(positionals);
   const { device = 'auto', as = 'npy', output } = values;
-  if (device !== 'auto' && device !== 'webgpu' && device !== 'reference') {
-    throw new UsageError(`--device ${device}: expected auto, webgpu or reference`);
+  if (!isDevice(device)) {
+    throw new UsageError(`--device ${device}: expected ${DEVICES.join(', ')}`);
   }
   if (as !== 'npy' && as !== 'json' && as !== 'wav') {
     throw new UsageError(`--as ${as}: expected npy, json or wav`);

@@ -3,7 +3,13 @@ import { RnnError } from '../errors.ts';
 import { isGraph, isGraphSource, validateGraph, type Graph, type Node } from '../graph.ts';
 import { importSource } from '../import/index.ts';
 import type { ModelSource } from '../import/source.ts';
-import type { InspectedLayer, InspectedPlan, InspectOptions, Inspection } from './types.ts';
+import type {
+  InspectedCpu,
+  InspectedLayer,
+  InspectedPlan,
+  InspectOptions,
+  Inspection,
+} from './types.ts';
 import { registerKernels } from '../kernels.ts';
 import { registerOperators, simplify } from '../operators.ts';
 import { missingOperators } from '../ops/missing.ts';
@@ -19,6 +25,7 @@ import { kernelsOf } from '../plan/types.ts';
 import type { Dispatch, Plan } from '../plan/types.ts';
 import { checkSignal } from '../backends/abort.ts';
 import type { Tensor } from '../tensor.ts';
+import { inspectCpu } from './cpu.ts';
 import { sumOf, weightsIn, weightsOf } from './parameters.ts';
 import { shapesOf, valuesOf } from './sizes.ts';
 
@@ -46,7 +53,8 @@ export async function inspectModel(
   };
   const planned = planOf(graph, options, common.hostInputs, unsupported.length > 0, plan);
   if (typeof planned === 'string') {
-    return { ...common, layers: listNodes(graph, 'graph'), plan: undefined, unplanned: planned };
+    const layers = listNodes(graph, 'graph');
+    return { ...common, layers, plan: undefined, cpu: undefined, unplanned: planned };
   }
   return { ...common, ...planned, unplanned: undefined };
 }
@@ -88,7 +96,7 @@ function planOf(
   hostInputs: readonly string[],
   isMissing: boolean,
   plan: PlanOptions,
-): { plan: InspectedPlan; layers: readonly InspectedLayer[] } | string {
+): { plan: InspectedPlan; cpu: InspectedCpu; layers: readonly InspectedLayer[] } | string {
   const dims = shapesOf(graph.inputs, options.dims ?? {});
   const values = valuesOf(graph.inputs, dims, options.values ?? {});
   if (isMissing) return 'operators are missing';
@@ -105,7 +113,8 @@ function planOf(
     if (open.length > 0) return `what runs depends on the numbers of ${open.join(', ')}`;
     const specialized = specializeGraph(graph, { dims, host }, options.limits);
     const made = makePlan(specialized, request);
-    return { plan: summary(made, dims), layers: layersOf(made, specialized.list) };
+    const cpu = inspectCpu(specialized, request);
+    return { plan: summary(made, dims), cpu, layers: layersOf(made, specialized.list) };
   } catch (error) {
     if (error instanceof RnnError) return error.message; // these sizes do not fit; others may
     throw error;

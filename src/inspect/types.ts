@@ -63,6 +63,23 @@ export interface InspectedPlan {
   readonly shaders: readonly InspectedShader[];
 }
 
+/** What one call does on the wasm backend. */
+export interface InspectedCpu {
+  /** Calls into WebAssembly: 1 where every node has a kernel, 0 where nothing is left to compute. */
+  readonly calls: number;
+  /** Runs of kernels in all of them. */
+  readonly kernels: number;
+  /** Nodes that have no kernel there: the float64 code of the reference computes them, which is slow. */
+  readonly withoutKernel: readonly {
+    /** Name of the operator. */
+    readonly op: string;
+    /** Name of the node. */
+    readonly name: string;
+    /** Where it is, as in errors. */
+    readonly path: string;
+  }[];
+}
+
 /** The source of one kernel. */
 export interface InspectedShader {
   /** Name of the kernel, as in {@link InspectedPlan.kernels}; variants of a kernel share it. */
@@ -101,6 +118,8 @@ export interface Inspection {
   readonly hostInputs: readonly string[];
   /** What one call would do; undefined where that cannot be told, see {@link Inspection.unplanned}. */
   readonly plan: InspectedPlan | undefined;
+  /** What one call would do without a GPU; undefined where there is no plan. */
+  readonly cpu: InspectedCpu | undefined;
   /** Why there is no plan. */
   readonly unplanned: string | undefined;
 }

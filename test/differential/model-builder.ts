@@ -87,7 +87,7 @@ export interface Mismatch {
 }
 
 /**
- * Computes a model in ONNX Runtime and on both backends.
+ * Computes a model in ONNX Runtime and on all backends.
  *
  * Floats may be off by 1e-5 of the largest number of their output, or of 1 where that is larger:
  * sums cancel, and what is left of terms of order m carries the rounding errors of m. Both sides
@@ -101,7 +101,7 @@ export async function compareModel(
   const bytes = model.bytes();
   const expected = await runOnnxRuntime(bytes, model.feeds);
   const found: Mismatch[] = [];
-  for (const backend of ['reference', device] as const) {
+  for (const backend of ['reference', 'wasm', device] as const) {
     const where = typeof backend === 'string' ? backend : 'webgpu';
     const loaded = await loadModel(bytes, { device: backend });
     try {

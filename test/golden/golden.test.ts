@@ -23,6 +23,7 @@ const ATOL = 1e-5; // order-one values, f32 on both sides
 const list = (folder: string): string[] => (hasSharedData ? readdirSync(sharedPath(folder)) : []);
 const BACKENDS: readonly [string, LoadOptions][] = [
   ['webgpu', { device }],
+  ['wasm', { device: 'wasm' }],
   ['reference', { device: 'reference' }],
 ];
 

@@ -23,6 +23,7 @@ afterAll(() => device.destroy());
 
 const BACKENDS: readonly [string, LoadOptions][] = [
   ['webgpu', { device }],
+  ['wasm', { device: 'wasm' }],
   ['reference', { device: 'reference' }],
 ];
 

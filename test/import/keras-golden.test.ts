@@ -47,7 +47,7 @@ async function compute(
   bytes: Uint8Array,
   X: Tensor,
   { attrs }: Case,
-  device: 'reference' | GPUDevice,
+  device: 'reference' | 'wasm' | GPUDevice,
 ): Promise<Tensor> {
   using model = await loadModel(bytes, { device });
   const feeds = { [model.inputs[0]!.name]: X };
@@ -69,7 +69,7 @@ describe('layers of Keras 2', needsSharedData, () => {
     const bytes = await fileOf(one);
     const device = await (await getAdapter()).requestDevice();
     const X = tensor(Float32Array.from(input.data), [1, ...input.shape]);
-    for (const where of ['reference', device] as const) {
+    for (const where of ['reference', 'wasm', device] as const) {
       const output = await compute(bytes, X, one, where);
       expect(output.dims).toEqual([1, ...expected.shape]);
       const label = `${one.name} on ${typeof where === 'string' ? where : 'webgpu'}`;

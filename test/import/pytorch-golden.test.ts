@@ -28,6 +28,7 @@ const { cases } = hasSharedData
   : { cases: [] };
 const BACKENDS: readonly [string, LoadOptions][] = [
   ['webgpu', { device }],
+  ['wasm', { device: 'wasm' }],
   ['reference', { device: 'reference' }],
 ];
 

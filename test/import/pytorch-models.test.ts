@@ -19,6 +19,7 @@ afterAll(() => device.destroy());
 
 const BACKENDS: readonly [string, LoadOptions][] = [
   ['webgpu', { device }],
+  ['wasm', { device: 'wasm' }],
   ['reference', { device: 'reference' }],
 ];
 const floats = (value: Tensor | undefined): Float32Array => value!.data as Float32Array;

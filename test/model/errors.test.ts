@@ -59,6 +59,7 @@ function file({ op = 'LSTM', hidden = H, recurrentWidth = H, activations }: Lies
 const healthy = file();
 const BACKENDS = [
   ['webgpu', device],
+  ['wasm', 'wasm'],
   ['reference', 'reference'],
 ] as const;
 

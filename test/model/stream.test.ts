@@ -17,6 +17,7 @@ const CELLS = ['rnn', 'lstm', 'gru'] as const;
 const BACKENDS: readonly [string, LoadOptions][] = [
   ['step kernel', { device, recurrentKernel: 'step' }],
   ['persistent kernel', { device, recurrentKernel: 'persistent' }],
+  ['wasm', { device: 'wasm' }],
   ['reference', { device: 'reference' }],
 ];
 // The same numbers go through the same operations in both ways, but for the order of a sum.

@@ -12,6 +12,7 @@ const device = await (await getAdapter()).requestDevice();
 afterAll(() => device.destroy());
 const BACKENDS: readonly [string, LoadOptions][] = [
   ['webgpu', { device }],
+  ['wasm', { device: 'wasm' }],
   ['reference', { device: 'reference' }],
 ];
 

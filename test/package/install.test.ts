@@ -99,19 +99,22 @@ test('importing it touches nothing of the environment', async () => {
   expect(stdout).toContain('loadModel');
 });
 
-test.each(['reference', 'webgpu'])('a plain Node script runs a model on %s', async (device) => {
-  if (device === 'webgpu') {
-    await symlink(join(root, 'node_modules/webgpu'), join(app, 'node_modules/webgpu'));
-  }
-  await writeFile(
-    join(app, `${device}.js`),
-    `${script('webgpu-rnn/node', device)}
+test.each(['reference', 'wasm', 'webgpu'])(
+  'a plain Node script runs a model on %s',
+  async (device) => {
+    if (device === 'webgpu') {
+      await symlink(join(root, 'node_modules/webgpu'), join(app, 'node_modules/webgpu'));
+    }
+    await writeFile(
+      join(app, `${device}.js`),
+      `${script('webgpu-rnn/node', device)}
 console.log(JSON.stringify(await judge('model.onnx')));
 process.exit(0);`,
-  );
-  const { stdout } = await run(process.execPath, [`${device}.js`], { cwd: app });
-  expectResult(JSON.parse(stdout) as Result, device);
-});
+    );
+    const { stdout } = await run(process.execPath, [`${device}.js`], { cwd: app });
+    expectResult(JSON.parse(stdout) as Result, device);
+  },
+);
 
 test('an empty Vite project builds with it, and the page runs a model', async () => {
   const { build, preview } = await import('vite');

@@ -14,13 +14,15 @@ import {
   type OperatorCase,
 } from '../support/operator-case.ts';
 
-/** Whose kernels to test: those for a CPU that stands in for a GPU, or those for a GPU. */
-export type Target = 'software' | 'gpu';
+/** Whose kernels to test: those for a CPU that stands in for a GPU, those for a GPU, or those of the CPU. */
+export type Target = 'software' | 'gpu' | 'wasm';
 
 const devices = new Map<Target, Promise<GPUDevice>>();
 
+type GpuTarget = Exclude<Target, 'wasm'>;
+
 /** A device with the limits that all have, one for the tests of a file, which says it is `target`. */
-function testDevice(target: Target): Promise<GPUDevice> {
+function testDevice(target: GpuTarget): Promise<GPUDevice> {
   const make = async (): Promise<GPUDevice> => {
     const device = await (await getAdapter()).requestDevice();
     const architecture = target === 'software' ? 'swiftshader' : 'of a test';
@@ -44,7 +46,8 @@ export async function withModel<T>(
   use: (model: Model) => Promise<T>,
   target: Target = 'software',
 ): Promise<T> {
-  const model = await loadModel(graph, { device: await testDevice(target) });
+  const device = target === 'wasm' ? target : await testDevice(target);
+  const model = await loadModel(graph, { device });
   try {
     return await use(model);
   } finally {

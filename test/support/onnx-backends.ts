@@ -1,4 +1,4 @@
-// One ONNX file in ONNX Runtime and on both backends.
+// One ONNX file in ONNX Runtime and on all backends.
 import { expect } from 'vitest';
 import { loadModel, type LoadOptions, type Model } from '../../src/model.ts';
 import type { Graph } from '../../src/graph.ts';
@@ -10,10 +10,11 @@ import { runOnnxRuntime } from './onnxruntime.ts';
 const gpu = await (await getAdapter()).requestDevice();
 
 /** Names of the backends that every file runs on. */
-export const BACKENDS = ['reference', 'webgpu'] as const;
+export const BACKENDS = ['reference', 'wasm', 'webgpu'] as const;
+type Backend = (typeof BACKENDS)[number];
 
 /**
- * Fails unless both backends give the types, shapes and numbers of ONNX Runtime. Floats may be off
+ * Fails unless all backends give the types, shapes and numbers of ONNX Runtime. Floats may be off
  * by 1e-5 of their output's largest number, or of 1 where that is larger; integers are exact.
  */
 export async function expectLikeOnnxRuntime(
@@ -38,7 +39,7 @@ export async function expectLikeOnnxRuntime(
 
 /** Loads a file or a graph on one of the backends. */
 export function loadOn(
-  device: 'reference' | 'webgpu',
+  device: Backend,
   bytes: Uint8Array | Graph,
   options: LoadOptions = {},
 ): Promise<Model> {
@@ -47,7 +48,7 @@ export function loadOn(
 
 /** Loads a file, runs it once and disposes of it. */
 export async function runOn(
-  device: 'reference' | 'webgpu',
+  device: Backend,
   bytes: Uint8Array,
   feeds: Readonly<Record<string, Tensor>>,
   options: LoadOptions = {},

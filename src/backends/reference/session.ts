@@ -56,6 +56,12 @@ export class ReferenceSession implements Session {
     return this.compute(this.#graph, owned, outputs);
   }
 
+  runSync(feeds: Tensors, outputs: readonly string[]): Record<string, Tensor> {
+    this.check();
+    this.#checker.check(feeds).release(); // no plan is made
+    return this.compute(this.#graph, feeds, outputs);
+  }
+
   /** Nothing is ever compiled: it only refuses what a run would. */
   async warmUp(feeds: Tensors, _outputs: readonly string[], signal?: AbortSignal): Promise<void> {
     this.#begin(feeds, signal);
@@ -103,15 +109,19 @@ class ReferenceStream implements StreamSession {
     checkSignal(signal);
     const owned = copyOf(feeds);
     return this.#session.queue.run(() => {
-      this.#check();
       checkSignal(signal);
-      const state = this.#begin(owned);
-      const { graph, slots } = this.#streamed;
-      const wanted = new Set([...outputs, ...slots.map(({ output }) => output)]);
-      const results = this.#session.compute(graph, { ...state, ...owned }, [...wanted]);
-      this.#state = Object.fromEntries(slots.map(({ input, output }) => [input, results[output]!]));
-      return Object.fromEntries(outputs.map((name) => [name, results[name]!]));
+      return this.stepSync(owned, outputs);
     });
+  }
+
+  stepSync(feeds: Tensors, outputs: readonly string[]): Record<string, Tensor> {
+    this.#check();
+    const { graph, slots } = this.#streamed;
+    const state = this.#begin(feeds);
+    const wanted = new Set([...outputs, ...slots.map(({ output }) => output)]);
+    const results = this.#session.compute(graph, { ...state, ...feeds }, [...wanted]);
+    this.#state = Object.fromEntries(slots.map(({ input, output }) => [input, results[output]!]));
+    return Object.fromEntries(outputs.map((name) => [name, results[name]!]));
   }
 
   async warmUp(feeds: Tensors, _outputs: readonly string[], signal?: AbortSignal): Promise<void> {
