@@ -118,7 +118,7 @@ export function noticeOfPlacement({ backend, adapter, reason, gaveUp }: Placemen
   if (reason === 'asked for') {
     return {
       tone: 'plain',
-      title: `Ready on the CPU${backend === 'reference' ? ', in float64' : ''}, as asked for.`,
+      title: `Ready on the CPU${backend === 'reference' ? ', in float64' : ''}, as requested.`,
       next: 'Play the recording, or speak yourself.',
     };
   }

@@ -4,6 +4,7 @@ import { toTensor } from '../../ops/value.ts';
 import { allocate, isFloat, sizeOf } from '../../tensor.ts';
 import type { DataType, Tensor } from '../../tensor.ts';
 import type { Loaded, Machine } from '../../wasm/machine.ts';
+import { checkIndices, type IndexCheck } from '../../plan/specialize/index-checks.ts';
 import { makeProgram } from '../../wasm/make-program.ts';
 import { wordsOf } from '../../wasm/program.ts';
 import type { Tensors } from '../backend.ts';
@@ -40,6 +41,8 @@ export interface Entry {
   readonly wanted: readonly string[];
   /** Whether each call must be checked by its numbers, because they are lengths of sequences. */
   readonly isChecked: boolean;
+  /** Indices among the feeds, which each call checks. */
+  readonly indices: readonly IndexCheck[];
 }
 
 const sameDims = (a: readonly number[], b: readonly number[]): boolean => {
@@ -137,7 +140,7 @@ export class Programs {
       const fixed = call.specialized.inputs.filter(({ host }) => host).map(({ name }) => name);
       call.release(); // this is the only program of such a call
       const loaded = this.#machine.load(program);
-      entry = this.#entryOf(loaded, feeds, fixed, wanted, call.lengths.length > 0);
+      entry = this.#entryOf(loaded, feeds, fixed, wanted, call);
     }
     this.#entries.set(key, entry);
     for (const [old, { loaded }] of this.#entries) {
@@ -154,7 +157,7 @@ export class Programs {
     feeds: Tensors,
     fixed: readonly string[],
     wanted: readonly string[],
-    isChecked: boolean,
+    { lengths, indices }: CheckedCall,
   ): Entry {
     const { inputs, outputs } = loaded.program;
     const slotOf = ({ name, type, dims, place }: (typeof inputs)[number]): Slot => ({
@@ -174,14 +177,18 @@ export class Programs {
           : { name: output.name, host: toTensor(output.host, output.name) },
       ),
       wanted,
-      isChecked,
+      isChecked: lengths.length > 0,
+      indices,
     };
   }
 
   /** Runs a program: feeds, or states where nothing is fed, become its inputs. Results stay in memory. */
   run(entry: Entry, feeds: Tensors, states?: ReadonlyMap<string, Resident>): void {
-    const { memory } = this.#machine;
-    const { f32, i32 } = memory;
+    const { f32, i32 } = this.#machine.memory;
+    for (const check of entry.indices) {
+      const feed = feeds[check.input];
+      if (feed) checkIndices(check, feed);
+    }
     for (const { name, type, at, count } of entry.inputs) {
       const feed = Object.hasOwn(feeds, name) ? feeds[name] : undefined;
       if (feed === undefined) {
