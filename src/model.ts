@@ -335,9 +335,11 @@ async function loadGraph(source: ModelSource, options: LoadOptions): Promise<Gra
  * Loads a model and makes it ready to run.
  *
  * @param source URL or path, bytes, a Blob, `{ name: bytes }` for models of several files, or a
- *   {@link Graph} made in code
+ *   {@link Graph} made in code. Bytes may be changed or transferred when the model is there; the arrays
+ *   of a Graph are the model's from then on.
  * @throws RnnError `FETCH_FAILED` with the URL and its status, `INVALID_MODEL` with the path of the
- *   fault, `UNSUPPORTED_OPERATOR` naming the operator, its node and what there is, `LIMIT_EXCEEDED`, `UNSUPPORTED_FEATURE`, `NO_WEBGPU`,
+ *   fault, `UNSUPPORTED_OPERATOR` naming the operator, its node and what there is, `LIMIT_EXCEEDED`,
+ *   `UNSUPPORTED_FEATURE`, `NO_WEBGPU`,
  *   `NO_ADAPTER`
  * @example
  * ```ts

@@ -13,7 +13,10 @@ export interface CallOptions {
   readonly outputs?: readonly string[];
 }
 
-/** The recurrent state of a stream: tensors by name, plain data that can be stored and cloned. */
+/**
+ * The recurrent state of a stream: tensors by name. It survives `structuredClone` and
+ * `JSON.parse(JSON.stringify(state))`, so that it can be stored and sent.
+ */
 export type StreamState = Readonly<Record<string, Tensor>>;
 
 /** @throws RnnError `INVALID_ARGUMENT` for a name that is no output */
@@ -72,8 +75,11 @@ export class Stream {
    * @param feeds tensors by input name; inputs that a state is fed back to may be left out, and
    *   replace the state where they are given
    * @returns tensors by output name
-   * @throws RnnError as `run` does, `SHAPE_MISMATCH` for a chunk that ends within the steps of a strided
-   *   convolution or pooling; where a step fails or is aborted the state is as before
+   * @throws RnnError as `run` does, `SHAPE_MISMATCH` also for a batch of another size than the state
+   *   has, and for a chunk that ends within the steps of a strided convolution or pooling. The state is as
+   *   before where a step fails or is aborted before its work is submitted, and where the device refuses
+   *   the work. Once the work is submitted the state moves on: a step whose results cannot be read then, or
+   *   that is aborted then, has moved it, and the message says so.
    */
   async step(feeds: Tensors, options: CallOptions = {}): Promise<Record<string, Tensor>> {
     const outputs = outputNames(this.#outputs, options.outputs);
@@ -104,7 +110,8 @@ export class Stream {
   }
 
   /**
-   * Takes a state from `snapshot`, of this stream or another of the same model.
+   * Takes a state from `snapshot`, of this stream or another of the same model, or what JSON has made of
+   * one.
    *
    * @throws RnnError `INVALID_ARGUMENT` or `SHAPE_MISMATCH` when it is the state of something else
    */
@@ -128,7 +135,10 @@ export class Stream {
     }
   }
 
-  /** Frees the state. Further calls reject with `DISPOSED`; a second dispose does nothing. */
+  /**
+   * Frees the state, after the calls made before. Further calls reject with `DISPOSED`; a second dispose
+   * does nothing.
+   */
   dispose(): void {
     this.#session.dispose();
   }

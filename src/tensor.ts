@@ -163,15 +163,7 @@ export function tensor(
     );
   }
   const shape = dims === undefined ? [array.length] : [...dims];
-  for (const [axis, dim] of shape.entries()) {
-    if (!Number.isSafeInteger(dim) || dim < 0) {
-      throw new RnnError(
-        'SHAPE_MISMATCH',
-        `tensor.dims[${axis}]`,
-        `got ${String(dim)}, expected a whole number that is not negative`,
-      );
-    }
-  }
+  checkDims(shape, 'tensor.dims');
   if (sizeOf(shape) !== array.length) {
     throw new RnnError(
       'SHAPE_MISMATCH',
@@ -180,6 +172,48 @@ export function tensor(
     );
   }
   return { type: kind, dims: shape, data: array };
+}
+
+/** @throws RnnError `SHAPE_MISMATCH` for sizes that are no whole numbers, or negative */
+export function checkDims(dims: readonly unknown[], path: string): asserts dims is number[] {
+  for (const [axis, dim] of dims.entries()) {
+    if (!Number.isSafeInteger(dim) || (dim as number) < 0) {
+      throw new RnnError(
+        'SHAPE_MISMATCH',
+        `${path}[${axis}]`,
+        `got ${String(dim)}, expected a whole number that is not negative`,
+      );
+    }
+  }
+}
+
+/**
+ * A new array of a type from one of that type, or from what JSON makes of one: numbers, or texts for
+ * numbers that JSON lacks, in a list or by index.
+ *
+ * @throws RnnError `INVALID_ARGUMENT` for anything else
+ */
+export function arrayOf(data: unknown, type: DataType, path: string): TypedArray {
+  const Array = CONSTRUCTORS[type];
+  if (data instanceof Array) return data.slice();
+  const isPlain = typeof data === 'object' && data !== null && !ArrayBuffer.isView(data);
+  const values = isPlain ? Object.values(data as Record<string, unknown>) : [];
+  const isBig = type === 'int64' || type === 'uint64';
+  const isNumber = (value: unknown): boolean =>
+    isBig
+      ? /^-?\d+$/.test(String(value))
+      : value === null || ['number', 'string'].includes(typeof value);
+  if (!isPlain || !values.every(isNumber)) {
+    const got = isPlain ? 'other values' : Object.prototype.toString.call(data).slice(8, -1);
+    throw new RnnError('INVALID_ARGUMENT', path, `got ${got}, expected ${Array.name}`);
+  }
+  const array = allocate(type, values.length);
+  values.forEach((value, i) => {
+    // JSON.stringify writes null for what is no finite number.
+    const number = value === null ? Number.NaN : Number(value);
+    array[i] = (isBig ? BigInt(value as string) : number) as never;
+  });
+  return array;
 }
 
 function fromNumbers(values: readonly number[], type: DataType): TypedArray {

@@ -26,7 +26,8 @@ export interface StreamSession {
   warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void>;
   reset(): void;
   snapshot(): Promise<Record<string, Tensor>>;
-  restore(state: Tensors): void;
+  /** Takes a snapshot, or what JSON made of one. */
+  restore(state: unknown): void;
   fork(): StreamSession;
   dispose(): void;
 }

@@ -25,6 +25,7 @@ export class StreamFeeds {
   /** State that the caller may feed. */
   readonly #explicit: readonly { slot: StateSlot; info: ValueInfo }[];
   readonly #others: readonly ValueInfo[];
+  readonly #states: readonly ValueInfo[];
   readonly #probe: CallChecker | undefined;
 
   /** @param batch size of the free dimensions of a state that no other input names */
@@ -37,6 +38,9 @@ export class StreamFeeds {
       .filter(({ begin }) => begin === undefined)
       .map((slot) => ({ slot, info: probe.inputs.find(({ name }) => name === slot.input)! }));
     const states = new Set(this.#explicit.map(({ slot }) => slot.input));
+    this.#states = slots.map(({ input }) =>
+      streamed.graph.inputs.find(({ name }) => name === input)!,
+    );
     this.#others = probe.inputs.filter(({ name }) => !states.has(name));
     const isProbed = slots.some(({ begin }) => begin !== undefined);
     this.#probe = isProbed ? new CallChecker(probe, options) : undefined;
@@ -56,10 +60,11 @@ export class StreamFeeds {
    * before the first step.
    *
    * @param initial what an earlier step of the stream has begun with
-   * @throws RnnError `INVALID_ARGUMENT` for the state of another model, `SHAPE_MISMATCH` for other shapes
+   * @throws RnnError `INVALID_ARGUMENT` for what is no state of this model, `SHAPE_MISMATCH` for other
+   *   shapes
    */
-  checkState(state: Tensors, initial: Tensors | undefined): Tensors | undefined {
-    return checkedState(state, this.#streamed.slots, initial);
+  checkState(state: unknown, initial: Tensors | undefined): Tensors | undefined {
+    return checkedState(state, this.#states, initial);
   }
 
   /** The shapes of the state follow from those of the other inputs. */

@@ -12,7 +12,7 @@ import { CallQueue } from '../call-queue.ts';
 import { CallChecker } from '../prepare-call.ts';
 import type { StreamedGraph } from '../stateful-graph.ts';
 import { StreamFeeds } from '../stream-feeds.ts';
-import { copyOf } from '../stream-state.ts';
+import { copyOf, portable } from '../stream-state.ts';
 
 /** A graph in float64 on the CPU. */
 export class ReferenceSession implements Session {
@@ -103,14 +103,15 @@ class ReferenceStream implements StreamSession {
     checkSignal(signal);
     const owned = copyOf(feeds);
     return this.#session.queue.run(() => {
-      this.#check();
+      this.#session.check();
       checkSignal(signal);
       const state = this.#begin(owned);
       const { graph, slots } = this.#streamed;
       const wanted = new Set([...outputs, ...slots.map(({ output }) => output)]);
       const results = this.#session.compute(graph, { ...state, ...owned }, [...wanted]);
       this.#state = Object.fromEntries(slots.map(({ input, output }) => [input, results[output]!]));
-      return Object.fromEntries(outputs.map((name) => [name, results[name]!]));
+      // What is given away is the caller's to change.
+      return copyOf(Object.fromEntries(outputs.map((name) => [name, results[name]!])));
     });
   }
 
@@ -136,10 +137,10 @@ class ReferenceStream implements StreamSession {
 
   snapshot(): Promise<Record<string, Tensor>> {
     this.#check();
-    return this.#session.queue.run(() => ({ ...this.#state }));
+    return this.#session.queue.run(() => portable(copyOf(this.#state ?? {})));
   }
 
-  restore(state: Tensors): void {
+  restore(state: unknown): void {
     this.#check();
     const copy = this.#feeds.checkState(state, this.#state);
     void this.#session.queue.run(() => {
@@ -151,7 +152,7 @@ class ReferenceStream implements StreamSession {
     this.#check();
     const other = new ReferenceStream(this.#session, this.#streamed, this.#feeds);
     void this.#session.queue.run(() => {
-      other.#state = this.#state;
+      other.#state = this.#state; // a state is never written to, only replaced
     });
     return other;
   }

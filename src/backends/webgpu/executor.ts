@@ -104,8 +104,10 @@ export class Executor {
       }),
     );
     const scope = this.device.popErrorScope();
-    const values = Promise.all([scope, read]).then(([error, tensors]) => {
+    read.catch(() => undefined); // refused work has an error of its own, which comes first
+    const values = scope.then(async (error) => {
       checkScope(error);
+      const tensors = await read;
       const named = outputs.map(({ name, ...output }) => [
         name,
         'host' in output ? toTensor(output.host) : tensors[name],
@@ -133,8 +135,13 @@ export class Executor {
     try {
       return await this.#lease.gpu.guard(work);
     } catch (cause) {
-      if (!this.#disposed) throw cause;
-      throw new RnnError('DISPOSED', 'model', 'disposed of during the call', { cause });
+      if (this.#disposed) {
+        throw new RnnError('DISPOSED', 'model', 'disposed of during the call', { cause });
+      }
+      if (cause instanceof RnnError) throw cause;
+      throw new RnnError('INTERNAL', 'device', String((cause as Error)?.message ?? cause), {
+        cause,
+      });
     }
   }
 

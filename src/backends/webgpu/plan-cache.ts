@@ -8,6 +8,7 @@ import type { Tier } from '../../plan/select/variants.ts';
 import { makePlan } from '../../plan/index.ts';
 import { kernelsOf } from '../../plan/types.ts';
 import type { Plan } from '../../plan/types.ts';
+import { completionOf } from '../../gpu/completion.ts';
 import { Program } from '../../gpu/program.ts';
 import type { CheckedCall, Uploads } from '../prepare-call.ts';
 import type { CachedPlan, Executor } from './executor.ts';
@@ -139,7 +140,8 @@ export class PlanCache {
   }
 
   async #tierUp(entry: CacheEntry, baseline: CachedPlan, makeOptimized: () => Plan): Promise<void> {
-    await this.#executor.device.queue.onSubmittedWorkDone();
+    const { queue } = this.#executor.device;
+    await completionOf(queue, queue.onSubmittedWorkDone());
     // Whoever waits for the first result goes on first: planning holds the thread for a moment.
     await new Promise((resolve) => setTimeout(resolve));
     if (!this.#holds(entry)) return;

@@ -1,5 +1,6 @@
 // Results on their way from a device.
 import { RnnError } from '../../errors.ts';
+import { completionOf } from '../../gpu/completion.ts';
 import type { ModelResources } from '../../gpu/model-resources.ts';
 import type { ValueType } from '../../ops/operator.ts';
 import { fromDevice } from '../../plan/device-array.ts';
@@ -50,7 +51,7 @@ export async function submitAndRead(
     if (bytes > 0) encoder.copyBufferToBuffer(buffer, 0, staging!, offsets[i]!, bytes);
   });
   device.queue.submit([encoder.finish()]);
-  await staging?.mapAsync(GPUMapMode.READ, 0, size);
+  if (staging) await mapped(device.queue, staging, size);
   const bytes = staging?.getMappedRange(0, size) ?? new ArrayBuffer(0);
   const tensors = values.map((value, i) => [value.name, fromDevice(value, bytes, offsets[i]!)]);
   if (staging) {
@@ -58,6 +59,16 @@ export async function submitAndRead(
     readback.release(staging);
   }
   return Object.fromEntries(tensors) as Record<string, Tensor>;
+}
+
+async function mapped(queue: GPUQueue, staging: GPUBuffer, size: number): Promise<void> {
+  try {
+    await completionOf(queue, staging.mapAsync(GPUMapMode.READ, 0, size));
+  } catch (cause) {
+    if ((cause as Error | null)?.name === 'AbortError') throw cause; // the device or the model is gone
+    const what = `the work is done, but its results could not be read: ${String(cause)}`;
+    throw new RnnError('INTERNAL', 'device', what, { cause });
+  }
 }
 
 /** @throws RnnError `INTERNAL` for work that the device found invalid */

@@ -7,7 +7,7 @@ import { checkSignal, abortable } from '../abort.ts';
 import type { StreamSession, Tensors } from '../backend.ts';
 import type { Uploads } from '../prepare-call.ts';
 import type { StreamFeeds } from '../stream-feeds.ts';
-import { checkShapes, copyOf } from '../stream-state.ts';
+import { checkShapes, copyOf, portable } from '../stream-state.ts';
 import type { CachedPlan, Executor } from './executor.ts';
 import type { PlanCache } from './plan-cache.ts';
 
@@ -44,12 +44,11 @@ export class WebGpuStream implements StreamSession {
     const { call, initial, uploads } = this.#begin(feeds, signal);
     const plan = this.#plans.get(call, outputs, uploads);
     const pending = await this.#executor.call(plan, uploads, signal, (ready, arrays) => {
-      this.#check();
       this.#start(ready, initial);
       this.#upload(ready, arrays);
       return this.#executor.execute(ready.program, this.#bindingsOf(ready));
     });
-    return pending.read();
+    return abortable(pending.read(), signal);
   }
 
   async warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
@@ -69,7 +68,11 @@ export class WebGpuStream implements StreamSession {
 
   /** Makes the state buffers at the first step; later ones find them. */
   #start({ program }: CachedPlan, initial: Tensors): void {
-    if (this.#initial) return;
+    if (this.#initial) {
+      // A step that was called before this one, with other shapes, may have begun meanwhile.
+      if (this.#initial !== initial) checkShapes(initial, this.#initial);
+      return;
+    }
     const pending = this.#pending;
     if (pending) checkShapes(pending, initial);
     this.#buffers = program.createState();
@@ -113,14 +116,14 @@ export class WebGpuStream implements StreamSession {
     this.#check();
     this.#later(() => {
       this.#pending = undefined;
-      if (this.#initial && !this.#disposed) this.#fill(this.#initial);
+      if (this.#initial) this.#fill(this.#initial);
     });
   }
 
   async snapshot(): Promise<Record<string, Tensor>> {
     this.#check();
     const pending = await this.#executor.queue.run(() => {
-      this.#check();
+      this.#executor.check();
       if (!this.#initial) return undefined;
       const values = Object.entries(this.#initial).map(([name, { type, dims }]) => ({
         name,
@@ -130,15 +133,14 @@ export class WebGpuStream implements StreamSession {
       }));
       return this.#executor.readBack(values);
     });
-    return pending ? pending.read() : copyOf(this.#pending ?? {});
+    return portable(pending ? await pending.read() : copyOf(this.#pending ?? {}));
   }
 
-  restore(state: Tensors): void {
+  restore(state: unknown): void {
     this.#check();
     const copy = this.#feeds.checkState(state, this.#initial);
     if (!copy) return this.reset();
     this.#later(() => {
-      if (this.#disposed) return;
       if (this.#initial) this.#fill(copy);
       else this.#pending = copy;
     });
@@ -148,7 +150,6 @@ export class WebGpuStream implements StreamSession {
     this.#check();
     const other = new WebGpuStream(this.#executor, this.#plans, this.#feeds);
     this.#later(() => {
-      if (this.#disposed) return;
       other.#pending = this.#pending;
       if (!this.#initial) return;
       const { device } = this.#executor;
@@ -165,6 +166,7 @@ export class WebGpuStream implements StreamSession {
     return other;
   }
 
+  /** Takes effect after the calls made before, like any other. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
