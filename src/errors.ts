@@ -2,6 +2,7 @@
  * What went wrong, for programs. The message of an {@link RnnError} says it for people.
  *
  * - `NO_WEBGPU`, `NO_ADAPTER`: WebGPU was required and is not there, or offers no adapter.
+ * - `TIMEOUT`: the platform did not answer in time, see `timeout` of `loadModel`.
  * - `DEVICE_LOST`: the GPU went away. `OUT_OF_MEMORY`: it has no room.
  * - `LIMIT_EXCEEDED`: something is larger than a limit of the device or of the caller.
  * - `FETCH_FAILED`: a file could not be fetched or read; the network, the server or the disk is at fault.
@@ -24,6 +25,7 @@ export type RnnErrorCode =
   | 'UNSUPPORTED_FEATURE'
   | 'SHAPE_MISMATCH'
   | 'DISPOSED'
+  | 'TIMEOUT'
   | 'INTERNAL';
 
 /**

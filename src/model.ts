@@ -11,7 +11,7 @@ import type { PlanOptions } from './plan/lowering.ts';
 import { planOptionsOf } from './plan/options.ts';
 import type { RecurrentVariant } from './plan/select/variants.ts';
 import type { GpuTensor, Session, Tensors, Usage } from './backends/backend.ts';
-import { checkSignal } from './backends/abort.ts';
+import { abortable, checkSignal } from './backends/abort.ts';
 import type { ModelSource, Progress } from './import/source.ts';
 import { Stream, outputNames } from './stream.ts';
 import type { CallOptions } from './stream.ts';
@@ -54,6 +54,12 @@ export interface LoadOptions {
   readonly arithmetic?: 'f32' | 'f16';
   /** Ends the load with the reason of the signal. */
   readonly signal?: AbortSignal;
+  /**
+   * Milliseconds that each wait on the platform may take, `TIMEOUT` beyond: for an adapter, a device, a
+   * kernel to compile, results to arrive. Default 120 000, two minutes, which a slow driver may need for
+   * a kernel; Infinity never ends a wait.
+   */
+  readonly timeout?: number;
   /** Called while bytes arrive. */
   readonly onProgress?: (progress: Progress) => void;
   /** Caps of what a file may ask for, see {@link ImportLimits}. */
@@ -254,8 +260,10 @@ export class Model {
 // Each backend is a chunk of its own, so that a page loads only the one it computes on.
 
 /** Begins to look for a device, which takes as long as reading a file. Where it fails, makeSession says so. */
-function beginWebGpu(own: GPUDevice | undefined): Promise<Lease> {
-  const lease = import('./backends/webgpu/session.ts').then(({ leaseDevice }) => leaseDevice(own));
+function beginWebGpu(own: GPUDevice | undefined, timeout: number | undefined): Promise<Lease> {
+  const lease = import('./backends/webgpu/session.ts').then(({ DEFAULT_TIMEOUT, leaseDevice }) =>
+    leaseDevice(own, timeout ?? DEFAULT_TIMEOUT),
+  );
   lease.catch(() => undefined);
   return lease;
 }
@@ -264,10 +272,10 @@ async function webgpuSession(
   graph: Graph,
   plan: PlanOptions,
   lease: Promise<Lease>,
-  limits: LoadOptions['limits'],
+  { limits, timeout, signal }: LoadOptions,
 ): Promise<Session> {
   const { WebGpuSession } = await import('./backends/webgpu/session.ts');
-  return WebGpuSession.create(graph, plan, await lease, limits);
+  return WebGpuSession.create(graph, plan, await abortable(lease, signal), { limits, timeout });
 }
 
 async function referenceSession(graph: Graph, limits: LoadOptions['limits']): Promise<Session> {
@@ -285,7 +293,7 @@ async function makeSession(
   if (lease === undefined)
     return { session: await referenceSession(graph, limits), reason: 'asked for' };
   if (typeof device !== 'string') {
-    const session = await webgpuSession(graph, plan, lease, limits);
+    const session = await webgpuSession(graph, plan, lease, options);
     return { session, reason: 'the app brought its device' };
   }
   if (device !== 'auto' && device !== 'webgpu') {
@@ -293,7 +301,7 @@ async function makeSession(
     throw new RnnError('INVALID_ARGUMENT', 'options.device', what);
   }
   try {
-    const session = await webgpuSession(graph, plan, lease, limits);
+    const session = await webgpuSession(graph, plan, lease, options);
     return { session, reason: device === 'auto' ? 'WebGPU is available' : 'asked for' };
   } catch (error) {
     const missing =
@@ -339,18 +347,22 @@ async function loadGraph(source: ModelSource, options: LoadOptions): Promise<Gra
  *   of a Graph are the model's from then on.
  * @throws RnnError `FETCH_FAILED` with the URL and its status, `INVALID_MODEL` with the path of the
  *   fault, `UNSUPPORTED_OPERATOR` naming the operator, its node and what there is, `LIMIT_EXCEEDED`,
- *   `UNSUPPORTED_FEATURE`, `NO_WEBGPU`,
- *   `NO_ADAPTER`
+ *   `UNSUPPORTED_FEATURE`, `NO_WEBGPU`, `NO_ADAPTER`, `TIMEOUT`, `DEVICE_LOST` for a device of the app
+ *   that is lost; the reason of the signal when it is aborted
  * @example
  * ```ts
  * const model = await loadModel('/models/silero_vad.onnx');
  * ```
  */
 export async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
-  const { signal, device } = options;
+  const { signal, device, timeout } = options;
   checkSignal(signal);
+  if (timeout !== undefined && !(timeout > 0)) {
+    const what = `got ${String(timeout)}, expected milliseconds above 0`;
+    throw new RnnError('INVALID_ARGUMENT', 'options.timeout', what);
+  }
   const own = typeof device === 'object' ? device : undefined;
-  const lease = device === 'reference' ? undefined : beginWebGpu(own);
+  const lease = device === 'reference' ? undefined : beginWebGpu(own, timeout);
   try {
     const graph = await loadGraph(source, options);
     const { session, reason } = await makeSession(graph, options, lease);

@@ -1,6 +1,7 @@
 // Finds and keeps a GPUDevice. Knows no model.
 import { environment } from '../environment.ts';
 import { RnnError } from '../errors.ts';
+import { within } from './deadline.ts';
 
 /** What a device offers beyond the defaults is asked for, up to what the adapter has. */
 const WANTED_LIMITS = [
@@ -130,9 +131,36 @@ export interface Lease {
   release(): void;
 }
 
-/** The device that all models share unless they bring their own. */
-export async function leaseDevice(borrowed?: GPUDevice): Promise<Lease> {
-  if (borrowed) return { gpu: new Gpu(borrowed, false), release: () => undefined };
+/** How often a device may be lost before its first use. */
+const MAX_ATTEMPTS = 3;
+
+/**
+ * The device that all models share unless they bring their own.
+ *
+ * @param borrowed a device of the app
+ * @param timeout milliseconds to wait for a device
+ * @throws RnnError `NO_WEBGPU`, `NO_ADAPTER`, `TIMEOUT`, or `DEVICE_LOST` for a device that is lost already
+ */
+export async function leaseDevice(
+  borrowed: GPUDevice | undefined,
+  timeout: number,
+): Promise<Lease> {
+  if (borrowed) {
+    const gpu = new Gpu(borrowed, false);
+    // The promise of a loss is answered within a task.
+    await Promise.race([gpu.lost, new Promise((resolve) => setTimeout(resolve))]);
+    gpu.check();
+    return { gpu, release: () => undefined };
+  }
+  for (let attempt = 1; ; attempt++) {
+    const lease = await leaseShared(timeout);
+    if (lease.gpu.lostReason === undefined) return lease;
+    lease.release();
+    if (attempt >= MAX_ATTEMPTS) throw lease.gpu.lostError();
+  }
+}
+
+async function leaseShared(timeout: number): Promise<Lease> {
   const local = (shared ??= {
     gpu: requestDevice().then((device) => new Gpu(device, true)),
     users: 0,
@@ -141,28 +169,27 @@ export async function leaseDevice(borrowed?: GPUDevice): Promise<Lease> {
   const forget = (): void => {
     if (shared === local) shared = undefined;
   };
-  let gpu: Gpu;
-  try {
-    gpu = await local.gpu;
-  } catch (error) {
+  let held = true;
+  const release = (): void => {
+    if (!held) return;
+    held = false;
+    if (--local.users > 0) return;
     forget();
+    // One that arrives when everyone has stopped waiting goes at once.
+    local.gpu.then(
+      ({ device }) => device.destroy(),
+      () => undefined,
+    );
+  };
+  try {
+    const gpu = await within(local.gpu, timeout, 'the request of a GPU device');
+    // The next model after a loss gets a new device.
+    void gpu.lost.then(forget);
+    if (gpu.lostReason !== undefined) forget();
+    return { gpu, release };
+  } catch (error) {
+    forget(); // a request that hangs must not be waited for again
+    release();
     throw error;
   }
-  // The next model after a loss gets a new device.
-  void gpu.lost.then(forget);
-  if (gpu.lostReason !== undefined) {
-    forget();
-    return leaseDevice();
-  }
-  let held = true;
-  return {
-    gpu,
-    release: () => {
-      if (!held) return;
-      held = false;
-      if (--local.users > 0) return;
-      forget();
-      gpu.device.destroy();
-    },
-  };
 }

@@ -3,6 +3,7 @@
 import type { MakeWeight } from '../plan/types.ts';
 import { MAX_LOOP_STEPS } from '../plan/types.ts';
 import type { Gpu } from './device.ts';
+import { within } from './deadline.ts';
 import { Pipelines } from './pipelines.ts';
 import { ReadbackPool } from './readback-pool.ts';
 
@@ -15,14 +16,27 @@ export class ModelResources {
   readonly pipelines: Pipelines;
   readonly readback: ReadbackPool;
   readonly #weights = new Map<string, { readonly buffer: GPUBuffer; users: number }>();
+  readonly #timeout: number;
   #destroyed = false;
   #iterations: GPUBindGroup | undefined;
   #iterationBuffer: GPUBuffer | undefined;
 
-  constructor(gpu: Gpu) {
+  /** @param timeout milliseconds for each wait on the device */
+  constructor(gpu: Gpu, timeout: number) {
     this.gpu = gpu;
-    this.pipelines = new Pipelines(gpu.device);
+    this.#timeout = timeout;
+    this.pipelines = new Pipelines(gpu.device, timeout);
     this.readback = new ReadbackPool(gpu.device);
+  }
+
+  /**
+   * Something that the device is asked for.
+   *
+   * @param what it is, for the message of a timeout
+   * @throws RnnError `DEVICE_LOST` or `TIMEOUT`
+   */
+  wait<T>(work: Promise<T>, what: string): Promise<T> {
+    return this.gpu.guard(within(work, this.#timeout, what));
   }
 
   /** Bytes of weights on the device. */

@@ -49,7 +49,7 @@ export class Program {
     }
     const scopes = Promise.all([device.popErrorScope(), device.popErrorScope()]);
     try {
-      const [memory, validation] = await resources.gpu.guard(scopes);
+      const [memory, validation] = await resources.wait(scopes, 'the check of new buffers');
       if (memory) {
         const bytes = plan.buffers.reduce((sum, { size }) => sum + size, 0);
         const what = `no room for ${bytes} bytes: ${memory.message}`;

@@ -39,11 +39,12 @@ export class Executor {
   readonly #lease: Lease;
   #disposed = false;
 
-  constructor(lease: Lease, options: PlanOptions) {
+  /** @param timeout milliseconds for each wait on the device */
+  constructor(lease: Lease, options: PlanOptions, timeout: number) {
     this.#lease = lease;
     this.options = options;
     this.profile = profileOf(lease.gpu, options);
-    this.resources = new ModelResources(lease.gpu);
+    this.resources = new ModelResources(lease.gpu, timeout);
   }
 
   get device(): GPUDevice {
@@ -103,7 +104,7 @@ export class Executor {
         return [{ ...output, buffer: bindings.resolve(output.buffer) }];
       }),
     );
-    const scope = this.device.popErrorScope();
+    const scope = this.resources.wait(this.device.popErrorScope(), 'the check of the work');
     read.catch(() => undefined); // refused work has an error of its own, which comes first
     const values = scope.then(async (error) => {
       checkScope(error);
@@ -127,11 +128,21 @@ export class Executor {
   }
 
   #pending(values: ReturnType<typeof submitAndRead>): PendingRead {
-    return new PendingRead(values, (work) => this.guard(work));
+    return new PendingRead(values, (work) => this.during(work));
   }
 
-  /** `work`, or why it can no longer succeed. */
-  async guard<T>(work: Promise<T>): Promise<T> {
+  /**
+   * Something that the device is asked for.
+   *
+   * @param what it is, for the message of a timeout
+   * @throws RnnError `TIMEOUT`, or as {@link during}
+   */
+  guard<T>(work: Promise<T>, what = 'the work that was submitted'): Promise<T> {
+    return this.during(this.resources.wait(work, what));
+  }
+
+  /** Work of several waits, or why it can no longer succeed. @throws RnnError `DEVICE_LOST`, `DISPOSED` */
+  async during<T>(work: Promise<T>): Promise<T> {
     try {
       return await this.#lease.gpu.guard(work);
     } catch (cause) {

@@ -135,13 +135,13 @@ export class PlanCache {
   }
 
   async #real(plan: Plan): Promise<CachedPlan> {
-    const program = await this.#executor.guard(Program.create(this.#executor.resources, plan));
+    const program = await this.#executor.during(Program.create(this.#executor.resources, plan));
     return { program, bindings: this.#feedback.size === 0 ? program.bind(new Map()) : undefined };
   }
 
   async #tierUp(entry: CacheEntry, baseline: CachedPlan, makeOptimized: () => Plan): Promise<void> {
     const { queue } = this.#executor.device;
-    await completionOf(queue, queue.onSubmittedWorkDone());
+    await this.#executor.guard(completionOf(queue, queue.onSubmittedWorkDone()));
     // Whoever waits for the first result goes on first: planning holds the thread for a moment.
     await new Promise((resolve) => setTimeout(resolve));
     if (!this.#holds(entry)) return;

@@ -35,10 +35,12 @@ export class PendingRead {
  * @param encoder takes the copies after the commands that it has
  */
 export async function submitAndRead(
-  { gpu: { device }, readback }: ModelResources,
+  resources: ModelResources,
   encoder: GPUCommandEncoder,
   values: readonly ReadBack[],
 ): Promise<Record<string, Tensor>> {
+  const { readback } = resources;
+  const { device } = resources.gpu;
   let size = 0;
   const offsets = values.map(({ dims }) => {
     const offset = size;
@@ -51,7 +53,7 @@ export async function submitAndRead(
     if (bytes > 0) encoder.copyBufferToBuffer(buffer, 0, staging!, offsets[i]!, bytes);
   });
   device.queue.submit([encoder.finish()]);
-  if (staging) await mapped(device.queue, staging, size);
+  if (staging) await mapped(resources, staging, size);
   const bytes = staging?.getMappedRange(0, size) ?? new ArrayBuffer(0);
   const tensors = values.map((value, i) => [value.name, fromDevice(value, bytes, offsets[i]!)]);
   if (staging) {
@@ -61,11 +63,14 @@ export async function submitAndRead(
   return Object.fromEntries(tensors) as Record<string, Tensor>;
 }
 
-async function mapped(queue: GPUQueue, staging: GPUBuffer, size: number): Promise<void> {
+async function mapped(resources: ModelResources, staging: GPUBuffer, size: number): Promise<void> {
+  const { queue } = resources.gpu.device;
+  const work = completionOf(queue, staging.mapAsync(GPUMapMode.READ, 0, size));
   try {
-    await completionOf(queue, staging.mapAsync(GPUMapMode.READ, 0, size));
+    await resources.wait(work, 'the work that was submitted');
   } catch (cause) {
-    if ((cause as Error | null)?.name === 'AbortError') throw cause; // the device or the model is gone
+    // Lost, too late, or the model is gone.
+    if (cause instanceof RnnError || (cause as Error | null)?.name === 'AbortError') throw cause;
     const what = `the work is done, but its results could not be read: ${String(cause)}`;
     throw new RnnError('INTERNAL', 'device', what, { cause });
   }

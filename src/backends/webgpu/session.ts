@@ -29,6 +29,16 @@ function boundTo({ program, bindings }: CachedPlan, uploads: Uploads): Bindings 
   return bindings!;
 }
 
+/** Milliseconds for each wait on the device, where nothing else is said. */
+export const DEFAULT_TIMEOUT = 120_000;
+
+/** What a session is told besides how to plan. */
+export interface SessionOptions {
+  readonly limits?: EvaluatorOptions | undefined;
+  /** Milliseconds for each wait on the device. */
+  readonly timeout?: number | undefined;
+}
+
 /** A graph on a GPU. */
 export class WebGpuSession implements Session {
   readonly backend = 'webgpu';
@@ -48,22 +58,22 @@ export class WebGpuSession implements Session {
     graph: Graph,
     options: PlanOptions,
     lease: Lease,
-    limits: EvaluatorOptions = {},
+    { limits = {}, timeout = DEFAULT_TIMEOUT }: SessionOptions = {},
   ): Promise<WebGpuSession> {
     if (options.arithmetic === 'f16' && !lease.gpu.device.features.has('shader-f16')) {
       const what = `'f16' needs the feature shader-f16, which this device was made without`;
       throw new RnnError('UNSUPPORTED_FEATURE', 'options.arithmetic', what);
     }
     if (!usesOnlyRecurrence(graph)) (await import('../../kernels.ts')).registerKernels();
-    return new WebGpuSession(graph, lease, options, limits);
+    return new WebGpuSession(graph, new Executor(lease, options, timeout), limits);
   }
 
-  private constructor(graph: Graph, lease: Lease, options: PlanOptions, limits: EvaluatorOptions) {
+  private constructor(graph: Graph, executor: Executor, limits: EvaluatorOptions) {
     this.#limits = limits;
-    this.#executor = new Executor(lease, options);
+    this.#executor = executor;
     this.#checker = new CallChecker(graph, limits);
     this.#plans = new PlanCache(this.#executor, new Map());
-    const { vendor, architecture, device, description } = lease.gpu.device.adapterInfo;
+    const { vendor, architecture, device, description } = executor.device.adapterInfo;
     const words = [vendor, architecture, device, description].filter(Boolean).join(' ');
     this.adapter = words || 'unnamed GPU';
   }
@@ -131,7 +141,7 @@ export class WebGpuSession implements Session {
     checkSignal(signal);
     const call = this.#checker.check(feeds);
     const warm = this.#plans.warmUp(call, outputs, this.#checker.uploadsOf(feeds));
-    await abortable(this.#executor.guard(warm), signal);
+    await abortable(this.#executor.during(warm), signal);
     this.#executor.check();
   }
 

@@ -43,18 +43,19 @@ export class WebGpuStream implements StreamSession {
   ): Promise<Record<string, Tensor>> {
     const { call, initial, uploads } = this.#begin(feeds, signal);
     const plan = this.#plans.get(call, outputs, uploads);
-    const pending = await this.#executor.call(plan, uploads, signal, (ready, arrays) => {
+    const submitted = this.#executor.call(plan, uploads, signal, (ready, arrays) => {
       this.#start(ready, initial);
       this.#upload(ready, arrays);
       return this.#executor.execute(ready.program, this.#bindingsOf(ready));
     });
+    const pending = await abortable(submitted, signal);
     return abortable(pending.read(), signal);
   }
 
   async warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
     const { call, uploads } = this.#begin(feeds, signal);
     const warm = this.#plans.warmUp(call, outputs, uploads);
-    await abortable(this.#executor.guard(warm), signal);
+    await abortable(this.#executor.during(warm), signal);
     this.#executor.check();
   }
 
