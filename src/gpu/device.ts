@@ -27,6 +27,7 @@ export class Gpu {
   readonly lost: Promise<void>;
   /** Rejects the calls under way. A reaction on `lost` itself for each would stay as long as the device. */
   readonly #pending = new Set<(error: RnnError) => void>();
+  #ranOutOfMemory = false;
 
   constructor(device: GPUDevice, owned: boolean) {
     this.device = device;
@@ -45,6 +46,12 @@ export class Gpu {
     return vendor === 'mesa' && architecture === 'software' ? 'llvmpipe' : 'gpu';
   }
 
+  /** The error of an allocation that failed. A loss that follows says that it does. */
+  outOfMemory(bytes: number, message: string): RnnError {
+    this.#ranOutOfMemory = true;
+    return new RnnError('OUT_OF_MEMORY', 'device', `no room for ${bytes} bytes: ${message}`);
+  }
+
   /** @throws RnnError `DEVICE_LOST` once the device is gone */
   check(): void {
     if (this.lostReason !== undefined) throw this.lostError();
@@ -55,7 +62,8 @@ export class Gpu {
     return new RnnError(
       'DEVICE_LOST',
       'device',
-      `the GPU device was lost (${this.lostReason ?? 'no reason given'}); load the model again`,
+      `the GPU device was lost (${this.lostReason ?? 'no reason given'})` +
+        `${this.#ranOutOfMemory ? ' after it ran out of memory' : ''}; load the model again`,
       cause === undefined ? undefined : { cause },
     );
   }

@@ -1,5 +1,6 @@
 // What the plans of one model have in common on a device: pipelines, weights, read-back buffers.
 // Knows no model.
+import { RnnError } from '../errors.ts';
 import type { MakeWeight } from '../plan/types.ts';
 import { MAX_LOOP_STEPS } from '../plan/types.ts';
 import type { Gpu } from './device.ts';
@@ -26,7 +27,7 @@ export class ModelResources {
     this.gpu = gpu;
     this.#timeout = timeout;
     this.pipelines = new Pipelines(gpu.device, timeout);
-    this.readback = new ReadbackPool(gpu.device);
+    this.readback = new ReadbackPool((descriptor) => this.allocate([descriptor]));
   }
 
   /**
@@ -37,6 +38,37 @@ export class ModelResources {
    */
   wait<T>(work: Promise<T>, what: string): Promise<T> {
     return this.gpu.guard(within(work, this.#timeout, what));
+  }
+
+  /**
+   * Makes buffers outside of a plan: the state of a stream, staging buffers, results.
+   *
+   * @returns the buffers at once, and `room`, which rejects where there was none: with `OUT_OF_MEMORY`, and
+   *   the buffers have been destroyed
+   * @throws RnnError `LIMIT_EXCEEDED` for one that is larger than the device allows
+   */
+  allocate(descriptors: readonly GPUBufferDescriptor[]): {
+    readonly buffers: readonly GPUBuffer[];
+    readonly room: Promise<void>;
+  } {
+    const { device } = this.gpu;
+    const { maxBufferSize } = device.limits;
+    for (const { label, size } of descriptors) {
+      if (size <= maxBufferSize) continue;
+      const what = `needs a buffer of ${size} bytes, this device has maxBufferSize ${maxBufferSize}`;
+      throw new RnnError('LIMIT_EXCEEDED', label ?? 'device', what);
+    }
+    device.pushErrorScope('out-of-memory');
+    const buffers = descriptors.map((descriptor) => device.createBuffer(descriptor));
+    const scope = this.wait(device.popErrorScope(), 'the check of new buffers');
+    const room = scope.then((error) => {
+      if (!error) return;
+      for (const buffer of buffers) buffer.destroy();
+      const bytes = descriptors.reduce((sum, { size }) => sum + size, 0);
+      throw this.gpu.outOfMemory(bytes, error.message);
+    });
+    room.catch(() => undefined); // for those who only wait for what the buffers are for
+    return { buffers, room };
   }
 
   /** Bytes of weights on the device. */

@@ -89,7 +89,7 @@ async function timeOf(
 ): Promise<number> {
   const { queue } = executor.device;
   const program = await executor.guard(Program.create(executor.resources, plan));
-  const state = program.createState();
+  const { state } = program.createState();
   try {
     const bindings = program.bind(state);
     for (const [name, data] of arrays) program.upload(name, data);

@@ -9,7 +9,7 @@ import type { Bindings, Program } from '../../gpu/program.ts';
 import { ModelResources } from '../../gpu/model-resources.ts';
 import { checkSignal } from '../abort.ts';
 import { CallQueue } from '../call-queue.ts';
-import type { Uploads } from '../prepare-call.ts';
+import { ownedUploads, type Uploads } from '../prepare-call.ts';
 import { profileOf } from './device-profile.ts';
 import { checkScope, PendingRead, submitAndRead, type ReadBack } from './read-back.ts';
 
@@ -25,6 +25,11 @@ export interface CachedPlan {
    * console, and leaves this plan in its place.
    */
   readonly tierUp?: () => Promise<void>;
+}
+
+/** Where there was no room for results, the commands that copy to them are invalid. */
+function rethrowNoRoom(error: unknown): void {
+  if (error instanceof RnnError && error.code === 'OUT_OF_MEMORY') throw error;
 }
 
 /** See the top of the file. */
@@ -60,24 +65,28 @@ export class Executor {
   /**
    * Runs one call: waits for its plan and its place in the queue, then submits.
    *
-   * @param submit uploads and submits, without waiting
+   * @param submit uploads and submits; it copies what it uploads after waiting for anything
    */
   async call<T>(
     plan: CachedPlan | Promise<CachedPlan>,
     uploads: Uploads,
     signal: AbortSignal | undefined,
-    submit: (ready: CachedPlan, uploads: Uploads) => T,
+    submit: (ready: CachedPlan, uploads: Uploads) => T | Promise<T>,
   ): Promise<T> {
-    // A caller may reuse its arrays as soon as the call returns, so what must wait is copied.
     const waits = this.queue.busy || plan instanceof Promise;
-    const owned = waits ? uploads.map(([name, data]) => [name, data.slice()] as const) : uploads;
-    const go = (ready: CachedPlan): T => {
+    const owned = waits ? ownedUploads(uploads) : uploads;
+    const after =
+      ({ program, tierUp }: CachedPlan) =>
+      (submitted: T): T => {
+        this.latest = program.plan;
+        void tierUp?.();
+        return submitted;
+      };
+    const go = (ready: CachedPlan): T | Promise<T> => {
       this.check();
       checkSignal(signal);
-      const submitted = submit(ready, owned);
-      this.latest = ready.program.plan;
-      void ready.tierUp?.();
-      return submitted;
+      const result = submit(ready, owned);
+      return result instanceof Promise ? result.then(after(ready)) : after(ready)(result);
     };
     return this.queue.run(() => (plan instanceof Promise ? plan.then(go) : go(plan)));
   }
@@ -107,6 +116,7 @@ export class Executor {
     const scope = this.resources.wait(this.device.popErrorScope(), 'the check of the work');
     read.catch(() => undefined); // refused work has an error of its own, which comes first
     const values = scope.then(async (error) => {
+      if (error) await read.catch(rethrowNoRoom);
       checkScope(error);
       const tensors = await read;
       const named = outputs.map(({ name, ...output }) => [

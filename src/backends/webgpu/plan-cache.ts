@@ -10,7 +10,7 @@ import { kernelsOf } from '../../plan/types.ts';
 import type { Plan } from '../../plan/types.ts';
 import { completionOf } from '../../gpu/completion.ts';
 import { Program } from '../../gpu/program.ts';
-import type { CheckedCall, Uploads } from '../prepare-call.ts';
+import { ownedUploads, type CheckedCall, type Uploads } from '../prepare-call.ts';
 import type { CachedPlan, Executor } from './executor.ts';
 
 /** Plans kept for a graph. Each shape costs its scratch memory; the least recent goes first. */
@@ -103,8 +103,7 @@ export class PlanCache {
     };
     const forced = options.recurrentKernel !== undefined;
     if (options.tune && !forced) {
-      // A caller may reuse its arrays as soon as the call returns.
-      const owned = uploads.map(([name, data]) => [name, data.slice()] as const);
+      const owned = ownedUploads(uploads);
       const { autotune } = await import('./autotune.ts');
       const optimized = (overrides: Overrides): Plan => planOf('optimized', overrides);
       return this.#real(lastPlanOf({ tuned: await autotune(this.#executor, optimized, owned) }));

@@ -50,17 +50,27 @@ export async function submitAndRead(
   const staging = size > 0 ? readback.acquire(size) : undefined;
   values.forEach(({ dims, buffer }, i) => {
     const bytes = sizeOf(dims) * 4;
-    if (bytes > 0) encoder.copyBufferToBuffer(buffer, 0, staging!, offsets[i]!, bytes);
+    if (bytes > 0) encoder.copyBufferToBuffer(buffer, 0, staging!.buffer, offsets[i]!, bytes);
   });
   device.queue.submit([encoder.finish()]);
-  if (staging) await mapped(resources, staging, size);
-  const bytes = staging?.getMappedRange(0, size) ?? new ArrayBuffer(0);
-  const tensors = values.map((value, i) => [value.name, fromDevice(value, bytes, offsets[i]!)]);
-  if (staging) {
-    staging.unmap();
+  const tensorsFrom = (bytes: ArrayBuffer): Record<string, Tensor> =>
+    Object.fromEntries(
+      values.map((value, i) => [value.name, fromDevice(value, bytes, offsets[i]!)]),
+    );
+  if (!staging) return tensorsFrom(new ArrayBuffer(0));
+  const mapping = mapped(resources, staging.buffer, size);
+  mapping.catch(() => undefined); // that there is no room explains it
+  try {
+    await staging.room;
+    await mapping;
+    const tensors = tensorsFrom(staging.buffer.getMappedRange(0, size));
+    staging.buffer.unmap();
     readback.release(staging);
+    return tensors;
+  } catch (error) {
+    staging.buffer.destroy(); // who knows when it could be used again
+    throw error;
   }
-  return Object.fromEntries(tensors) as Record<string, Tensor>;
 }
 
 async function mapped(resources: ModelResources, staging: GPUBuffer, size: number): Promise<void> {

@@ -9,11 +9,11 @@ import { sizeOf } from '../../tensor.ts';
 import type { Tensor } from '../../tensor.ts';
 import type { Lease } from '../../gpu/device.ts';
 import { selectedOf } from '../../plan/types.ts';
-import type { PlanOutput } from '../../plan/types.ts';
-import type { Bindings } from '../../gpu/program.ts';
+import type { Bindings, Program } from '../../gpu/program.ts';
 import { Executor } from './executor.ts';
 import type { CachedPlan } from './executor.ts';
 import { PlanCache } from './plan-cache.ts';
+import { checkScope } from './read-back.ts';
 import { abortable, checkSignal } from '../abort.ts';
 import type { GpuTensor, Session, StreamSession, Tensors, Usage } from '../backend.ts';
 import { CallChecker, type Uploads } from '../prepare-call.ts';
@@ -99,32 +99,55 @@ export class WebGpuSession implements Session {
     signal?: AbortSignal,
   ): Promise<Record<string, GpuTensor>> {
     const { plan, uploads } = this.#begin(feeds, outputs, signal);
-    return this.#executor.call(plan, uploads, signal, (ready, arrays) => {
+    const call = this.#executor.call(plan, uploads, signal, (ready, arrays) => {
       const bindings = boundTo(ready, arrays);
-      const encoder = this.#executor.record(ready.program, bindings);
-      const results = ready.program.plan.outputs.map((output) => {
-        const buffer = this.#copyOut(output, bindings, encoder);
-        return [output.name, { type: output.type, dims: output.dims, buffer }] as const;
-      });
-      this.#executor.device.queue.submit([encoder.finish()]);
-      return Object.fromEntries(results);
+      return this.#submitOnGpu(ready.program, bindings);
     });
+    const { tensors, submitted } = await abortable(call, signal);
+    try {
+      await abortable(this.#executor.during(submitted), signal);
+      return tensors;
+    } catch (error) {
+      for (const { buffer } of Object.values(tensors)) buffer.destroy(); // nobody gets them
+      throw error;
+    }
   }
 
-  /** A buffer for the caller; the encoder gets the copy that fills it. */
-  #copyOut(output: PlanOutput, bindings: Bindings, encoder: GPUCommandEncoder): GPUBuffer {
-    const { device } = this.#executor;
-    const bytes = sizeOf(output.dims) * 4;
+  /** Submits a plan and copies of its outputs. `submitted` rejects where the device refuses that. */
+  #submitOnGpu(
+    program: Program,
+    bindings: Bindings,
+  ): { tensors: Record<string, GpuTensor>; submitted: Promise<void> } {
+    const { device, resources } = this.#executor;
+    const { outputs } = program.plan;
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    const size = Math.max(16, bytes);
-    const buffer = device.createBuffer({ label: output.name, size, usage });
-    if ('host' in output) {
-      const data = deviceArray(output.host, output.name);
-      device.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, bytes);
-    } else if (bytes > 0) {
-      encoder.copyBufferToBuffer(bindings.resolve(output.buffer), 0, buffer, 0, bytes);
-    }
-    return buffer;
+    const { buffers, room } = resources.allocate(
+      outputs.map(({ name, dims }) => {
+        const size = Math.max(16, sizeOf(dims) * 4);
+        return { label: `output '${name}'`, size, usage };
+      }),
+    );
+    device.pushErrorScope('validation');
+    const encoder = this.#executor.record(program, bindings);
+    outputs.forEach((output, i) => {
+      const [buffer, bytes] = [buffers[i]!, sizeOf(output.dims) * 4];
+      if (bytes === 0) return;
+      if ('host' in output) {
+        const data = deviceArray(output.host, output.name);
+        device.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, bytes);
+      } else {
+        encoder.copyBufferToBuffer(bindings.resolve(output.buffer), 0, buffer, 0, bytes);
+      }
+    });
+    device.queue.submit([encoder.finish()]);
+    const scope = resources.wait(device.popErrorScope(), 'the check of the work');
+    const tensors = outputs.map(({ name, type, dims }, i): [string, GpuTensor] => [
+      name,
+      { type, dims, buffer: buffers[i]! },
+    ]);
+    const submitted = room.then(async () => checkScope(await scope));
+    submitted.catch(() => undefined); // the call may be aborted before it is waited for
+    return { tensors: Object.fromEntries(tensors), submitted };
   }
 
   /** Checks a call, and finds its plan or begins to make it. */

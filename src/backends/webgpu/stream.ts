@@ -5,11 +5,12 @@ import type { Tensor } from '../../tensor.ts';
 import type { Bindings } from '../../gpu/program.ts';
 import { checkSignal, abortable } from '../abort.ts';
 import type { StreamSession, Tensors } from '../backend.ts';
-import type { Uploads } from '../prepare-call.ts';
+import { ownedUploads, type Uploads } from '../prepare-call.ts';
 import type { StreamFeeds } from '../stream-feeds.ts';
 import { checkShapes, copyOf, portable } from '../stream-state.ts';
 import type { CachedPlan, Executor } from './executor.ts';
 import type { PlanCache } from './plan-cache.ts';
+import type { PendingRead } from './read-back.ts';
 
 /** See {@link StreamSession}. */
 export class WebGpuStream implements StreamSession {
@@ -22,6 +23,8 @@ export class WebGpuStream implements StreamSession {
   #initial: Tensors | undefined;
   /** A state that was restored before the first step. */
   #pending: Tensors | undefined;
+  /** Why a fork has no state: there was no room for it. */
+  #failure: RnnError | undefined;
   readonly #bindings = new WeakMap<CachedPlan, Bindings>();
   #disposed = false;
 
@@ -44,9 +47,14 @@ export class WebGpuStream implements StreamSession {
     const { call, initial, uploads } = this.#begin(feeds, signal);
     const plan = this.#plans.get(call, outputs, uploads);
     const submitted = this.#executor.call(plan, uploads, signal, (ready, arrays) => {
-      this.#start(ready, initial);
-      this.#upload(ready, arrays);
-      return this.#executor.execute(ready.program, this.#bindingsOf(ready));
+      const execute = (uploads: Uploads): PendingRead => {
+        this.#upload(ready, uploads);
+        return this.#executor.execute(ready.program, this.#bindingsOf(ready));
+      };
+      const started = this.#start(ready, initial);
+      if (!started) return execute(arrays);
+      const owned = ownedUploads(arrays);
+      return started.then(() => execute(owned));
     });
     const pending = await abortable(submitted, signal);
     return abortable(pending.read(), signal);
@@ -67,19 +75,33 @@ export class WebGpuStream implements StreamSession {
     return { call, initial, uploads: this.#feeds.checker.uploadsOf(feeds) };
   }
 
-  /** Makes the state buffers at the first step; later ones find them. */
-  #start({ program }: CachedPlan, initial: Tensors): void {
+  /**
+   * Makes the state buffers at the first step; later ones find them.
+   *
+   * @returns at the first step, whether there is room for them: where there is none, the stream is as before
+   */
+  #start({ program }: CachedPlan, initial: Tensors): Promise<void> | undefined {
+    if (this.#failure) throw this.#failure;
     if (this.#initial) {
       // A step that was called before this one, with other shapes, may have begun meanwhile.
       if (this.#initial !== initial) checkShapes(initial, this.#initial);
-      return;
+      return undefined;
     }
     const pending = this.#pending;
     if (pending) checkShapes(pending, initial);
-    this.#buffers = program.createState();
+    const { state, room } = program.createState();
+    this.#buffers = state;
     this.#initial = initial;
     this.#pending = undefined;
-    this.#fill(pending ?? initial);
+    return room.then(
+      () => this.#fill(pending ?? initial),
+      (error: unknown) => {
+        this.#buffers = new Map();
+        this.#initial = undefined;
+        this.#pending = pending;
+        throw error;
+      },
+    );
   }
 
   #upload({ program }: CachedPlan, uploads: Uploads): void {
@@ -109,7 +131,7 @@ export class WebGpuStream implements StreamSession {
   }
 
   /** Work that nobody waits for. It fails on a lost device only, which the next call reports. */
-  #later(work: () => void): void {
+  #later(work: () => void | Promise<void>): void {
     this.#executor.queue.run(work).catch(() => undefined);
   }
 
@@ -117,6 +139,7 @@ export class WebGpuStream implements StreamSession {
     this.#check();
     this.#later(() => {
       this.#pending = undefined;
+      this.#failure = undefined;
       if (this.#initial) this.#fill(this.#initial);
     });
   }
@@ -125,6 +148,7 @@ export class WebGpuStream implements StreamSession {
     this.#check();
     const pending = await this.#executor.queue.run(() => {
       this.#executor.check();
+      if (this.#failure) throw this.#failure;
       if (!this.#initial) return undefined;
       const values = Object.entries(this.#initial).map(([name, { type, dims }]) => ({
         name,
@@ -142,6 +166,7 @@ export class WebGpuStream implements StreamSession {
     const copy = this.#feeds.checkState(state, this.#initial);
     if (!copy) return this.reset();
     this.#later(() => {
+      this.#failure = undefined;
       if (this.#initial) this.#fill(copy);
       else this.#pending = copy;
     });
@@ -150,21 +175,34 @@ export class WebGpuStream implements StreamSession {
   fork(): StreamSession {
     this.#check();
     const other = new WebGpuStream(this.#executor, this.#plans, this.#feeds);
-    this.#later(() => {
-      other.#pending = this.#pending;
-      if (!this.#initial) return;
-      const { device } = this.#executor;
-      const encoder = device.createCommandEncoder();
-      for (const [name, from] of this.#buffers) {
-        const { label, size, usage } = from;
-        const to = device.createBuffer({ label, size, usage });
-        encoder.copyBufferToBuffer(from, 0, to, 0, size);
-        other.#buffers.set(name, to);
-      }
-      device.queue.submit([encoder.finish()]);
-      other.#initial = this.#initial;
-    });
+    this.#later(() => other.#copyFrom(this));
     return other;
+  }
+
+  /** Takes the state of another stream. Where there is no room for it, later calls say so. */
+  async #copyFrom(source: WebGpuStream): Promise<void> {
+    this.#pending = source.#pending;
+    this.#failure = source.#failure;
+    if (!source.#initial) return;
+    const { device, resources } = this.#executor;
+    const from = [...source.#buffers];
+    try {
+      const { buffers, room } = resources.allocate(
+        from.map(([, { label, size, usage }]) => ({ label, size, usage })),
+      );
+      const encoder = device.createCommandEncoder();
+      from.forEach(([, buffer], i) => {
+        encoder.copyBufferToBuffer(buffer, 0, buffers[i]!, 0, buffer.size);
+      });
+      this.#buffers = new Map(from.map(([name], i) => [name, buffers[i]!]));
+      this.#initial = source.#initial;
+      await room;
+      device.queue.submit([encoder.finish()]);
+    } catch (error) {
+      this.#buffers = new Map();
+      this.#initial = undefined;
+      this.#failure = error as RnnError;
+    }
   }
 
   /** Takes effect after the calls made before, like any other. */
