@@ -12,6 +12,7 @@ import { planOptionsOf } from './plan/options.ts';
 import type { RecurrentVariant } from './plan/select/variants.ts';
 import type { GpuTensor, Session, Tensors, Usage } from './backends/backend.ts';
 import { abortable, checkSignal } from './backends/abort.ts';
+import { disposeWhenCollected, forgetCollected } from './backends/finalize.ts';
 import type { ModelSource, Progress } from './import/source.ts';
 import { Stream, outputNames } from './stream.ts';
 import type { CallOptions } from './stream.ts';
@@ -157,6 +158,7 @@ export class Model {
     this.backend = session.backend;
     this.adapter = session.adapter;
     this.reason = reason;
+    disposeWhenCollected(this, session, 'Model');
   }
 
   /** What the model has on the device, and the kernels it chose; empty where there is no GPU. */
@@ -192,8 +194,9 @@ export class Model {
     this.#check();
     const { signal, outputs, output } = options;
     const names = outputNames(this.outputs, outputs);
-    if (output !== 'gpu') return this.#session.run(feeds, names, signal);
-    if (this.#session.runOnGpu) return this.#session.runOnGpu(feeds, names, signal);
+    // Waiting here, the call keeps the model from being collected.
+    if (output !== 'gpu') return await this.#session.run(feeds, names, signal);
+    if (this.#session.runOnGpu) return await this.#session.runOnGpu(feeds, names, signal);
     const what = `'gpu' needs the webgpu backend, this model runs on ${this.backend}`;
     throw new RnnError('INVALID_ARGUMENT', 'options.output', what);
   }
@@ -238,7 +241,7 @@ export class Model {
     }
     const streamed = streamGraph(this.#graph, options);
     const { slots, chunk } = streamed;
-    return new Stream(this.#session.stream(streamed, batch), this.outputs, slots, chunk);
+    return new Stream(this.#session.stream(streamed, batch), this.outputs, slots, chunk, this);
   }
 
   #check(): void {
@@ -248,6 +251,7 @@ export class Model {
   /** Frees weights and buffers. Further calls reject with `DISPOSED`; a second dispose does nothing. */
   dispose(): void {
     this.#disposed = true;
+    forgetCollected(this);
     this.#session.dispose();
   }
 

@@ -2,6 +2,7 @@
 import { RnnError } from './errors.ts';
 import type { ValueInfo } from './graph.ts';
 import type { StreamSession, Tensors } from './backends/backend.ts';
+import { disposeWhenCollected, forgetCollected } from './backends/finalize.ts';
 import type { ChunkRule, StateSlot } from './backends/stateful-graph.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -51,6 +52,8 @@ export function outputNames(
 export class Stream {
   readonly #session: StreamSession;
   readonly #outputs: readonly ValueInfo[];
+  /** The model, which must not be collected before its streams. */
+  readonly #owner: object;
   /** Names of the state tensors, as in {@link Stream.snapshot}. */
   readonly stateNames: readonly string[];
 
@@ -62,11 +65,14 @@ export class Stream {
     outputs: readonly ValueInfo[],
     slots: readonly Pick<StateSlot, 'input'>[],
     chunk: ChunkRule,
+    owner: object,
   ) {
     this.#session = session;
     this.#outputs = outputs;
     this.#chunk = chunk;
+    this.#owner = owner;
     this.stateNames = slots.map(({ input }) => input);
+    disposeWhenCollected(this, session, 'Stream');
   }
 
   /**
@@ -84,7 +90,8 @@ export class Stream {
   async step(feeds: Tensors, options: CallOptions = {}): Promise<Record<string, Tensor>> {
     const outputs = outputNames(this.#outputs, options.outputs);
     if (this.#chunk.multiple > 1) this.#checkChunk(feeds);
-    return this.#session.step(feeds, outputs, options.signal);
+    // Waiting here, the call keeps the stream from being collected.
+    return await this.#session.step(feeds, outputs, options.signal);
   }
 
   /**
@@ -106,7 +113,7 @@ export class Stream {
 
   /** The state after the steps called before; empty when there was none. */
   async snapshot(): Promise<StreamState> {
-    return this.#session.snapshot();
+    return await this.#session.snapshot();
   }
 
   /**
@@ -122,7 +129,7 @@ export class Stream {
   /** A second stream that goes on from the state of this one, independently. */
   fork(): Stream {
     const slots = this.stateNames.map((input) => ({ input }));
-    return new Stream(this.#session.fork(), this.#outputs, slots, this.#chunk);
+    return new Stream(this.#session.fork(), this.#outputs, slots, this.#chunk, this.#owner);
   }
 
   #checkChunk(feeds: Tensors): void {
@@ -140,6 +147,7 @@ export class Stream {
    * does nothing.
    */
   dispose(): void {
+    forgetCollected(this);
     this.#session.dispose();
   }
 

@@ -29,6 +29,8 @@ export interface StreamSession {
   /** Takes a snapshot, or what JSON made of one. */
   restore(state: unknown): void;
   fork(): StreamSession;
+  /** True when it or its model has been disposed of. */
+  readonly disposed: boolean;
   dispose(): void;
 }
 
@@ -66,5 +68,6 @@ export interface Session {
   stream(streamed: StreamedGraph, batch: number): StreamSession;
   /** What is on the device; where there is one. */
   readonly usage?: Usage;
+  readonly disposed: boolean;
   dispose(): void;
 }

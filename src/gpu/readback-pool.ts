@@ -13,10 +13,14 @@ type Allocate = (descriptor: GPUBufferDescriptor) => {
   readonly room: Promise<void>;
 };
 
+/** Buffers kept for later calls: those of calls that overlap at their peak are not all needed again. */
+const MAX_FREE = 4;
+
 /** A pool of read-back buffers of one device. */
 export class ReadbackPool {
   readonly #allocate: Allocate;
   readonly #free: Staging[] = [];
+  readonly #used = new Set<Staging>();
 
   constructor(allocate: Allocate) {
     this.#allocate = allocate;
@@ -29,7 +33,12 @@ export class ReadbackPool {
    */
   acquire(size: number): Staging {
     const index = this.#free.findIndex(({ buffer }) => buffer.size >= size);
-    if (index >= 0) return this.#free.splice(index, 1)[0]!;
+    const staging = index >= 0 ? this.#free.splice(index, 1)[0]! : this.#make(size);
+    this.#used.add(staging);
+    return staging;
+  }
+
+  #make(size: number): Staging {
     // One that is too small will not be asked for again as long as this call keeps coming.
     this.#free.pop()?.buffer.destroy();
     const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
@@ -39,10 +48,20 @@ export class ReadbackPool {
 
   /** Gives a buffer back, unmapped. */
   release(staging: Staging): void {
-    this.#free.push(staging);
+    // After destroy it is not in use any more.
+    if (this.#used.delete(staging) && this.#free.length < MAX_FREE) this.#free.push(staging);
+    else staging.buffer.destroy();
   }
 
+  /** Destroys a buffer that cannot be used again. */
+  discard(staging: Staging): void {
+    this.#used.delete(staging);
+    staging.buffer.destroy();
+  }
+
+  /** Destroys all buffers, those in use too: their mapping is rejected. */
   destroy(): void {
-    for (const { buffer } of this.#free.splice(0)) buffer.destroy();
+    for (const { buffer } of [...this.#free.splice(0), ...this.#used]) buffer.destroy();
+    this.#used.clear();
   }
 }

@@ -71,6 +71,10 @@ export class ReferenceSession implements Session {
     return new ReferenceStream(this, streamed, new StreamFeeds(streamed, batch, this.#limits));
   }
 
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
   dispose(): void {
     this.#disposed = true;
   }
@@ -155,6 +159,10 @@ class ReferenceStream implements StreamSession {
       other.#state = this.#state; // a state is never written to, only replaced
     });
     return other;
+  }
+
+  get disposed(): boolean {
+    return this.#disposed || this.#session.disposed;
   }
 
   dispose(): void {

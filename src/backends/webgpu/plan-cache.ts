@@ -30,6 +30,7 @@ export class PlanCache {
   /** Whether an optimized plan is in its place: then another length is likely to compile nothing. */
   #tieredUp = false;
   #warned = false;
+  #users = 0;
 
   /** @param feedback outputs to copy into an input after each call, by the name of that input */
   constructor(executor: Executor, feedback: ReadonlyMap<string, string>) {
@@ -172,6 +173,21 @@ export class PlanCache {
       (made) => this.#retire(made),
       () => undefined, // it was never made
     );
+  }
+
+  /** Counts a stream that has its plans here. */
+  retain(): void {
+    this.#users++;
+  }
+
+  /** The opposite of {@link retain}: with the last stream the plans go. */
+  release(): void {
+    if (--this.#users === 0) this.destroy();
+  }
+
+  /** Whether streams have their plans here. */
+  get isUsed(): boolean {
+    return this.#users > 0;
   }
 
   destroy(): void {

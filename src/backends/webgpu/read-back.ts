@@ -68,7 +68,7 @@ export async function submitAndRead(
     readback.release(staging);
     return tensors;
   } catch (error) {
-    staging.buffer.destroy(); // who knows when it could be used again
+    readback.discard(staging); // who knows when it could be used again
     throw error;
   }
 }

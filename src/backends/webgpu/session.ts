@@ -47,7 +47,8 @@ export class WebGpuSession implements Session {
   readonly #limits: EvaluatorOptions;
   readonly #checker: CallChecker;
   readonly #plans: PlanCache;
-  readonly #streamPlans: PlanCache[] = [];
+  /** Streams that have not been disposed of. */
+  readonly #streams = new Set<WebGpuStream>();
 
   /**
    * The session takes over the lease.
@@ -103,12 +104,18 @@ export class WebGpuSession implements Session {
       const bindings = boundTo(ready, arrays);
       return this.#submitOnGpu(ready.program, bindings);
     });
-    const { tensors, submitted } = await abortable(call, signal);
     try {
+      const { tensors, submitted } = await abortable(call, signal);
       await abortable(this.#executor.during(submitted), signal);
       return tensors;
     } catch (error) {
-      for (const { buffer } of Object.values(tensors)) buffer.destroy(); // nobody gets them
+      // Nobody gets the results, which there may be although the call was aborted.
+      const destroy = (tensors: Record<string, GpuTensor>): void =>
+        Object.values(tensors).forEach(({ buffer }) => buffer.destroy());
+      call.then(
+        ({ tensors }) => destroy(tensors),
+        () => undefined,
+      );
       throw error;
     }
   }
@@ -146,7 +153,8 @@ export class WebGpuSession implements Session {
       { type, dims, buffer: buffers[i]! },
     ]);
     const submitted = room.then(async () => checkScope(await scope));
-    submitted.catch(() => undefined); // the call may be aborted before it is waited for
+    // The call may be aborted before it waits for them, and there may be no room.
+    for (const each of [scope, submitted]) each.catch(() => undefined);
     return { tensors: Object.fromEntries(tensors), submitted };
   }
 
@@ -171,9 +179,8 @@ export class WebGpuSession implements Session {
   stream(streamed: StreamedGraph, batch: number): StreamSession {
     const feedback = new Map(streamed.slots.map(({ input, output }) => [input, output]));
     const plans = new PlanCache(this.#executor, feedback);
-    this.#streamPlans.push(plans);
     const feeds = new StreamFeeds(streamed, batch, this.#limits);
-    return new WebGpuStream(this.#executor, plans, feeds);
+    return new WebGpuStream({ executor: this.#executor, plans, feeds, streams: this.#streams });
   }
 
   /** For reports and tests. */
@@ -184,8 +191,13 @@ export class WebGpuSession implements Session {
     return { pipelines: pipelines.size, weightBytes, kernels };
   }
 
+  get disposed(): boolean {
+    return this.#executor.disposed;
+  }
+
   dispose(): void {
-    for (const plans of [this.#plans, ...this.#streamPlans]) plans.destroy();
+    this.#plans.destroy();
+    for (const stream of this.#streams) stream.free();
     this.#executor.dispose();
   }
 }

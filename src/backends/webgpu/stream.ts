@@ -12,8 +12,18 @@ import type { CachedPlan, Executor } from './executor.ts';
 import type { PlanCache } from './plan-cache.ts';
 import type { PendingRead } from './read-back.ts';
 
+/** What a stream and its forks have in common. */
+export interface StreamParts {
+  readonly executor: Executor;
+  readonly plans: PlanCache;
+  readonly feeds: StreamFeeds;
+  /** The streams of the model that have not been disposed of. */
+  readonly streams: Set<WebGpuStream>;
+}
+
 /** See {@link StreamSession}. */
 export class WebGpuStream implements StreamSession {
+  readonly #parts: StreamParts;
   readonly #executor: Executor;
   readonly #plans: PlanCache;
   readonly #feeds: StreamFeeds;
@@ -28,10 +38,13 @@ export class WebGpuStream implements StreamSession {
   readonly #bindings = new WeakMap<CachedPlan, Bindings>();
   #disposed = false;
 
-  constructor(executor: Executor, plans: PlanCache, feeds: StreamFeeds) {
-    this.#executor = executor;
-    this.#plans = plans;
-    this.#feeds = feeds;
+  constructor(parts: StreamParts) {
+    this.#parts = parts;
+    this.#executor = parts.executor;
+    this.#plans = parts.plans;
+    this.#feeds = parts.feeds;
+    parts.plans.retain();
+    parts.streams.add(this);
   }
 
   #check(): void {
@@ -54,7 +67,10 @@ export class WebGpuStream implements StreamSession {
       const started = this.#start(ready, initial);
       if (!started) return execute(arrays);
       const owned = ownedUploads(arrays);
-      return started.then(() => execute(owned));
+      return started.then(() => {
+        this.#executor.check(); // a model may be disposed of meanwhile
+        return execute(owned);
+      });
     });
     const pending = await abortable(submitted, signal);
     return abortable(pending.read(), signal);
@@ -174,7 +190,7 @@ export class WebGpuStream implements StreamSession {
 
   fork(): StreamSession {
     this.#check();
-    const other = new WebGpuStream(this.#executor, this.#plans, this.#feeds);
+    const other = new WebGpuStream(this.#parts);
     this.#later(() => other.#copyFrom(this));
     return other;
   }
@@ -187,6 +203,7 @@ export class WebGpuStream implements StreamSession {
     const { device, resources } = this.#executor;
     const from = [...source.#buffers];
     try {
+      this.#executor.check();
       const { buffers, room } = resources.allocate(
         from.map(([, { label, size, usage }]) => ({ label, size, usage })),
       );
@@ -197,6 +214,7 @@ export class WebGpuStream implements StreamSession {
       this.#buffers = new Map(from.map(([name], i) => [name, buffers[i]!]));
       this.#initial = source.#initial;
       await room;
+      this.#executor.check();
       device.queue.submit([encoder.finish()]);
     } catch (error) {
       this.#buffers = new Map();
@@ -205,13 +223,23 @@ export class WebGpuStream implements StreamSession {
     }
   }
 
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
   /** Takes effect after the calls made before, like any other. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#later(() => {
-      for (const buffer of this.#buffers.values()) buffer.destroy();
-      this.#buffers.clear();
-    });
+    this.#later(() => this.free());
+  }
+
+  /** Frees the state at once, and the plans where no fork has them. A second call does nothing. */
+  free(): void {
+    this.#disposed = true;
+    if (!this.#parts.streams.delete(this)) return;
+    for (const buffer of this.#buffers.values()) buffer.destroy();
+    this.#buffers.clear();
+    this.#plans.release();
   }
 }
