@@ -3,7 +3,7 @@
 export { RnnError } from './errors.ts';
 export type { RnnErrorCode } from './errors.ts';
 export { tensor } from './tensor.ts';
-export type { DataType, Tensor, TypedArray, TypedArrays, TypeOf } from './tensor.ts';
+export type { DataType, NestedValues, Tensor, TypedArray, TypedArrays, TypeOf } from './tensor.ts';
 export { isWebGPUAvailable } from './environment.ts';
 export { loadModel, Model } from './model.ts';
 export type { LoadOptions, StreamOptions } from './model.ts';

@@ -12,9 +12,10 @@ import { planOptionsOf } from './plan/options.ts';
 import type { RecurrentVariant } from './plan/select/variants.ts';
 import type { GpuTensor, Session, Tensors, Usage } from './backends/backend.ts';
 import { abortable, checkSignal } from './backends/abort.ts';
+import { checkOptions } from './backends/check-options.ts';
 import { disposeWhenCollected, forgetCollected } from './backends/finalize.ts';
 import type { ModelSource, Progress } from './import/source.ts';
-import { Stream, outputNames } from './stream.ts';
+import { CALL_OPTIONS, Stream, outputNames } from './stream.ts';
 import type { CallOptions } from './stream.ts';
 import { streamGraph } from './backends/stateful-graph.ts';
 import type { Tensor } from './tensor.ts';
@@ -131,6 +132,32 @@ export interface StreamOptions {
   readonly dims?: Readonly<Record<string, readonly number[]>>;
 }
 
+const RUN_OPTIONS = { ...CALL_OPTIONS, output: true } as const;
+const STREAM_OPTIONS: Record<keyof StreamOptions, true> = {
+  batch: true,
+  state: true,
+  timeAxis: true,
+  chunks: true,
+  carry: true,
+  dims: true,
+};
+const LOAD_OPTIONS: Record<keyof LoadOptions, true> = {
+  device: true,
+  format: true,
+  architecture: true,
+  weights: true,
+  arithmetic: true,
+  signal: true,
+  timeout: true,
+  onProgress: true,
+  limits: true,
+  integrity: true,
+  tune: true,
+  recurrentKernel: true,
+  wavefront: true,
+  subgroups: true,
+};
+
 /**
  * A model on a backend. Made by {@link loadModel}. Calls may overlap: they queue in order.
  */
@@ -192,7 +219,12 @@ export class Model {
     options: CallOptions & { readonly output?: 'cpu' | 'gpu' } = {},
   ): Promise<Record<string, Tensor> | Record<string, GpuTensor>> {
     this.#check();
+    checkOptions(options, RUN_OPTIONS);
     const { signal, outputs, output } = options;
+    if (output !== undefined && output !== 'cpu' && output !== 'gpu') {
+      const what = `got '${String(output)}', expected 'cpu' or 'gpu'`;
+      throw new RnnError('INVALID_ARGUMENT', 'options.output', what);
+    }
     const names = outputNames(this.outputs, outputs);
     // Waiting here, the call keeps the model from being collected.
     if (output !== 'gpu') return await this.#session.run(feeds, names, signal);
@@ -217,6 +249,7 @@ export class Model {
    */
   async warmUp(feeds: Tensors, options: CallOptions = {}): Promise<void> {
     this.#check();
+    checkOptions(options, CALL_OPTIONS);
     const names = outputNames(this.outputs, options.outputs);
     await this.#session.warmUp(feeds, names, options.signal);
   }
@@ -234,6 +267,7 @@ export class Model {
    */
   stream(options: StreamOptions = {}): Stream {
     this.#check();
+    checkOptions(options, STREAM_OPTIONS);
     const { batch = 1 } = options;
     if (!Number.isSafeInteger(batch) || batch < 1) {
       const what = `got ${String(batch)}, expected a whole number from 1 up`;
@@ -300,10 +334,6 @@ async function makeSession(
     const session = await webgpuSession(graph, plan, lease, options);
     return { session, reason: 'the app brought its device' };
   }
-  if (device !== 'auto' && device !== 'webgpu') {
-    const what = `got '${String(device)}', expected 'auto', 'webgpu', 'reference' or a GPUDevice`;
-    throw new RnnError('INVALID_ARGUMENT', 'options.device', what);
-  }
   try {
     const session = await webgpuSession(graph, plan, lease, options);
     return { session, reason: device === 'auto' ? 'WebGPU is available' : 'asked for' };
@@ -313,6 +343,16 @@ async function makeSession(
     if (device === 'webgpu' || !missing) throw error;
     return { session: await referenceSession(graph, limits), reason: error.message };
   }
+}
+
+/** @throws RnnError `INVALID_ARGUMENT` for what is neither the name of a backend nor a device */
+function checkDevice(device: LoadOptions['device']): void {
+  if (device === undefined || ['auto', 'webgpu', 'reference'].includes(device as string)) return;
+  const given = (device ?? {}) as Partial<GPUDevice>;
+  if (typeof given.createBuffer === 'function' && given.queue && given.limits) return;
+  const got = typeof device === 'string' ? `'${device}'` : Object.prototype.toString.call(device);
+  const what = `got ${got}, expected 'auto', 'webgpu', 'reference' or a GPUDevice`;
+  throw new RnnError('INVALID_ARGUMENT', 'options.device', what);
 }
 
 /** The graph of a source, checked and simplified. */
@@ -359,7 +399,13 @@ async function loadGraph(source: ModelSource, options: LoadOptions): Promise<Gra
  * ```
  */
 export async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
+  checkOptions(options, LOAD_OPTIONS);
   const { signal, device, timeout } = options;
+  checkDevice(device);
+  if (source === undefined || source === null) {
+    const what = `got ${String(source)}, expected a URL, a path, bytes, files by name, or a Graph`;
+    throw new RnnError('INVALID_ARGUMENT', 'source', what);
+  }
   checkSignal(signal);
   if (timeout !== undefined && !(timeout > 0)) {
     const what = `got ${String(timeout)}, expected milliseconds above 0`;

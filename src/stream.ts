@@ -2,6 +2,7 @@
 import { RnnError } from './errors.ts';
 import type { ValueInfo } from './graph.ts';
 import type { StreamSession, Tensors } from './backends/backend.ts';
+import { checkOptions } from './backends/check-options.ts';
 import { disposeWhenCollected, forgetCollected } from './backends/finalize.ts';
 import type { ChunkRule, StateSlot } from './backends/stateful-graph.ts';
 import type { Tensor } from './tensor.ts';
@@ -20,12 +21,19 @@ export interface CallOptions {
  */
 export type StreamState = Readonly<Record<string, Tensor>>;
 
+/** The names of {@link CallOptions}, for checks. */
+export const CALL_OPTIONS = { signal: true, outputs: true } as const;
+
 /** @throws RnnError `INVALID_ARGUMENT` for a name that is no output */
 export function outputNames(
   all: readonly ValueInfo[],
   wanted: readonly string[] | undefined,
 ): readonly string[] {
   const names = all.map(({ name }) => name);
+  if (wanted !== undefined && !Array.isArray(wanted)) {
+    const what = `got ${JSON.stringify(wanted)}, expected a list of ${names.join(', ')}`;
+    throw new RnnError('INVALID_ARGUMENT', 'options.outputs', what);
+  }
   const wrong = wanted?.findIndex((name) => !names.includes(name)) ?? -1;
   if (wrong >= 0) {
     throw new RnnError(
@@ -88,6 +96,7 @@ export class Stream {
    *   that is aborted then, has moved it, and the message says so.
    */
   async step(feeds: Tensors, options: CallOptions = {}): Promise<Record<string, Tensor>> {
+    checkOptions(options, CALL_OPTIONS);
     const outputs = outputNames(this.#outputs, options.outputs);
     if (this.#chunk.multiple > 1) this.#checkChunk(feeds);
     // Waiting here, the call keeps the stream from being collected.
@@ -101,6 +110,7 @@ export class Stream {
    * @throws RnnError as {@link Stream.step} does
    */
   async warmUp(feeds: Tensors, options: CallOptions = {}): Promise<void> {
+    checkOptions(options, CALL_OPTIONS);
     const outputs = outputNames(this.#outputs, options.outputs);
     if (this.#chunk.multiple > 1) this.#checkChunk(feeds);
     await this.#session.warmUp(feeds, outputs, options.signal);

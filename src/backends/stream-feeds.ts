@@ -1,5 +1,5 @@
 // What a stream adds to the feeds of its caller: its state, and the shapes of that.
-import { checkFeeds } from '../feeds.ts';
+import { checkFeeds, checkIsFeeds } from '../feeds.ts';
 import type { ValueInfo } from '../graph.ts';
 import type { EvaluatorOptions } from '../plan/specialize/infer.ts';
 import { allocate, sizeOf } from '../tensor.ts';
@@ -52,6 +52,7 @@ export class StreamFeeds {
    * @param initial what an earlier step of the stream has begun with
    */
   check(feeds: Tensors, initial: Tensors = this.#initial(feeds)): CheckedStep {
+    checkIsFeeds(feeds);
     return { call: this.checker.check({ ...initial, ...feeds }), initial };
   }
 
@@ -69,6 +70,7 @@ export class StreamFeeds {
 
   /** The shapes of the state follow from those of the other inputs. */
   #initial(feeds: Tensors): Tensors {
+    checkIsFeeds(feeds);
     const given = Object.fromEntries(
       Object.entries(feeds).filter(([name]) => this.#others.some((info) => info.name === name)),
     );

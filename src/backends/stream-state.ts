@@ -5,12 +5,16 @@ import { arrayOf, checkDims, formatDims, sizeOf } from '../tensor.ts';
 import type { DataType, Tensor } from '../tensor.ts';
 import type { Tensors } from './backend.ts';
 
-/** Tensors with arrays of their own, for calls that wait while the caller goes on. */
+/**
+ * Tensors with arrays of their own, for calls that wait while the caller goes on. What is no tensor stays as
+ * it is, for the check of the call.
+ */
 export function copyOf(tensors: Tensors): Record<string, Tensor> {
-  const copies = Object.entries(tensors).map(([name, value]) => [
-    name,
-    { ...value, data: value.data.slice() },
-  ]);
+  const copies = Object.entries(tensors).map(([name, value]: [string, Partial<Tensor> | null]) => {
+    const data = value?.data;
+    const isArray = ArrayBuffer.isView(data) && !((data as ArrayBufferView) instanceof DataView);
+    return [name, isArray ? { ...value, data: data.slice() } : value];
+  });
   return Object.fromEntries(copies) as Record<string, Tensor>;
 }
 

@@ -1,6 +1,7 @@
 // The reference backend of a Model: the float64 interpreter behind the same calls as a GPU. It is
 // slow and exact, and needs nothing of its environment.
 import { RnnError } from '../../errors.ts';
+import { checkIsFeeds } from '../../feeds.ts';
 import type { Graph } from '../../graph.ts';
 import { toTensor } from '../../ops/value.ts';
 import type { EvaluatorOptions } from '../../plan/specialize/infer.ts';
@@ -105,6 +106,7 @@ class ReferenceStream implements StreamSession {
   ): Promise<Record<string, Tensor>> {
     this.#check();
     checkSignal(signal);
+    checkIsFeeds(feeds);
     const owned = copyOf(feeds);
     return this.#session.queue.run(() => {
       this.#session.check();
