@@ -349,7 +349,7 @@ async function makeSession(
 function checkDevice(device: LoadOptions['device']): void {
   if (device === undefined || ['auto', 'webgpu', 'reference'].includes(device as string)) return;
   const given = (device ?? {}) as Partial<GPUDevice>;
-  if (typeof given.createBuffer === 'function' && given.queue && given.limits) return;
+  if (typeof given.createBuffer === 'function' && given.queue) return;
   const got = typeof device === 'string' ? `'${device}'` : Object.prototype.toString.call(device);
   const what = `got ${got}, expected 'auto', 'webgpu', 'reference' or a GPUDevice`;
   throw new RnnError('INVALID_ARGUMENT', 'options.device', what);

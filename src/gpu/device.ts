@@ -14,7 +14,16 @@ const WANTED_LIMITS = [
   'maxStorageBuffersPerShaderStage',
 ] as const;
 
-const WANTED_FEATURES = ['timestamp-query', 'shader-f16', 'subgroups'] as const;
+const WANTED_FEATURES = ['shader-f16', 'subgroups'] as const;
+
+/** The limits that every device has: https://www.w3.org/TR/webgpu/#limits */
+const DEFAULT_LIMITS = {
+  maxBufferSize: 268435456,
+  maxStorageBufferBindingSize: 134217728,
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupStorageSize: 16384,
+  maxStorageBuffersPerShaderStage: 8,
+} as const;
 
 /** A device with what is known of it. Several models may share one. */
 export class Gpu {
@@ -39,9 +48,31 @@ export class Gpu {
     });
   }
 
+  /** What the browser tells of the adapter: nothing, in older ones and for some devices of an app. */
+  get info(): Partial<GPUAdapterInfo> {
+    return (this.device.adapterInfo as GPUAdapterInfo | undefined) ?? {};
+  }
+
+  /** A limit of the device, or the one that every device has. */
+  limit(name: keyof typeof DEFAULT_LIMITS): number {
+    const limits = this.device.limits as Partial<GPUSupportedLimits> | undefined;
+    return limits?.[name] ?? DEFAULT_LIMITS[name];
+  }
+
+  /** The adapter in words; where the browser hides its name, by what is known of it. */
+  get description(): string {
+    const { vendor, architecture, device, description, isFallbackAdapter } = this.info;
+    const words = [vendor, architecture, device, description].filter(Boolean).join(' ');
+    const kind = isFallbackAdapter ? 'software adapter' : 'GPU';
+    if (words !== '') return isFallbackAdapter ? `${words} (${kind})` : words;
+    const mebibytes = Math.round(this.limit('maxBufferSize') / 2 ** 20);
+    const invocations = this.limit('maxComputeInvocationsPerWorkgroup');
+    return `${kind} without a name, buffers of ${mebibytes} MiB, workgroups of ${invocations}`;
+  }
+
   /** What computes: a GPU, or one of the drivers that do with a CPU. */
   get kind(): 'gpu' | 'swiftshader' | 'llvmpipe' {
-    const { vendor, architecture } = this.device.adapterInfo;
+    const { vendor, architecture } = this.info;
     if (architecture === 'swiftshader') return 'swiftshader';
     return vendor === 'mesa' && architecture === 'software' ? 'llvmpipe' : 'gpu';
   }
@@ -116,12 +147,19 @@ export async function requestDevice(): Promise<GPUDevice> {
         : 'this environment has no WebGPU; in Node import webgpu-rnn/node and install webgpu',
     );
   }
-  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  const best = { powerPreference: 'high-performance' } as const;
+  // Devices of OpenGL ES have the limits and the features that kernels need, but no others:
+  // https://www.w3.org/TR/webgpu/#dom-gpurequestadapteroptions-featurelevel
+  const adapter =
+    (await gpu.requestAdapter(best)) ??
+    (await gpu.requestAdapter({ ...best, featureLevel: 'compatibility' }));
   if (!adapter) {
     throw new RnnError('NO_ADAPTER', 'device', 'WebGPU is there but offers no adapter');
   }
   const requiredLimits = Object.fromEntries(
-    WANTED_LIMITS.map((limit) => [limit, adapter.limits[limit]]),
+    WANTED_LIMITS.map((limit) => [limit, adapter.limits[limit] as number | undefined]).filter(
+      ([, value]) => value !== undefined, // a limit that this browser does not know
+    ),
   );
   const requiredFeatures = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
   try {

@@ -52,7 +52,7 @@ export class ModelResources {
     readonly room: Promise<void>;
   } {
     const { device } = this.gpu;
-    const { maxBufferSize } = device.limits;
+    const maxBufferSize = this.gpu.limit('maxBufferSize');
     for (const { label, size } of descriptors) {
       if (size <= maxBufferSize) continue;
       const what = `needs a buffer of ${size} bytes, this device has maxBufferSize ${maxBufferSize}`;

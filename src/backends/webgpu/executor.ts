@@ -52,6 +52,11 @@ export class Executor {
     this.resources = new ModelResources(lease.gpu, timeout);
   }
 
+  /** The adapter in words. */
+  get adapter(): string {
+    return this.#lease.gpu.description;
+  }
+
   get device(): GPUDevice {
     return this.#lease.gpu.device;
   }

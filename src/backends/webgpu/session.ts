@@ -74,9 +74,7 @@ export class WebGpuSession implements Session {
     this.#executor = executor;
     this.#checker = new CallChecker(graph, limits);
     this.#plans = new PlanCache(this.#executor, new Map());
-    const { vendor, architecture, device, description } = executor.device.adapterInfo;
-    const words = [vendor, architecture, device, description].filter(Boolean).join(' ');
-    this.adapter = words || 'unnamed GPU';
+    this.adapter = executor.adapter;
   }
 
   async run(
