@@ -207,8 +207,8 @@ export function checkDims(dims: readonly unknown[], path: string): asserts dims 
  * @throws RnnError `INVALID_ARGUMENT` for anything else
  */
 export function arrayOf(data: unknown, type: DataType, path: string): TypedArray {
-  const Array = CONSTRUCTORS[type];
-  if (data instanceof Array) return data.slice();
+  const ArrayOfType = CONSTRUCTORS[type];
+  if (data instanceof ArrayOfType) return data.slice();
   const isPlain = typeof data === 'object' && data !== null && !ArrayBuffer.isView(data);
   const values = isPlain ? Object.values(data as Record<string, unknown>) : [];
   const isBig = type === 'int64' || type === 'uint64';
@@ -218,7 +218,7 @@ export function arrayOf(data: unknown, type: DataType, path: string): TypedArray
       : value === null || ['number', 'string'].includes(typeof value);
   if (!isPlain || !values.every(isNumber)) {
     const got = isPlain ? 'other values' : Object.prototype.toString.call(data).slice(8, -1);
-    throw new RnnError('INVALID_ARGUMENT', path, `got ${got}, expected ${Array.name}`);
+    throw new RnnError('INVALID_ARGUMENT', path, `got ${got}, expected ${ArrayOfType.name}`);
   }
   const array = allocate(type, values.length);
   values.forEach((value, i) => {

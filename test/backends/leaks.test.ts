@@ -41,6 +41,7 @@ describe('buffers', () => {
     expect(live() - before).toBeLessThan(4); // of 15 or more
     model.dispose();
     await until(() => live() === 0);
+    expect(live()).toBe(0);
   });
 
   test('of a stream go with it and its forks: state, plans and weights', async () => {
@@ -72,6 +73,7 @@ describe('buffers', () => {
     stream.fork();
     model.dispose();
     await until(() => live() === 0);
+    expect(live()).toBe(0);
   });
 
   test.each([0, 1, 2, 4, 8, 16, 32])(
@@ -96,6 +98,7 @@ describe('buffers', () => {
         if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'DISPOSED' });
       }
       await until(() => live() === 0);
+      expect(live()).toBe(0);
     },
   );
 

@@ -24,12 +24,12 @@ describe('a deadline', () => {
   });
 
   test('ends what is not, by name; a later failure is nobody’s', async () => {
-    let fail = (_: Error): void => undefined;
+    let fail: ((error: Error) => void) | undefined;
     const late = new Promise<void>((_, reject) => (fail = reject));
     const error = await failureOf(() => within(late, 5, 'the answer'));
     expect(error).toMatchObject({ code: 'TIMEOUT', path: 'device' });
     expect(error.message).toMatch(/the answer took more than 5 ms/);
-    fail(new Error('late')); // an unhandled rejection would fail the test run
+    fail!(new Error('late')); // an unhandled rejection would fail the test run
   });
 
   test('of more than 2^31 ms does not end at once', async () => {
@@ -70,7 +70,7 @@ describe('an adapter or a device that never comes', () => {
   });
 
   test('a load that waits for one ends with its signal; the device that comes then is destroyed', async () => {
-    let answer = (_: GPUAdapter): void => undefined;
+    let answer: ((adapter: GPUAdapter) => void) | undefined;
     const late = fakeGpu({ requestAdapter: () => new Promise((resolve) => (answer = resolve)) });
     const controller = new AbortController();
     await withGpu(late, async () => {
@@ -82,7 +82,7 @@ describe('an adapter or a device that never comes', () => {
       const request = adapter.requestDevice.bind(adapter);
       let device: GPUDevice | undefined;
       adapter.requestDevice = async (descriptor) => (device = await request(descriptor));
-      answer(adapter);
+      answer!(adapter);
       await until(() => device !== undefined);
       expect((await device!.lost).reason).toBe('destroyed');
     });

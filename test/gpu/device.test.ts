@@ -15,15 +15,15 @@ async function openDevice(): Promise<GPUDevice> {
   return device;
 }
 
-/** What an adapter is asked for. */
+/** What an adapter is requested to give. */
 async function requested(change: (adapter: GPUAdapter) => void): Promise<GPUDeviceDescriptor> {
   const adapter = await getAdapter();
   change(adapter);
   let descriptor: GPUDeviceDescriptor | undefined;
   const request = adapter.requestDevice.bind(adapter);
-  adapter.requestDevice = async (asked) => {
-    descriptor = asked;
-    return request(asked);
+  adapter.requestDevice = async (wanted) => {
+    descriptor = wanted;
+    return request(wanted);
   };
   const gpu = fakeGpu({ requestAdapter: async () => adapter });
   opened.push(await withGpu(gpu, () => requestDevice()));
@@ -51,15 +51,15 @@ describe('a request', () => {
   });
 
   test('falls back to an adapter with compatibility limits', async () => {
-    const asked: (GPURequestAdapterOptions | undefined)[] = [];
+    const calls: (GPURequestAdapterOptions | undefined)[] = [];
     const gpu = fakeGpu({
       requestAdapter: async (options?: GPURequestAdapterOptions) => {
-        asked.push(options);
+        calls.push(options);
         return options?.featureLevel === 'compatibility' ? getAdapter() : null;
       },
     });
     opened.push(await withGpu(gpu, () => requestDevice()));
-    expect(asked.map((options) => options?.featureLevel)).toEqual([undefined, 'compatibility']);
+    expect(calls.map((options) => options?.featureLevel)).toEqual([undefined, 'compatibility']);
     const none = fakeGpu({ requestAdapter: async () => null });
     const error = await withGpu(none, () => failureOf(() => requestDevice()));
     expect(error.code).toBe('NO_ADAPTER');

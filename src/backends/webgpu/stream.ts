@@ -60,8 +60,8 @@ export class WebGpuStream implements StreamSession {
     const { call, initial, uploads } = this.#begin(feeds, signal);
     const plan = this.#plans.get(call, outputs, uploads);
     const submitted = this.#executor.call(plan, uploads, signal, (ready, arrays) => {
-      const execute = (uploads: Uploads): PendingRead => {
-        this.#upload(ready, uploads);
+      const execute = (data: Uploads): PendingRead => {
+        this.#upload(ready, data);
         return this.#executor.execute(ready.program, this.#bindingsOf(ready));
       };
       const started = this.#start(ready, initial);
