@@ -1,7 +1,14 @@
 // Checks what a caller feeds against what the model declares.
 import { RnnError } from './errors.ts';
 import type { ValueInfo } from './graph.ts';
-import { sizeOf, type Tensor } from './tensor.ts';
+import { checkArray, checkDims, sizeOf, type Tensor } from './tensor.ts';
+
+/** @throws RnnError `INVALID_ARGUMENT` for what is no object */
+export function checkIsFeeds(feeds: unknown): void {
+  if (typeof feeds === 'object' && feeds !== null) return;
+  const what = `got ${feeds === null ? 'null' : typeof feeds}, expected tensors by name`;
+  throw new RnnError('INVALID_ARGUMENT', 'feeds', what);
+}
 
 /**
  * Checks tensors against the declared inputs of a graph.
@@ -14,6 +21,7 @@ export function checkFeeds(
   inputs: readonly ValueInfo[],
   feeds: Readonly<Record<string, Tensor>>,
 ): Map<string, number> {
+  checkIsFeeds(feeds);
   const names = inputs.map((input) => input.name);
   const unknown = Object.keys(feeds).find((name) => !names.includes(name));
   if (unknown !== undefined) {
@@ -40,11 +48,17 @@ export function checkFeeds(
         `element type, got ${feed.type}, expected ${type}`,
       );
     }
+    checkArray(feed.data, type, `${path}.data`);
+    checkDims(feed.dims, `${path}.dims`);
     const got = `[${feed.dims.join(', ')}]`;
     if (feed.dims.length !== dims.length) {
       throw new RnnError('SHAPE_MISMATCH', path, `shape, got ${got}, expected ${declared}`);
     }
     if (sizeOf(feed.dims) !== feed.data.length) {
+      if (feed.data.buffer.byteLength === 0) {
+        const what = 'has no elements: its buffer was empty, or has been transferred';
+        throw new RnnError('INVALID_ARGUMENT', `${path}.data`, what);
+      }
       const what = `elements, got ${feed.data.length}, expected ${sizeOf(feed.dims)} for ${got}`;
       throw new RnnError('SHAPE_MISMATCH', `${path}.data`, what);
     }

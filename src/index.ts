@@ -1,9 +1,9 @@
 // The public API, every export written out. In Node import `webgpu-rnn/node`, which adds WebGPU from
 // Dawn and the file system.
 export { RnnError } from './errors.ts';
-export type { RnnErrorCode } from './errors.ts';
+export type { RnnErrorCode, RnnErrorData } from './errors.ts';
 export { tensor } from './tensor.ts';
-export type { DataType, Tensor, TypedArray, TypedArrays, TypeOf } from './tensor.ts';
+export type { DataType, NestedValues, Tensor, TypedArray, TypedArrays, TypeOf } from './tensor.ts';
 export { isWebGPUAvailable } from './environment.ts';
 export { loadModel, Model } from './model.ts';
 export type { LoadOptions, StreamOptions } from './model.ts';

@@ -11,9 +11,11 @@ import type { PlanOptions } from './plan/lowering.ts';
 import { planOptionsOf } from './plan/options.ts';
 import type { RecurrentVariant } from './plan/select/variants.ts';
 import type { GpuTensor, Session, Tensors, Usage } from './backends/backend.ts';
-import { checkSignal } from './backends/abort.ts';
+import { abortable, checkSignal } from './backends/abort.ts';
+import { checkOptions } from './backends/check-options.ts';
+import { disposeWhenCollected, forgetCollected } from './backends/finalize.ts';
 import type { ModelSource, Progress } from './import/source.ts';
-import { notSynchronous, Stream, outputNames } from './stream.ts';
+import { CALL_OPTIONS, notSynchronous, Stream, outputNames } from './stream.ts';
 import type { CallOptions } from './stream.ts';
 import { streamGraph } from './backends/stateful-graph.ts';
 import type { Tensor } from './tensor.ts';
@@ -55,6 +57,12 @@ export interface LoadOptions {
   readonly arithmetic?: 'f32' | 'f16';
   /** Ends the load with the reason of the signal. */
   readonly signal?: AbortSignal;
+  /**
+   * Milliseconds that each wait on the platform may take, `TIMEOUT` beyond: for an adapter, a device, a
+   * kernel to compile, results to arrive. Default 120 000, two minutes, which a slow driver may need for
+   * a kernel; Infinity never ends a wait.
+   */
+  readonly timeout?: number;
   /** Called while bytes arrive. */
   readonly onProgress?: (progress: Progress) => void;
   /** Caps of what a file may ask for, see {@link ImportLimits}. */
@@ -125,6 +133,32 @@ export interface StreamOptions {
   readonly dims?: Readonly<Record<string, readonly number[]>>;
 }
 
+const RUN_OPTIONS = { ...CALL_OPTIONS, output: true } as const;
+const STREAM_OPTIONS: Record<keyof StreamOptions, true> = {
+  batch: true,
+  state: true,
+  timeAxis: true,
+  chunks: true,
+  carry: true,
+  dims: true,
+};
+const LOAD_OPTIONS: Record<keyof LoadOptions, true> = {
+  device: true,
+  format: true,
+  architecture: true,
+  weights: true,
+  arithmetic: true,
+  signal: true,
+  timeout: true,
+  onProgress: true,
+  limits: true,
+  integrity: true,
+  tune: true,
+  recurrentKernel: true,
+  wavefront: true,
+  subgroups: true,
+};
+
 /**
  * A model on a backend. Made by {@link loadModel}. Calls may overlap: they queue in order.
  */
@@ -152,6 +186,7 @@ export class Model {
     this.backend = session.backend;
     this.adapter = session.adapter;
     this.reason = reason;
+    disposeWhenCollected(this, session, 'Model');
   }
 
   /** What the model has on the device, and the kernels it chose; empty where there is no GPU. */
@@ -185,10 +220,16 @@ export class Model {
     options: CallOptions & { readonly output?: 'cpu' | 'gpu' } = {},
   ): Promise<Record<string, Tensor> | Record<string, GpuTensor>> {
     this.#check();
+    checkOptions(options, RUN_OPTIONS);
     const { signal, outputs, output } = options;
+    if (output !== undefined && output !== 'cpu' && output !== 'gpu') {
+      const what = `got '${String(output)}', expected 'cpu' or 'gpu'`;
+      throw new RnnError('INVALID_ARGUMENT', 'options.output', what);
+    }
     const names = outputNames(this.outputs, outputs);
-    if (output !== 'gpu') return this.#session.run(feeds, names, signal);
-    if (this.#session.runOnGpu) return this.#session.runOnGpu(feeds, names, signal);
+    // Waiting here, the call keeps the model from being collected.
+    if (output !== 'gpu') return await this.#session.run(feeds, names, signal);
+    if (this.#session.runOnGpu) return await this.#session.runOnGpu(feeds, names, signal);
     const what = `'gpu' needs the webgpu backend, this model runs on ${this.backend}`;
     throw new RnnError('INVALID_ARGUMENT', 'options.output', what);
   }
@@ -226,6 +267,7 @@ export class Model {
    */
   async warmUp(feeds: Tensors, options: CallOptions = {}): Promise<void> {
     this.#check();
+    checkOptions(options, CALL_OPTIONS);
     const names = outputNames(this.outputs, options.outputs);
     await this.#session.warmUp(feeds, names, options.signal);
   }
@@ -243,6 +285,7 @@ export class Model {
    */
   stream(options: StreamOptions = {}): Stream {
     this.#check();
+    checkOptions(options, STREAM_OPTIONS);
     const { batch = 1 } = options;
     if (!Number.isSafeInteger(batch) || batch < 1) {
       const what = `got ${String(batch)}, expected a whole number from 1 up`;
@@ -250,7 +293,7 @@ export class Model {
     }
     const streamed = streamGraph(this.#graph, options);
     const { slots, chunk } = streamed;
-    return new Stream(this.#session.stream(streamed, batch), this.outputs, slots, chunk);
+    return new Stream(this.#session.stream(streamed, batch), this.outputs, slots, chunk, this);
   }
 
   #check(): void {
@@ -260,6 +303,7 @@ export class Model {
   /** Frees weights and buffers. Further calls reject with `DISPOSED`; a second dispose does nothing. */
   dispose(): void {
     this.#disposed = true;
+    forgetCollected(this);
     this.#session.dispose();
   }
 
@@ -272,8 +316,10 @@ export class Model {
 // Each backend is a chunk of its own, so that a page loads only the one it computes on.
 
 /** Begins to look for a device, which takes as long as reading a file. Where it fails, makeSession says so. */
-function beginWebGpu(own: GPUDevice | undefined): Promise<Lease> {
-  const lease = import('./backends/webgpu/session.ts').then(({ leaseDevice }) => leaseDevice(own));
+function beginWebGpu(own: GPUDevice | undefined, timeout: number | undefined): Promise<Lease> {
+  const lease = import('./backends/webgpu/session.ts').then(({ DEFAULT_TIMEOUT, leaseDevice }) =>
+    leaseDevice(own, timeout ?? DEFAULT_TIMEOUT),
+  );
   lease.catch(() => undefined);
   return lease;
 }
@@ -282,10 +328,10 @@ async function webgpuSession(
   graph: Graph,
   plan: PlanOptions,
   lease: Promise<Lease>,
-  limits: LoadOptions['limits'],
+  { limits, timeout, signal }: LoadOptions,
 ): Promise<Session> {
   const { WebGpuSession } = await import('./backends/webgpu/session.ts');
-  return WebGpuSession.create(graph, plan, await lease, limits);
+  return WebGpuSession.create(graph, plan, await abortable(lease, signal), { limits, timeout });
 }
 
 async function referenceSession(graph: Graph, limits: LoadOptions['limits']): Promise<Session> {
@@ -325,15 +371,11 @@ async function makeSession(
     return { session: await make(graph, limits), reason: 'asked for' };
   }
   if (typeof device !== 'string') {
-    const session = await webgpuSession(graph, plan, lease, limits);
+    const session = await webgpuSession(graph, plan, lease, options);
     return { session, reason: 'the app brought its device' };
   }
-  if (device !== 'auto' && device !== 'webgpu') {
-    const what = `got '${String(device)}', expected 'auto', 'webgpu', 'wasm', 'reference' or a GPUDevice`;
-    throw new RnnError('INVALID_ARGUMENT', 'options.device', what);
-  }
   try {
-    const session = await webgpuSession(graph, plan, lease, limits);
+    const session = await webgpuSession(graph, plan, lease, options);
     return { session, reason: device === 'auto' ? 'WebGPU is available' : 'asked for' };
   } catch (error) {
     const missing =
@@ -341,6 +383,19 @@ async function makeSession(
     if (device === 'webgpu' || !missing) throw error;
     return cpuSession(graph, error.message, limits);
   }
+}
+
+const NAMED_DEVICES = ['auto', 'webgpu', 'wasm', 'reference'];
+
+/** @throws RnnError `INVALID_ARGUMENT` for what is neither the name of a backend nor a device */
+function checkDevice(device: LoadOptions['device']): void {
+  if (device === undefined || NAMED_DEVICES.includes(device as string)) return;
+  const given = (device ?? {}) as Partial<GPUDevice>;
+  if (typeof given.createBuffer === 'function' && given.queue) return;
+  const got = typeof device === 'string' ? `'${device}'` : Object.prototype.toString.call(device);
+  const names = NAMED_DEVICES.map((name) => `'${name}'`).join(', ');
+  const what = `got ${got}, expected ${names} or a GPUDevice`;
+  throw new RnnError('INVALID_ARGUMENT', 'options.device', what);
 }
 
 /** The graph of a source, checked and simplified. */
@@ -375,20 +430,32 @@ async function loadGraph(source: ModelSource, options: LoadOptions): Promise<Gra
  * Loads a model and makes it ready to run.
  *
  * @param source URL or path, bytes, a Blob, `{ name: bytes }` for models of several files, or a
- *   {@link Graph} made in code
+ *   {@link Graph} made in code. Bytes may be changed or transferred when the model is there; the arrays
+ *   of a Graph are the model's from then on.
  * @throws RnnError `FETCH_FAILED` with the URL and its status, `INVALID_MODEL` with the path of the
- *   fault, `UNSUPPORTED_OPERATOR` naming the operator, its node and what there is, `LIMIT_EXCEEDED`, `UNSUPPORTED_FEATURE`, `NO_WEBGPU`,
- *   `NO_ADAPTER`
+ *   fault, `UNSUPPORTED_OPERATOR` naming the operator, its node and what there is, `LIMIT_EXCEEDED`,
+ *   `UNSUPPORTED_FEATURE`, `NO_WEBGPU`, `NO_ADAPTER`, `TIMEOUT`, `DEVICE_LOST` for a device of the app
+ *   that is lost; the reason of the signal when it is aborted
  * @example
  * ```ts
  * const model = await loadModel('/models/silero_vad.onnx');
  * ```
  */
 export async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
-  const { signal, device } = options;
+  checkOptions(options, LOAD_OPTIONS);
+  const { signal, device, timeout } = options;
+  checkDevice(device);
+  if (source === undefined || source === null) {
+    const what = `got ${String(source)}, expected a URL, a path, bytes, files by name, or a Graph`;
+    throw new RnnError('INVALID_ARGUMENT', 'source', what);
+  }
   checkSignal(signal);
+  if (timeout !== undefined && !(timeout > 0)) {
+    const what = `got ${String(timeout)}, expected milliseconds above 0`;
+    throw new RnnError('INVALID_ARGUMENT', 'options.timeout', what);
+  }
   const own = typeof device === 'object' ? device : undefined;
-  const lease = device === 'reference' || device === 'wasm' ? undefined : beginWebGpu(own);
+  const lease = device === 'reference' || device === 'wasm' ? undefined : beginWebGpu(own, timeout);
   try {
     const graph = await loadGraph(source, options);
     const { session, reason } = await makeSession(graph, options, lease);

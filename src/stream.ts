@@ -2,6 +2,8 @@
 import { RnnError } from './errors.ts';
 import type { ValueInfo } from './graph.ts';
 import type { StreamSession, Tensors } from './backends/backend.ts';
+import { checkOptions } from './backends/check-options.ts';
+import { disposeWhenCollected, forgetCollected } from './backends/finalize.ts';
 import type { ChunkRule, StateSlot } from './backends/stateful-graph.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -13,8 +15,14 @@ export interface CallOptions {
   readonly outputs?: readonly string[];
 }
 
-/** The recurrent state of a stream: tensors by name, plain data that can be stored and cloned. */
+/**
+ * The recurrent state of a stream: tensors by name. It survives `structuredClone` and
+ * `JSON.parse(JSON.stringify(state))`, so that it can be stored and sent.
+ */
 export type StreamState = Readonly<Record<string, Tensor>>;
+
+/** The names of {@link CallOptions}, for checks. */
+export const CALL_OPTIONS = { signal: true, outputs: true } as const;
 
 /** @throws RnnError `INVALID_ARGUMENT` for a name that is no output */
 export function outputNames(
@@ -22,6 +30,10 @@ export function outputNames(
   wanted: readonly string[] | undefined,
 ): readonly string[] {
   const names = all.map(({ name }) => name);
+  if (wanted !== undefined && !Array.isArray(wanted)) {
+    const what = `got ${JSON.stringify(wanted)}, expected a list of ${names.join(', ')}`;
+    throw new RnnError('INVALID_ARGUMENT', 'options.outputs', what);
+  }
   const wrong = wanted?.findIndex((name) => !names.includes(name)) ?? -1;
   if (wrong >= 0) {
     throw new RnnError(
@@ -57,6 +69,8 @@ export const notSynchronous = (path: string, other: string): RnnError =>
 export class Stream {
   readonly #session: StreamSession;
   readonly #outputs: readonly ValueInfo[];
+  /** The model, which must not be collected before its streams. */
+  readonly #owner: object;
   /** Names of the state tensors, as in {@link Stream.snapshot}. */
   readonly stateNames: readonly string[];
 
@@ -68,11 +82,14 @@ export class Stream {
     outputs: readonly ValueInfo[],
     slots: readonly Pick<StateSlot, 'input'>[],
     chunk: ChunkRule,
+    owner: object,
   ) {
     this.#session = session;
     this.#outputs = outputs;
     this.#chunk = chunk;
+    this.#owner = owner;
     this.stateNames = slots.map(({ input }) => input);
+    disposeWhenCollected(this, session, 'Stream');
   }
 
   /**
@@ -81,13 +98,18 @@ export class Stream {
    * @param feeds tensors by input name; inputs that a state is fed back to may be left out, and
    *   replace the state where they are given
    * @returns tensors by output name
-   * @throws RnnError as `run` does, `SHAPE_MISMATCH` for a chunk that ends within the steps of a strided
-   *   convolution or pooling; where a step fails or is aborted the state is as before
+   * @throws RnnError as `run` does, `SHAPE_MISMATCH` also for a batch of another size than the state
+   *   has, and for a chunk that ends within the steps of a strided convolution or pooling. The state is as
+   *   before where a step fails or is aborted before its work is submitted, and where the device refuses
+   *   the work. Once the work is submitted the state moves on: a step whose results cannot be read then, or
+   *   that is aborted then, has moved it, and the message says so.
    */
   async step(feeds: Tensors, options: CallOptions = {}): Promise<Record<string, Tensor>> {
+    checkOptions(options, CALL_OPTIONS);
     const outputs = outputNames(this.#outputs, options.outputs);
     if (this.#chunk.multiple > 1) this.#checkChunk(feeds);
-    return this.#session.step(feeds, outputs, options.signal);
+    // Waiting here, the call keeps the stream from being collected.
+    return await this.#session.step(feeds, outputs, options.signal);
   }
 
   /**
@@ -113,6 +135,7 @@ export class Stream {
    * @throws RnnError as {@link Stream.step} does
    */
   async warmUp(feeds: Tensors, options: CallOptions = {}): Promise<void> {
+    checkOptions(options, CALL_OPTIONS);
     const outputs = outputNames(this.#outputs, options.outputs);
     if (this.#chunk.multiple > 1) this.#checkChunk(feeds);
     await this.#session.warmUp(feeds, outputs, options.signal);
@@ -125,11 +148,12 @@ export class Stream {
 
   /** The state after the steps called before; empty when there was none. */
   async snapshot(): Promise<StreamState> {
-    return this.#session.snapshot();
+    return await this.#session.snapshot();
   }
 
   /**
-   * Takes a state from `snapshot`, of this stream or another of the same model.
+   * Takes a state from `snapshot`, of this stream or another of the same model, or what JSON has made of
+   * one.
    *
    * @throws RnnError `INVALID_ARGUMENT` or `SHAPE_MISMATCH` when it is the state of something else
    */
@@ -140,7 +164,7 @@ export class Stream {
   /** A second stream that goes on from the state of this one, independently. */
   fork(): Stream {
     const slots = this.stateNames.map((input) => ({ input }));
-    return new Stream(this.#session.fork(), this.#outputs, slots, this.#chunk);
+    return new Stream(this.#session.fork(), this.#outputs, slots, this.#chunk, this.#owner);
   }
 
   #checkChunk(feeds: Tensors): void {
@@ -153,8 +177,12 @@ export class Stream {
     }
   }
 
-  /** Frees the state. Further calls reject with `DISPOSED`; a second dispose does nothing. */
+  /**
+   * Frees the state, after the calls made before. Further calls reject with `DISPOSED`; a second dispose
+   * does nothing.
+   */
   dispose(): void {
+    forgetCollected(this);
     this.#session.dispose();
   }
 

@@ -122,12 +122,12 @@ function typeOfArray(data: unknown): DataType | undefined {
 }
 
 /**
- * Makes a tensor around `data` without copying it; a plain array of numbers becomes float32.
+ * Makes a tensor around `data` without copying it; lists of numbers become float32.
  *
  * @param data typed array or numbers, row-major
- * @param dims sizes, outermost first; `[data.length]` when left out
- * @throws RnnError `SHAPE_MISMATCH` when `data.length` is not the product of `dims`,
- *   `INVALID_ARGUMENT` when `data` is no typed array or its type is another
+ * @param dims sizes, outermost first; `[data.length]` or those of nested lists when left out
+ * @throws RnnError `SHAPE_MISMATCH` when `data.length` is not the product of `dims`, and for nested lists of
+ *   different lengths; `INVALID_ARGUMENT` when `data` is no typed array or its type is another
  * @example
  * ```ts
  * const X = tensor(new Float32Array(16 * 1 * 40), [16, 1, 40]);
@@ -135,23 +135,28 @@ function typeOfArray(data: unknown): DataType | undefined {
  * ```
  */
 export function tensor<A extends TypedArray>(data: A, dims?: readonly number[]): Tensor<TypeOf<A>>;
-/** A float32 tensor from plain numbers. */
-export function tensor(data: readonly number[], dims?: readonly number[]): Tensor<'float32'>;
+/** A float32 tensor from plain numbers; nested lists tell its shape, `[[1, 2], [3, 4]]` is [2, 2]. */
+export function tensor(data: NestedValues, dims?: readonly number[]): Tensor<'float32'>;
 /**
  * A tensor of a given type, for arrays that serve two (bytes are `'bool'` or `'uint8'`) and for plain
  * numbers.
  */
 export function tensor<K extends DataType>(
-  data: TypedArrays[K] | readonly number[],
+  data: TypedArrays[K] | NestedValues,
   dims: readonly number[] | undefined,
   type: K,
 ): Tensor<K>;
 export function tensor(
-  data: TypedArray | readonly number[],
+  data: TypedArray | NestedValues,
   dims?: readonly number[],
   type?: DataType,
 ): Tensor {
-  const array = (Array.isArray(data) ? fromNumbers(data, type ?? 'float32') : data) as TypedArray;
+  if (dims !== undefined && !Array.isArray(dims)) {
+    const what = `got ${String(dims)}, expected a list of sizes`;
+    throw new RnnError('INVALID_ARGUMENT', 'tensor.dims', what);
+  }
+  const flat = Array.isArray(data) ? flattened(data as NestedValues) : undefined;
+  const array = flat ? fromNumbers(flat.values, type ?? 'float32') : (data as TypedArray);
   const found = typeOfArray(array);
   const kind = type ?? found;
   if (found === undefined || kind === undefined || !(array instanceof CONSTRUCTORS[kind])) {
@@ -162,16 +167,8 @@ export function tensor(
       `got ${got ?? String(data)}, expected a typed array${type ? ` for ${type}` : ''}`,
     );
   }
-  const shape = dims === undefined ? [array.length] : [...dims];
-  for (const [axis, dim] of shape.entries()) {
-    if (!Number.isSafeInteger(dim) || dim < 0) {
-      throw new RnnError(
-        'SHAPE_MISMATCH',
-        `tensor.dims[${axis}]`,
-        `got ${String(dim)}, expected a whole number that is not negative`,
-      );
-    }
-  }
+  const shape = [...(dims ?? flat?.dims ?? [array.length])];
+  checkDims(shape, 'tensor.dims');
   if (sizeOf(shape) !== array.length) {
     throw new RnnError(
       'SHAPE_MISMATCH',
@@ -182,12 +179,97 @@ export function tensor(
   return { type: kind, dims: shape, data: array };
 }
 
-function fromNumbers(values: readonly number[], type: DataType): TypedArray {
+/** @throws RnnError `INVALID_ARGUMENT` for an array that does not carry elements of a type */
+export function checkArray(data: unknown, type: DataType, path: string): void {
+  if (data instanceof CONSTRUCTORS[type]) return;
+  const got = Object.prototype.toString.call(data).slice(8, -1);
+  const what = `got ${got}, expected ${CONSTRUCTORS[type].name} for ${type}`;
+  throw new RnnError('INVALID_ARGUMENT', path, what);
+}
+
+/** @throws RnnError `SHAPE_MISMATCH` for sizes that are no whole numbers, or negative */
+export function checkDims(dims: readonly unknown[], path: string): asserts dims is number[] {
+  for (const [axis, dim] of dims.entries()) {
+    if (!Number.isSafeInteger(dim) || (dim as number) < 0) {
+      throw new RnnError(
+        'SHAPE_MISMATCH',
+        `${path}[${axis}]`,
+        `got ${String(dim)}, expected a whole number that is not negative`,
+      );
+    }
+  }
+}
+
+/**
+ * A new array of a type from one of that type, or from what JSON makes of one: numbers, or texts for
+ * numbers that JSON lacks, in a list or by index.
+ *
+ * @throws RnnError `INVALID_ARGUMENT` for anything else
+ */
+export function arrayOf(data: unknown, type: DataType, path: string): TypedArray {
+  const ArrayOfType = CONSTRUCTORS[type];
+  if (data instanceof ArrayOfType) return data.slice();
+  const isPlain = typeof data === 'object' && data !== null && !ArrayBuffer.isView(data);
+  const values = isPlain ? Object.values(data as Record<string, unknown>) : [];
+  const isBig = type === 'int64' || type === 'uint64';
+  const isNumber = (value: unknown): boolean =>
+    isBig
+      ? /^-?\d+$/.test(String(value))
+      : value === null || ['number', 'string'].includes(typeof value);
+  if (!isPlain || !values.every(isNumber)) {
+    const got = isPlain ? 'other values' : Object.prototype.toString.call(data).slice(8, -1);
+    throw new RnnError('INVALID_ARGUMENT', path, `got ${got}, expected ${ArrayOfType.name}`);
+  }
+  const array = allocate(type, values.length);
+  values.forEach((value, i) => {
+    // JSON.stringify writes null for what is no finite number.
+    const number = value === null ? Number.NaN : Number(value);
+    array[i] = (isBig ? BigInt(value as string) : number) as never;
+  });
+  return array;
+}
+
+/** Numbers in lists, or lists of such lists. */
+export type NestedValues = readonly (number | bigint | boolean)[] | readonly NestedValues[];
+
+/** The numbers of nested lists in order, and the shape of the lists. */
+function flattened(lists: NestedValues): { values: (number | bigint | boolean)[]; dims: number[] } {
+  const dims: number[] = [];
+  for (let list: unknown = lists; Array.isArray(list); list = list[0]) dims.push(list.length);
+  const values: (number | bigint | boolean)[] = [];
+  const visit = (item: unknown, axis: number, path: string): void => {
+    if (axis < dims.length) {
+      const length = Array.isArray(item) ? item.length : undefined;
+      if (length !== dims[axis]) {
+        const got = length === undefined ? String(item) : `a list of ${length}`;
+        const what = `got ${got}, expected a list of ${dims[axis]}, as before it`;
+        throw new RnnError('SHAPE_MISMATCH', path, what);
+      }
+      (item as unknown[]).forEach((each, i) => visit(each, axis + 1, `${path}[${i}]`));
+    } else if (['number', 'bigint', 'boolean'].includes(typeof item)) {
+      values.push(item as number);
+    } else {
+      const got = Array.isArray(item) ? `a list of ${item.length}` : String(item);
+      const code = Array.isArray(item) ? 'SHAPE_MISMATCH' : 'INVALID_ARGUMENT';
+      throw new RnnError(code, path, `got ${got}, expected a number`);
+    }
+  };
+  visit(lists, 0, 'tensor.data');
+  return { values, dims };
+}
+
+function fromNumbers(values: readonly (number | bigint | boolean)[], type: DataType): TypedArray {
   const array = allocate(type, values.length);
   if (array instanceof BigInt64Array || array instanceof BigUint64Array) {
-    values.forEach((value, i) => (array[i] = BigInt(value)));
+    values.forEach((value, i) => {
+      if (typeof value === 'number' && !Number.isInteger(value)) {
+        const what = `got ${value}, expected whole numbers for ${type}`;
+        throw new RnnError('INVALID_ARGUMENT', 'tensor.data', what);
+      }
+      array[i] = BigInt(value);
+    });
   } else {
-    (array as Float64Array).set(values);
+    (array as Float64Array).set(values.map(Number));
   }
   return array;
 }

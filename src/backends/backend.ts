@@ -28,8 +28,11 @@ export interface StreamSession {
   warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void>;
   reset(): void;
   snapshot(): Promise<Record<string, Tensor>>;
-  restore(state: Tensors): void;
+  /** Takes a snapshot, or what JSON made of one. */
+  restore(state: unknown): void;
   fork(): StreamSession;
+  /** True when it or its model has been disposed of. */
+  readonly disposed: boolean;
   dispose(): void;
 }
 
@@ -69,5 +72,6 @@ export interface Session {
   stream(streamed: StreamedGraph, batch: number): StreamSession;
   /** What is on the device; where there is one. */
   readonly usage?: Usage;
+  readonly disposed: boolean;
   dispose(): void;
 }

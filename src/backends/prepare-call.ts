@@ -25,6 +25,10 @@ const MAX_SHAPES = 64;
 /** Arrays for a device, by the name of their input. */
 export type Uploads = readonly (readonly [name: string, data: DeviceArray])[];
 
+/** Copies: a caller may reuse its arrays as soon as its call returns. */
+export const ownedUploads = (uploads: Uploads): Uploads =>
+  uploads.map(([name, data]) => [name, data.slice()] as const);
+
 /** The shapes of a call that has been checked, with the graph specialized to them. */
 export class CheckedCall {
   /** The same for calls that can use the same plan. */

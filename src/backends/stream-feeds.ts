@@ -1,5 +1,5 @@
 // What a stream adds to the feeds of its caller: its state, and the shapes of that.
-import { checkFeeds } from '../feeds.ts';
+import { checkFeeds, checkIsFeeds } from '../feeds.ts';
 import type { ValueInfo } from '../graph.ts';
 import type { EvaluatorOptions } from '../plan/specialize/infer.ts';
 import { allocate, sizeOf } from '../tensor.ts';
@@ -25,6 +25,7 @@ export class StreamFeeds {
   /** State that the caller may feed. */
   readonly #explicit: readonly { slot: StateSlot; info: ValueInfo }[];
   readonly #others: readonly ValueInfo[];
+  readonly #states: readonly ValueInfo[];
   readonly #probe: CallChecker | undefined;
 
   /** @param batch size of the free dimensions of a state that no other input names */
@@ -37,6 +38,9 @@ export class StreamFeeds {
       .filter(({ begin }) => begin === undefined)
       .map((slot) => ({ slot, info: probe.inputs.find(({ name }) => name === slot.input)! }));
     const states = new Set(this.#explicit.map(({ slot }) => slot.input));
+    this.#states = slots.map(({ input }) =>
+      streamed.graph.inputs.find(({ name }) => name === input)!,
+    );
     this.#others = probe.inputs.filter(({ name }) => !states.has(name));
     const isProbed = slots.some(({ begin }) => begin !== undefined);
     this.#probe = isProbed ? new CallChecker(probe, options) : undefined;
@@ -48,6 +52,7 @@ export class StreamFeeds {
    * @param initial what an earlier step of the stream has begun with
    */
   check(feeds: Tensors, initial: Tensors = this.#initial(feeds)): CheckedStep {
+    checkIsFeeds(feeds);
     return { call: this.checker.check({ ...initial, ...feeds }), initial };
   }
 
@@ -56,14 +61,16 @@ export class StreamFeeds {
    * before the first step.
    *
    * @param initial what an earlier step of the stream has begun with
-   * @throws RnnError `INVALID_ARGUMENT` for the state of another model, `SHAPE_MISMATCH` for other shapes
+   * @throws RnnError `INVALID_ARGUMENT` for what is no state of this model, `SHAPE_MISMATCH` for other
+   *   shapes
    */
-  checkState(state: Tensors, initial: Tensors | undefined): Tensors | undefined {
-    return checkedState(state, this.#streamed.slots, initial);
+  checkState(state: unknown, initial: Tensors | undefined): Tensors | undefined {
+    return checkedState(state, this.#states, initial);
   }
 
   /** The shapes of the state follow from those of the other inputs. */
   #initial(feeds: Tensors): Tensors {
+    checkIsFeeds(feeds);
     const given = Object.fromEntries(
       Object.entries(feeds).filter(([name]) => this.#others.some((info) => info.name === name)),
     );

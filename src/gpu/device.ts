@@ -1,6 +1,7 @@
 // Finds and keeps a GPUDevice. Knows no model.
 import { environment } from '../environment.ts';
 import { RnnError } from '../errors.ts';
+import { within } from './deadline.ts';
 
 /** What a device offers beyond the defaults is asked for, up to what the adapter has. */
 const WANTED_LIMITS = [
@@ -13,7 +14,16 @@ const WANTED_LIMITS = [
   'maxStorageBuffersPerShaderStage',
 ] as const;
 
-const WANTED_FEATURES = ['timestamp-query', 'shader-f16', 'subgroups'] as const;
+const WANTED_FEATURES = ['shader-f16', 'subgroups'] as const;
+
+/** The limits that every device has: https://www.w3.org/TR/webgpu/#limits */
+const DEFAULT_LIMITS = {
+  maxBufferSize: 268435456,
+  maxStorageBufferBindingSize: 134217728,
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupStorageSize: 16384,
+  maxStorageBuffersPerShaderStage: 8,
+} as const;
 
 /** A device with what is known of it. Several models may share one. */
 export class Gpu {
@@ -26,6 +36,7 @@ export class Gpu {
   readonly lost: Promise<void>;
   /** Rejects the calls under way. A reaction on `lost` itself for each would stay as long as the device. */
   readonly #pending = new Set<(error: RnnError) => void>();
+  #ranOutOfMemory = false;
 
   constructor(device: GPUDevice, owned: boolean) {
     this.device = device;
@@ -37,11 +48,39 @@ export class Gpu {
     });
   }
 
+  /** What the browser tells of the adapter: nothing, in older ones and for some devices of an app. */
+  get info(): Partial<GPUAdapterInfo> {
+    return (this.device.adapterInfo as GPUAdapterInfo | undefined) ?? {};
+  }
+
+  /** A limit of the device, or the one that every device has. */
+  limit(name: keyof typeof DEFAULT_LIMITS): number {
+    const limits = this.device.limits as Partial<GPUSupportedLimits> | undefined;
+    return limits?.[name] ?? DEFAULT_LIMITS[name];
+  }
+
+  /** The adapter in words; where the browser hides its name, by what is known of it. */
+  get description(): string {
+    const { vendor, architecture, device, description, isFallbackAdapter } = this.info;
+    const words = [vendor, architecture, device, description].filter(Boolean).join(' ');
+    const kind = isFallbackAdapter ? 'software adapter' : 'GPU';
+    if (words !== '') return isFallbackAdapter ? `${words} (${kind})` : words;
+    const mebibytes = Math.round(this.limit('maxBufferSize') / 2 ** 20);
+    const invocations = this.limit('maxComputeInvocationsPerWorkgroup');
+    return `${kind} without a name, buffers of ${mebibytes} MiB, workgroups of ${invocations}`;
+  }
+
   /** What computes: a GPU, or one of the drivers that do with a CPU. */
   get kind(): 'gpu' | 'swiftshader' | 'llvmpipe' {
-    const { vendor, architecture } = this.device.adapterInfo;
+    const { vendor, architecture } = this.info;
     if (architecture === 'swiftshader') return 'swiftshader';
     return vendor === 'mesa' && architecture === 'software' ? 'llvmpipe' : 'gpu';
+  }
+
+  /** The error of an allocation that failed. A loss that follows says that it does. */
+  outOfMemory(bytes: number, message: string): RnnError {
+    this.#ranOutOfMemory = true;
+    return new RnnError('OUT_OF_MEMORY', 'device', `no room for ${bytes} bytes: ${message}`);
   }
 
   /** @throws RnnError `DEVICE_LOST` once the device is gone */
@@ -54,7 +93,8 @@ export class Gpu {
     return new RnnError(
       'DEVICE_LOST',
       'device',
-      `the GPU device was lost (${this.lostReason ?? 'no reason given'}); load the model again`,
+      `the GPU device was lost (${this.lostReason ?? 'no reason given'})` +
+        `${this.#ranOutOfMemory ? ' after it ran out of memory' : ''}; load the model again`,
       cause === undefined ? undefined : { cause },
     );
   }
@@ -107,12 +147,19 @@ export async function requestDevice(): Promise<GPUDevice> {
         : 'this environment has no WebGPU; in Node import webgpu-rnn/node and install webgpu',
     );
   }
-  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  const best = { powerPreference: 'high-performance' } as const;
+  // Devices of OpenGL ES have the limits and the features that kernels need, but no others:
+  // https://www.w3.org/TR/webgpu/#dom-gpurequestadapteroptions-featurelevel
+  const adapter =
+    (await gpu.requestAdapter(best)) ??
+    (await gpu.requestAdapter({ ...best, featureLevel: 'compatibility' }));
   if (!adapter) {
     throw new RnnError('NO_ADAPTER', 'device', 'WebGPU is there but offers no adapter');
   }
   const requiredLimits = Object.fromEntries(
-    WANTED_LIMITS.map((limit) => [limit, adapter.limits[limit]]),
+    WANTED_LIMITS.map((limit) => [limit, adapter.limits[limit] as number | undefined]).filter(
+      ([, value]) => value !== undefined, // a limit that this browser does not know
+    ),
   );
   const requiredFeatures = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
   try {
@@ -130,9 +177,36 @@ export interface Lease {
   release(): void;
 }
 
-/** The device that all models share unless they bring their own. */
-export async function leaseDevice(borrowed?: GPUDevice): Promise<Lease> {
-  if (borrowed) return { gpu: new Gpu(borrowed, false), release: () => undefined };
+/** How often a device may be lost before its first use. */
+const MAX_ATTEMPTS = 3;
+
+/**
+ * The device that all models share unless they bring their own.
+ *
+ * @param borrowed a device of the app
+ * @param timeout milliseconds to wait for a device
+ * @throws RnnError `NO_WEBGPU`, `NO_ADAPTER`, `TIMEOUT`, or `DEVICE_LOST` for a device that is lost already
+ */
+export async function leaseDevice(
+  borrowed: GPUDevice | undefined,
+  timeout: number,
+): Promise<Lease> {
+  if (borrowed) {
+    const gpu = new Gpu(borrowed, false);
+    // The promise of a loss is answered within a task.
+    await Promise.race([gpu.lost, new Promise((resolve) => setTimeout(resolve))]);
+    gpu.check();
+    return { gpu, release: () => undefined };
+  }
+  for (let attempt = 1; ; attempt++) {
+    const lease = await leaseShared(timeout);
+    if (lease.gpu.lostReason === undefined) return lease;
+    lease.release();
+    if (attempt >= MAX_ATTEMPTS) throw lease.gpu.lostError();
+  }
+}
+
+async function leaseShared(timeout: number): Promise<Lease> {
   const local = (shared ??= {
     gpu: requestDevice().then((device) => new Gpu(device, true)),
     users: 0,
@@ -141,28 +215,27 @@ export async function leaseDevice(borrowed?: GPUDevice): Promise<Lease> {
   const forget = (): void => {
     if (shared === local) shared = undefined;
   };
-  let gpu: Gpu;
-  try {
-    gpu = await local.gpu;
-  } catch (error) {
+  let held = true;
+  const release = (): void => {
+    if (!held) return;
+    held = false;
+    if (--local.users > 0) return;
     forget();
+    // One that arrives when everyone has stopped waiting goes at once.
+    local.gpu.then(
+      ({ device }) => device.destroy(),
+      () => undefined,
+    );
+  };
+  try {
+    const gpu = await within(local.gpu, timeout, 'the request of a GPU device');
+    // The next model after a loss gets a new device.
+    void gpu.lost.then(forget);
+    if (gpu.lostReason !== undefined) forget();
+    return { gpu, release };
+  } catch (error) {
+    forget(); // a request that hangs must not be waited for again
+    release();
     throw error;
   }
-  // The next model after a loss gets a new device.
-  void gpu.lost.then(forget);
-  if (gpu.lostReason !== undefined) {
-    forget();
-    return leaseDevice();
-  }
-  let held = true;
-  return {
-    gpu,
-    release: () => {
-      if (!held) return;
-      held = false;
-      if (--local.users > 0) return;
-      forget();
-      gpu.device.destroy();
-    },
-  };
 }

@@ -1,8 +1,10 @@
 // What the plans of one model have in common on a device: pipelines, weights, read-back buffers.
 // Knows no model.
+import { RnnError } from '../errors.ts';
 import type { MakeWeight } from '../plan/types.ts';
 import { MAX_LOOP_STEPS } from '../plan/types.ts';
 import type { Gpu } from './device.ts';
+import { within } from './deadline.ts';
 import { Pipelines } from './pipelines.ts';
 import { ReadbackPool } from './readback-pool.ts';
 
@@ -15,14 +17,58 @@ export class ModelResources {
   readonly pipelines: Pipelines;
   readonly readback: ReadbackPool;
   readonly #weights = new Map<string, { readonly buffer: GPUBuffer; users: number }>();
+  readonly #timeout: number;
   #destroyed = false;
   #iterations: GPUBindGroup | undefined;
   #iterationBuffer: GPUBuffer | undefined;
 
-  constructor(gpu: Gpu) {
+  /** @param timeout milliseconds for each wait on the device */
+  constructor(gpu: Gpu, timeout: number) {
     this.gpu = gpu;
-    this.pipelines = new Pipelines(gpu.device);
-    this.readback = new ReadbackPool(gpu.device);
+    this.#timeout = timeout;
+    this.pipelines = new Pipelines(gpu.device, timeout);
+    this.readback = new ReadbackPool((descriptor) => this.allocate([descriptor]));
+  }
+
+  /**
+   * Something that the device is asked for.
+   *
+   * @param what it is, for the message of a timeout
+   * @throws RnnError `DEVICE_LOST` or `TIMEOUT`
+   */
+  wait<T>(work: Promise<T>, what: string): Promise<T> {
+    return this.gpu.guard(within(work, this.#timeout, what));
+  }
+
+  /**
+   * Makes buffers outside of a plan: the state of a stream, staging buffers, results.
+   *
+   * @returns the buffers at once, and `room`, which rejects where there was none: with `OUT_OF_MEMORY`, and
+   *   the buffers have been destroyed
+   * @throws RnnError `LIMIT_EXCEEDED` for one that is larger than the device allows
+   */
+  allocate(descriptors: readonly GPUBufferDescriptor[]): {
+    readonly buffers: readonly GPUBuffer[];
+    readonly room: Promise<void>;
+  } {
+    const { device } = this.gpu;
+    const maxBufferSize = this.gpu.limit('maxBufferSize');
+    for (const { label, size } of descriptors) {
+      if (size <= maxBufferSize) continue;
+      const what = `needs a buffer of ${size} bytes, this device has maxBufferSize ${maxBufferSize}`;
+      throw new RnnError('LIMIT_EXCEEDED', label ?? 'device', what);
+    }
+    device.pushErrorScope('out-of-memory');
+    const buffers = descriptors.map((descriptor) => device.createBuffer(descriptor));
+    const scope = this.wait(device.popErrorScope(), 'the check of new buffers');
+    const room = scope.then((error) => {
+      if (!error) return;
+      for (const buffer of buffers) buffer.destroy();
+      const bytes = descriptors.reduce((sum, { size }) => sum + size, 0);
+      throw this.gpu.outOfMemory(bytes, error.message);
+    });
+    room.catch(() => undefined); // for those who only wait for what the buffers are for
+    return { buffers, room };
   }
 
   /** Bytes of weights on the device. */

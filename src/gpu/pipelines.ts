@@ -1,6 +1,7 @@
 // Compiles each WGSL source once per device, asynchronously. Knows no model.
 import type { Kernel } from '../../shaders/kernel.ts';
 import { RnnError } from '../errors.ts';
+import { within } from './deadline.ts';
 
 /** A pipeline with what is needed to bind it. */
 export interface Compiled {
@@ -11,12 +12,15 @@ export interface Compiled {
 /** The pipelines of one device. */
 export class Pipelines {
   readonly #device: GPUDevice;
+  readonly #timeout: number;
   readonly #cache = new Map<string, Promise<Compiled>>();
   readonly #done = new Set<string>();
   readonly #iterationLayout: GPUBindGroupLayout;
 
-  constructor(device: GPUDevice) {
+  /** @param timeout milliseconds for each kernel */
+  constructor(device: GPUDevice, timeout: number) {
     this.#device = device;
+    this.#timeout = timeout;
     this.#iterationLayout = device.createBindGroupLayout({
       label: 'iteration',
       entries: [
@@ -48,7 +52,8 @@ export class Pipelines {
   get(kernel: Kernel): Promise<Compiled> {
     const cached = this.#cache.get(kernel.source);
     if (cached) return cached;
-    const made = this.#compile(kernel);
+    const what = `compiling the kernel ${kernel.name}`;
+    const made = within(this.#compile(kernel), this.#timeout, what);
     this.#cache.set(kernel.source, made);
     made.then(
       () => this.#done.add(kernel.source),

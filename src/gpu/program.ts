@@ -49,11 +49,10 @@ export class Program {
     }
     const scopes = Promise.all([device.popErrorScope(), device.popErrorScope()]);
     try {
-      const [memory, validation] = await resources.gpu.guard(scopes);
+      const [memory, validation] = await resources.wait(scopes, 'the check of new buffers');
       if (memory) {
         const bytes = plan.buffers.reduce((sum, { size }) => sum + size, 0);
-        const what = `no room for ${bytes} bytes: ${memory.message}`;
-        throw new RnnError('OUT_OF_MEMORY', 'device', what);
+        throw resources.gpu.outOfMemory(bytes, memory.message);
       }
       if (thrown) throw thrown;
       if (validation) {
@@ -129,16 +128,19 @@ export class Program {
     device.queue.writeBuffer(this.#params, 0, view.buffer);
   }
 
-  /** State buffers for a stream, zeroed. */
-  createState(): Map<string, GPUBuffer> {
-    const { device } = this.#resources.gpu;
-    const states = new Map<string, GPUBuffer>();
-    for (const buffer of this.plan.buffers) {
-      if (buffer.life !== 'state') continue;
-      const { label, size, name } = buffer;
-      states.set(name, device.createBuffer({ label, size, usage: STORAGE() }));
-    }
-    return states;
+  /**
+   * State buffers for a stream, zeroed, by the name of their input.
+   *
+   * @returns as `ModelResources.allocate`
+   */
+  createState(): { readonly state: Map<string, GPUBuffer>; readonly room: Promise<void> } {
+    const planned = this.plan.buffers.flatMap((buffer) =>
+      buffer.life === 'state' ? [buffer] : [],
+    );
+    const { buffers, room } = this.#resources.allocate(
+      planned.map(({ label, size }) => ({ label, size, usage: STORAGE() })),
+    );
+    return { state: new Map(planned.map(({ name }, i) => [name, buffers[i]!])), room };
   }
 
   /** Bind groups of every dispatch; they differ between streams in their state buffers only. */

@@ -5,6 +5,8 @@ import { findMainFile, type MainFile } from './detect-format.ts';
 import type { FormatOptions, ModelFiles } from './format.ts';
 import { FORMAT_NAMES, FORMATS, type ModelFormat } from './formats.ts';
 import { Budget, importLimits } from './limits.ts';
+import { isOwned } from './owned-bytes.ts';
+import { ownConstants } from './own-constants.ts';
 import { readSource, type ModelSource, type ReadOptions } from './source.ts';
 
 export type { ModelFiles } from './format.ts';
@@ -30,7 +32,10 @@ export async function importSource(
   checkFormat(options.format);
   const { files, main } = await readSource(source, options);
   if (options.signal?.aborted) throw options.signal.reason;
-  return readModel(files, main, options);
+  // Weights are uploaded by the first call, when the caller may have reused or transferred its bytes.
+  const foreign = [...files.values()].filter((bytes) => !isOwned(bytes));
+  const graph = await readModel(files, main, options);
+  return ownConstants(graph, new Set(foreign.map(({ buffer }) => buffer)));
 }
 
 /**

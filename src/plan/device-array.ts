@@ -22,7 +22,10 @@ export function deviceArray(
   { type, data }: Pick<Tensor, 'type'> & { data: ArrayLike<number | bigint> },
   path: string,
 ): DeviceArray {
-  if (data instanceof Float32Array || data instanceof Int32Array) return data;
+  if (data instanceof Float32Array || data instanceof Int32Array) {
+    // Not every WebGPU takes shared memory, which may change meanwhile.
+    return data.buffer instanceof ArrayBuffer ? data : data.slice();
+  }
   if (isFloat(type)) return Float32Array.from(data as ArrayLike<number>);
   return Int32Array.from(data, (v, i) => {
     const value = Number(v);

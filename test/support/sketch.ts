@@ -88,7 +88,11 @@ export async function expectSame(
   const truth = runReference(graph, feeds, names);
   const results = await Promise.all(
     [true, false].map(async (fuse) => {
-      const session = await WebGpuSession.create(graph, { fuse }, await leaseDevice(device));
+      const session = await WebGpuSession.create(
+        graph,
+        { fuse },
+        await leaseDevice(device, 60_000),
+      );
       const result = await session.run(feeds, names);
       session.dispose();
       return result;

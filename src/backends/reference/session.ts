@@ -1,6 +1,7 @@
 // The reference backend of a Model: the float64 interpreter behind the same calls as a GPU. It is
 // slow and exact, and needs nothing of its environment.
 import { RnnError } from '../../errors.ts';
+import { checkIsFeeds } from '../../feeds.ts';
 import type { Graph } from '../../graph.ts';
 import { toTensor } from '../../ops/value.ts';
 import type { EvaluatorOptions } from '../../plan/specialize/infer.ts';
@@ -12,7 +13,7 @@ import { CallQueue } from '../call-queue.ts';
 import { CallChecker } from '../prepare-call.ts';
 import type { StreamedGraph } from '../stateful-graph.ts';
 import { StreamFeeds } from '../stream-feeds.ts';
-import { copyOf } from '../stream-state.ts';
+import { copyOf, portable } from '../stream-state.ts';
 
 /** A graph in float64 on the CPU. */
 export class ReferenceSession implements Session {
@@ -77,6 +78,10 @@ export class ReferenceSession implements Session {
     return new ReferenceStream(this, streamed, new StreamFeeds(streamed, batch, this.#limits));
   }
 
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
   dispose(): void {
     this.#disposed = true;
   }
@@ -107,21 +112,30 @@ class ReferenceStream implements StreamSession {
   ): Promise<Record<string, Tensor>> {
     this.#check();
     checkSignal(signal);
+    checkIsFeeds(feeds);
     const owned = copyOf(feeds);
     return this.#session.queue.run(() => {
+      this.#session.check();
       checkSignal(signal);
-      return this.stepSync(owned, outputs);
+      return this.#advance(owned, outputs);
     });
   }
 
   stepSync(feeds: Tensors, outputs: readonly string[]): Record<string, Tensor> {
     this.#check();
+    checkIsFeeds(feeds);
+    return this.#advance(copyOf(feeds), outputs);
+  }
+
+  /** Computes a step from feeds that nobody else has, and moves the state. */
+  #advance(feeds: Tensors, outputs: readonly string[]): Record<string, Tensor> {
     const { graph, slots } = this.#streamed;
     const state = this.#begin(feeds);
     const wanted = new Set([...outputs, ...slots.map(({ output }) => output)]);
     const results = this.#session.compute(graph, { ...state, ...feeds }, [...wanted]);
     this.#state = Object.fromEntries(slots.map(({ input, output }) => [input, results[output]!]));
-    return Object.fromEntries(outputs.map((name) => [name, results[name]!]));
+    // What is given away is the caller's to change.
+    return copyOf(Object.fromEntries(outputs.map((name) => [name, results[name]!])));
   }
 
   async warmUp(feeds: Tensors, _outputs: readonly string[], signal?: AbortSignal): Promise<void> {
@@ -146,10 +160,10 @@ class ReferenceStream implements StreamSession {
 
   snapshot(): Promise<Record<string, Tensor>> {
     this.#check();
-    return this.#session.queue.run(() => ({ ...this.#state }));
+    return this.#session.queue.run(() => portable(copyOf(this.#state ?? {})));
   }
 
-  restore(state: Tensors): void {
+  restore(state: unknown): void {
     this.#check();
     const copy = this.#feeds.checkState(state, this.#state);
     void this.#session.queue.run(() => {
@@ -161,9 +175,13 @@ class ReferenceStream implements StreamSession {
     this.#check();
     const other = new ReferenceStream(this.#session, this.#streamed, this.#feeds);
     void this.#session.queue.run(() => {
-      other.#state = this.#state;
+      other.#state = this.#state; // a state is never written to, only replaced
     });
     return other;
+  }
+
+  get disposed(): boolean {
+    return this.#disposed || this.#session.disposed;
   }
 
   dispose(): void {

@@ -100,6 +100,7 @@ export class WasmSession implements Session {
     const slots = streamed.slots.map(({ input }) => input);
     return new WasmStream({
       checkModel: () => this.check(),
+      isModelDisposed: () => this.#disposed,
       machine: this.#machine,
       programs,
       feeds,
@@ -114,6 +115,10 @@ export class WasmSession implements Session {
       weightBytes: this.#machine.weightBytes,
       kernels: {},
     };
+  }
+
+  get disposed(): boolean {
+    return this.#disposed;
   }
 
   dispose(): void {

@@ -13,6 +13,7 @@ import type { Programs, Resident } from './programs.ts';
 interface Common {
   /** Throws `DISPOSED` once the model is. */
   readonly checkModel: () => void;
+  readonly isModelDisposed: () => boolean;
   readonly machine: Machine;
   readonly programs: Programs;
   readonly feeds: StreamFeeds;
@@ -140,6 +141,10 @@ export class WasmStream implements StreamSession {
     const state = this.#tensors();
     if (state) other.#state = this.#place(state);
     return other;
+  }
+
+  get disposed(): boolean {
+    return this.#disposed || this.#common.isModelDisposed();
   }
 
   dispose(): void {

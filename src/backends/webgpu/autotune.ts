@@ -23,8 +23,9 @@ const caches = new Map<string, Map<string, string>>();
 
 /** The cache of a device: adapters that differ in nothing here share it. */
 function cacheOf({ device, profile }: Executor): Map<string, string> {
-  const { vendor, architecture, device: name, description } = device.adapterInfo;
-  const key = JSON.stringify([vendor, architecture, name, description, profile]);
+  const info = device.adapterInfo as GPUAdapterInfo | undefined; // older browsers have none
+  const names = [info?.vendor, info?.architecture, info?.device, info?.description];
+  const key = JSON.stringify([...names, profile]);
   let cache = caches.get(key);
   if (!cache) caches.set(key, (cache = new Map()));
   return cache;
@@ -88,9 +89,10 @@ async function timeOf(
   arrays: readonly (readonly [string, DeviceArray])[],
 ): Promise<number> {
   const { queue } = executor.device;
-  const program = await executor.guard(Program.create(executor.resources, plan));
-  const state = program.createState();
+  const program = await executor.during(Program.create(executor.resources, plan));
+  const { state, room } = program.createState();
   try {
+    await room;
     const bindings = program.bind(state);
     for (const [name, data] of arrays) program.upload(name, data);
     const sample = async (repeats: number): Promise<number> => {

@@ -9,7 +9,7 @@ import type { Bindings, Program } from '../../gpu/program.ts';
 import { ModelResources } from '../../gpu/model-resources.ts';
 import { checkSignal } from '../abort.ts';
 import { CallQueue } from '../call-queue.ts';
-import type { Uploads } from '../prepare-call.ts';
+import { ownedUploads, type Uploads } from '../prepare-call.ts';
 import { profileOf } from './device-profile.ts';
 import { checkScope, PendingRead, submitAndRead, type ReadBack } from './read-back.ts';
 
@@ -27,6 +27,11 @@ export interface CachedPlan {
   readonly tierUp?: () => Promise<void>;
 }
 
+/** Where there was no room for results, the commands that copy to them are invalid. */
+function rethrowNoRoom(error: unknown): void {
+  if (error instanceof RnnError && error.code === 'OUT_OF_MEMORY') throw error;
+}
+
 /** See the top of the file. */
 export class Executor {
   readonly resources: ModelResources;
@@ -39,11 +44,17 @@ export class Executor {
   readonly #lease: Lease;
   #disposed = false;
 
-  constructor(lease: Lease, options: PlanOptions) {
+  /** @param timeout milliseconds for each wait on the device */
+  constructor(lease: Lease, options: PlanOptions, timeout: number) {
     this.#lease = lease;
     this.options = options;
     this.profile = profileOf(lease.gpu, options);
-    this.resources = new ModelResources(lease.gpu);
+    this.resources = new ModelResources(lease.gpu, timeout);
+  }
+
+  /** The adapter in words. */
+  get adapter(): string {
+    return this.#lease.gpu.description;
   }
 
   get device(): GPUDevice {
@@ -59,24 +70,28 @@ export class Executor {
   /**
    * Runs one call: waits for its plan and its place in the queue, then submits.
    *
-   * @param submit uploads and submits, without waiting
+   * @param submit uploads and submits; it copies what it uploads after waiting for anything
    */
   async call<T>(
     plan: CachedPlan | Promise<CachedPlan>,
     uploads: Uploads,
     signal: AbortSignal | undefined,
-    submit: (ready: CachedPlan, uploads: Uploads) => T,
+    submit: (ready: CachedPlan, uploads: Uploads) => T | Promise<T>,
   ): Promise<T> {
-    // A caller may reuse its arrays as soon as the call returns, so what must wait is copied.
     const waits = this.queue.busy || plan instanceof Promise;
-    const owned = waits ? uploads.map(([name, data]) => [name, data.slice()] as const) : uploads;
-    const go = (ready: CachedPlan): T => {
+    const owned = waits ? ownedUploads(uploads) : uploads;
+    const after =
+      ({ program, tierUp }: CachedPlan) =>
+      (submitted: T): T => {
+        this.latest = program.plan;
+        void tierUp?.();
+        return submitted;
+      };
+    const go = (ready: CachedPlan): T | Promise<T> => {
       this.check();
       checkSignal(signal);
-      const submitted = submit(ready, owned);
-      this.latest = ready.program.plan;
-      void ready.tierUp?.();
-      return submitted;
+      const result = submit(ready, owned);
+      return result instanceof Promise ? result.then(after(ready)) : after(ready)(result);
     };
     return this.queue.run(() => (plan instanceof Promise ? plan.then(go) : go(plan)));
   }
@@ -103,9 +118,12 @@ export class Executor {
         return [{ ...output, buffer: bindings.resolve(output.buffer) }];
       }),
     );
-    const scope = this.device.popErrorScope();
-    const values = Promise.all([scope, read]).then(([error, tensors]) => {
+    const scope = this.resources.wait(this.device.popErrorScope(), 'the check of the work');
+    read.catch(() => undefined); // refused work has an error of its own, which comes first
+    const values = scope.then(async (error) => {
+      if (error) await read.catch(rethrowNoRoom);
       checkScope(error);
+      const tensors = await read;
       const named = outputs.map(({ name, ...output }) => [
         name,
         'host' in output ? toTensor(output.host) : tensors[name],
@@ -125,17 +143,36 @@ export class Executor {
   }
 
   #pending(values: ReturnType<typeof submitAndRead>): PendingRead {
-    return new PendingRead(values, (work) => this.guard(work));
+    return new PendingRead(values, (work) => this.during(work));
   }
 
-  /** `work`, or why it can no longer succeed. */
-  async guard<T>(work: Promise<T>): Promise<T> {
+  /**
+   * Something that the device is asked for.
+   *
+   * @param what it is, for the message of a timeout
+   * @throws RnnError `TIMEOUT`, or as {@link during}
+   */
+  guard<T>(work: Promise<T>, what = 'the work that was submitted'): Promise<T> {
+    return this.during(this.resources.wait(work, what));
+  }
+
+  /** Work of several waits, or why it can no longer succeed. @throws RnnError `DEVICE_LOST`, `DISPOSED` */
+  async during<T>(work: Promise<T>): Promise<T> {
     try {
       return await this.#lease.gpu.guard(work);
     } catch (cause) {
-      if (!this.#disposed) throw cause;
-      throw new RnnError('DISPOSED', 'model', 'disposed of during the call', { cause });
+      if (this.#disposed) {
+        throw new RnnError('DISPOSED', 'model', 'disposed of during the call', { cause });
+      }
+      if (cause instanceof RnnError) throw cause;
+      throw new RnnError('INTERNAL', 'device', String((cause as Error)?.message ?? cause), {
+        cause,
+      });
     }
+  }
+
+  get disposed(): boolean {
+    return this.#disposed;
   }
 
   dispose(): void {

@@ -8,8 +8,9 @@ import type { Tier } from '../../plan/select/variants.ts';
 import { makePlan } from '../../plan/index.ts';
 import { kernelsOf } from '../../plan/types.ts';
 import type { Plan } from '../../plan/types.ts';
+import { completionOf } from '../../gpu/completion.ts';
 import { Program } from '../../gpu/program.ts';
-import type { CheckedCall, Uploads } from '../prepare-call.ts';
+import { ownedUploads, type CheckedCall, type Uploads } from '../prepare-call.ts';
 import type { CachedPlan, Executor } from './executor.ts';
 
 /** Plans kept for a graph. Each shape costs its scratch memory; the least recent goes first. */
@@ -29,6 +30,7 @@ export class PlanCache {
   /** Whether an optimized plan is in its place: then another length is likely to compile nothing. */
   #tieredUp = false;
   #warned = false;
+  #users = 0;
 
   /** @param feedback outputs to copy into an input after each call, by the name of that input */
   constructor(executor: Executor, feedback: ReadonlyMap<string, string>) {
@@ -102,8 +104,7 @@ export class PlanCache {
     };
     const forced = options.recurrentKernel !== undefined;
     if (options.tune && !forced) {
-      // A caller may reuse its arrays as soon as the call returns.
-      const owned = uploads.map(([name, data]) => [name, data.slice()] as const);
+      const owned = ownedUploads(uploads);
       const { autotune } = await import('./autotune.ts');
       const optimized = (overrides: Overrides): Plan => planOf('optimized', overrides);
       return this.#real(lastPlanOf({ tuned: await autotune(this.#executor, optimized, owned) }));
@@ -134,12 +135,13 @@ export class PlanCache {
   }
 
   async #real(plan: Plan): Promise<CachedPlan> {
-    const program = await this.#executor.guard(Program.create(this.#executor.resources, plan));
+    const program = await this.#executor.during(Program.create(this.#executor.resources, plan));
     return { program, bindings: this.#feedback.size === 0 ? program.bind(new Map()) : undefined };
   }
 
   async #tierUp(entry: CacheEntry, baseline: CachedPlan, makeOptimized: () => Plan): Promise<void> {
-    await this.#executor.device.queue.onSubmittedWorkDone();
+    const { queue } = this.#executor.device;
+    await this.#executor.guard(completionOf(queue, queue.onSubmittedWorkDone()));
     // Whoever waits for the first result goes on first: planning holds the thread for a moment.
     await new Promise((resolve) => setTimeout(resolve));
     if (!this.#holds(entry)) return;
@@ -171,6 +173,21 @@ export class PlanCache {
       (made) => this.#retire(made),
       () => undefined, // it was never made
     );
+  }
+
+  /** Counts a stream that has its plans here. */
+  retain(): void {
+    this.#users++;
+  }
+
+  /** The opposite of {@link retain}: with the last stream the plans go. */
+  release(): void {
+    if (--this.#users === 0) this.destroy();
+  }
+
+  /** Whether streams have their plans here. */
+  get isUsed(): boolean {
+    return this.#users > 0;
   }
 
   destroy(): void {

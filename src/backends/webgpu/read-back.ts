@@ -1,5 +1,6 @@
 // Results on their way from a device.
 import { RnnError } from '../../errors.ts';
+import { completionOf } from '../../gpu/completion.ts';
 import type { ModelResources } from '../../gpu/model-resources.ts';
 import type { ValueType } from '../../ops/operator.ts';
 import { fromDevice } from '../../plan/device-array.ts';
@@ -34,10 +35,12 @@ export class PendingRead {
  * @param encoder takes the copies after the commands that it has
  */
 export async function submitAndRead(
-  { gpu: { device }, readback }: ModelResources,
+  resources: ModelResources,
   encoder: GPUCommandEncoder,
   values: readonly ReadBack[],
 ): Promise<Record<string, Tensor>> {
+  const { readback } = resources;
+  const { device } = resources.gpu;
   let size = 0;
   const offsets = values.map(({ dims }) => {
     const offset = size;
@@ -47,17 +50,40 @@ export async function submitAndRead(
   const staging = size > 0 ? readback.acquire(size) : undefined;
   values.forEach(({ dims, buffer }, i) => {
     const bytes = sizeOf(dims) * 4;
-    if (bytes > 0) encoder.copyBufferToBuffer(buffer, 0, staging!, offsets[i]!, bytes);
+    if (bytes > 0) encoder.copyBufferToBuffer(buffer, 0, staging!.buffer, offsets[i]!, bytes);
   });
   device.queue.submit([encoder.finish()]);
-  await staging?.mapAsync(GPUMapMode.READ, 0, size);
-  const bytes = staging?.getMappedRange(0, size) ?? new ArrayBuffer(0);
-  const tensors = values.map((value, i) => [value.name, fromDevice(value, bytes, offsets[i]!)]);
-  if (staging) {
-    staging.unmap();
+  const tensorsFrom = (bytes: ArrayBuffer): Record<string, Tensor> =>
+    Object.fromEntries(
+      values.map((value, i) => [value.name, fromDevice(value, bytes, offsets[i]!)]),
+    );
+  if (!staging) return tensorsFrom(new ArrayBuffer(0));
+  const mapping = mapped(resources, staging.buffer, size);
+  mapping.catch(() => undefined); // that there is no room explains it
+  try {
+    await staging.room;
+    await mapping;
+    const tensors = tensorsFrom(staging.buffer.getMappedRange(0, size));
+    staging.buffer.unmap();
     readback.release(staging);
+    return tensors;
+  } catch (error) {
+    readback.discard(staging); // who knows when it could be used again
+    throw error;
   }
-  return Object.fromEntries(tensors) as Record<string, Tensor>;
+}
+
+async function mapped(resources: ModelResources, staging: GPUBuffer, size: number): Promise<void> {
+  const { queue } = resources.gpu.device;
+  const work = completionOf(queue, staging.mapAsync(GPUMapMode.READ, 0, size));
+  try {
+    await resources.wait(work, 'the work that was submitted');
+  } catch (cause) {
+    // Lost, too late, or the model is gone.
+    if (cause instanceof RnnError || (cause as Error | null)?.name === 'AbortError') throw cause;
+    const what = `the work is done, but its results could not be read: ${String(cause)}`;
+    throw new RnnError('INTERNAL', 'device', what, { cause });
+  }
 }
 
 /** @throws RnnError `INTERNAL` for work that the device found invalid */

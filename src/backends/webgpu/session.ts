@@ -9,11 +9,11 @@ import { sizeOf } from '../../tensor.ts';
 import type { Tensor } from '../../tensor.ts';
 import type { Lease } from '../../gpu/device.ts';
 import { selectedOf } from '../../plan/types.ts';
-import type { PlanOutput } from '../../plan/types.ts';
-import type { Bindings } from '../../gpu/program.ts';
+import type { Bindings, Program } from '../../gpu/program.ts';
 import { Executor } from './executor.ts';
 import type { CachedPlan } from './executor.ts';
 import { PlanCache } from './plan-cache.ts';
+import { checkScope } from './read-back.ts';
 import { abortable, checkSignal } from '../abort.ts';
 import type { GpuTensor, Session, StreamSession, Tensors, Usage } from '../backend.ts';
 import { CallChecker, type Uploads } from '../prepare-call.ts';
@@ -29,6 +29,16 @@ function boundTo({ program, bindings }: CachedPlan, uploads: Uploads): Bindings 
   return bindings!;
 }
 
+/** Milliseconds for each wait on the device, where nothing else is said. */
+export const DEFAULT_TIMEOUT = 120_000;
+
+/** What a session is told besides how to plan. */
+export interface SessionOptions {
+  readonly limits?: EvaluatorOptions | undefined;
+  /** Milliseconds for each wait on the device. */
+  readonly timeout?: number | undefined;
+}
+
 /** A graph on a GPU. */
 export class WebGpuSession implements Session {
   readonly backend = 'webgpu';
@@ -37,7 +47,8 @@ export class WebGpuSession implements Session {
   readonly #limits: EvaluatorOptions;
   readonly #checker: CallChecker;
   readonly #plans: PlanCache;
-  readonly #streamPlans: PlanCache[] = [];
+  /** Streams that have not been disposed of. */
+  readonly #streams = new Set<WebGpuStream>();
 
   /**
    * The session takes over the lease.
@@ -48,24 +59,22 @@ export class WebGpuSession implements Session {
     graph: Graph,
     options: PlanOptions,
     lease: Lease,
-    limits: EvaluatorOptions = {},
+    { limits = {}, timeout = DEFAULT_TIMEOUT }: SessionOptions = {},
   ): Promise<WebGpuSession> {
     if (options.arithmetic === 'f16' && !lease.gpu.device.features.has('shader-f16')) {
       const what = `'f16' needs the feature shader-f16, which this device was made without`;
       throw new RnnError('UNSUPPORTED_FEATURE', 'options.arithmetic', what);
     }
     if (!usesOnlyRecurrence(graph)) (await import('../../kernels.ts')).registerKernels();
-    return new WebGpuSession(graph, lease, options, limits);
+    return new WebGpuSession(graph, new Executor(lease, options, timeout), limits);
   }
 
-  private constructor(graph: Graph, lease: Lease, options: PlanOptions, limits: EvaluatorOptions) {
+  private constructor(graph: Graph, executor: Executor, limits: EvaluatorOptions) {
     this.#limits = limits;
-    this.#executor = new Executor(lease, options);
+    this.#executor = executor;
     this.#checker = new CallChecker(graph, limits);
     this.#plans = new PlanCache(this.#executor, new Map());
-    const { vendor, architecture, device, description } = lease.gpu.device.adapterInfo;
-    const words = [vendor, architecture, device, description].filter(Boolean).join(' ');
-    this.adapter = words || 'unnamed GPU';
+    this.adapter = executor.adapter;
   }
 
   async run(
@@ -89,32 +98,62 @@ export class WebGpuSession implements Session {
     signal?: AbortSignal,
   ): Promise<Record<string, GpuTensor>> {
     const { plan, uploads } = this.#begin(feeds, outputs, signal);
-    return this.#executor.call(plan, uploads, signal, (ready, arrays) => {
+    const call = this.#executor.call(plan, uploads, signal, (ready, arrays) => {
       const bindings = boundTo(ready, arrays);
-      const encoder = this.#executor.record(ready.program, bindings);
-      const results = ready.program.plan.outputs.map((output) => {
-        const buffer = this.#copyOut(output, bindings, encoder);
-        return [output.name, { type: output.type, dims: output.dims, buffer }] as const;
-      });
-      this.#executor.device.queue.submit([encoder.finish()]);
-      return Object.fromEntries(results);
+      return this.#submitOnGpu(ready.program, bindings);
     });
+    try {
+      const { tensors, submitted } = await abortable(call, signal);
+      await abortable(this.#executor.during(submitted), signal);
+      return tensors;
+    } catch (error) {
+      // Nobody gets the results, which there may be although the call was aborted.
+      const destroy = (tensors: Record<string, GpuTensor>): void =>
+        Object.values(tensors).forEach(({ buffer }) => buffer.destroy());
+      call.then(
+        ({ tensors }) => destroy(tensors),
+        () => undefined,
+      );
+      throw error;
+    }
   }
 
-  /** A buffer for the caller; the encoder gets the copy that fills it. */
-  #copyOut(output: PlanOutput, bindings: Bindings, encoder: GPUCommandEncoder): GPUBuffer {
-    const { device } = this.#executor;
-    const bytes = sizeOf(output.dims) * 4;
+  /** Submits a plan and copies of its outputs. `submitted` rejects where the device refuses that. */
+  #submitOnGpu(
+    program: Program,
+    bindings: Bindings,
+  ): { tensors: Record<string, GpuTensor>; submitted: Promise<void> } {
+    const { device, resources } = this.#executor;
+    const { outputs } = program.plan;
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    const size = Math.max(16, bytes);
-    const buffer = device.createBuffer({ label: output.name, size, usage });
-    if ('host' in output) {
-      const data = deviceArray(output.host, output.name);
-      device.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, bytes);
-    } else if (bytes > 0) {
-      encoder.copyBufferToBuffer(bindings.resolve(output.buffer), 0, buffer, 0, bytes);
-    }
-    return buffer;
+    const { buffers, room } = resources.allocate(
+      outputs.map(({ name, dims }) => {
+        const size = Math.max(16, sizeOf(dims) * 4);
+        return { label: `output '${name}'`, size, usage };
+      }),
+    );
+    device.pushErrorScope('validation');
+    const encoder = this.#executor.record(program, bindings);
+    outputs.forEach((output, i) => {
+      const [buffer, bytes] = [buffers[i]!, sizeOf(output.dims) * 4];
+      if (bytes === 0) return;
+      if ('host' in output) {
+        const data = deviceArray(output.host, output.name);
+        device.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, bytes);
+      } else {
+        encoder.copyBufferToBuffer(bindings.resolve(output.buffer), 0, buffer, 0, bytes);
+      }
+    });
+    device.queue.submit([encoder.finish()]);
+    const scope = resources.wait(device.popErrorScope(), 'the check of the work');
+    const tensors = outputs.map(({ name, type, dims }, i): [string, GpuTensor] => [
+      name,
+      { type, dims, buffer: buffers[i]! },
+    ]);
+    const submitted = room.then(async () => checkScope(await scope));
+    // The call may be aborted before it waits for them, and there may be no room.
+    for (const each of [scope, submitted]) each.catch(() => undefined);
+    return { tensors: Object.fromEntries(tensors), submitted };
   }
 
   /** Checks a call, and finds its plan or begins to make it. */
@@ -131,16 +170,15 @@ export class WebGpuSession implements Session {
     checkSignal(signal);
     const call = this.#checker.check(feeds);
     const warm = this.#plans.warmUp(call, outputs, this.#checker.uploadsOf(feeds));
-    await abortable(this.#executor.guard(warm), signal);
+    await abortable(this.#executor.during(warm), signal);
     this.#executor.check();
   }
 
   stream(streamed: StreamedGraph, batch: number): StreamSession {
     const feedback = new Map(streamed.slots.map(({ input, output }) => [input, output]));
     const plans = new PlanCache(this.#executor, feedback);
-    this.#streamPlans.push(plans);
     const feeds = new StreamFeeds(streamed, batch, this.#limits);
-    return new WebGpuStream(this.#executor, plans, feeds);
+    return new WebGpuStream({ executor: this.#executor, plans, feeds, streams: this.#streams });
   }
 
   /** For reports and tests. */
@@ -151,8 +189,13 @@ export class WebGpuSession implements Session {
     return { pipelines: pipelines.size, weightBytes, kernels };
   }
 
+  get disposed(): boolean {
+    return this.#executor.disposed;
+  }
+
   dispose(): void {
-    for (const plans of [this.#plans, ...this.#streamPlans]) plans.destroy();
+    this.#plans.destroy();
+    for (const stream of this.#streams) stream.free();
     this.#executor.dispose();
   }
 }

@@ -5,14 +5,25 @@ import type { Tensor } from '../../tensor.ts';
 import type { Bindings } from '../../gpu/program.ts';
 import { checkSignal, abortable } from '../abort.ts';
 import type { StreamSession, Tensors } from '../backend.ts';
-import type { Uploads } from '../prepare-call.ts';
+import { ownedUploads, type Uploads } from '../prepare-call.ts';
 import type { StreamFeeds } from '../stream-feeds.ts';
-import { checkShapes, copyOf } from '../stream-state.ts';
+import { checkShapes, copyOf, portable } from '../stream-state.ts';
 import type { CachedPlan, Executor } from './executor.ts';
 import type { PlanCache } from './plan-cache.ts';
+import type { PendingRead } from './read-back.ts';
+
+/** What a stream and its forks have in common. */
+export interface StreamParts {
+  readonly executor: Executor;
+  readonly plans: PlanCache;
+  readonly feeds: StreamFeeds;
+  /** The streams of the model that have not been disposed of. */
+  readonly streams: Set<WebGpuStream>;
+}
 
 /** See {@link StreamSession}. */
 export class WebGpuStream implements StreamSession {
+  readonly #parts: StreamParts;
   readonly #executor: Executor;
   readonly #plans: PlanCache;
   readonly #feeds: StreamFeeds;
@@ -22,13 +33,18 @@ export class WebGpuStream implements StreamSession {
   #initial: Tensors | undefined;
   /** A state that was restored before the first step. */
   #pending: Tensors | undefined;
+  /** Why a fork has no state: there was no room for it. */
+  #failure: RnnError | undefined;
   readonly #bindings = new WeakMap<CachedPlan, Bindings>();
   #disposed = false;
 
-  constructor(executor: Executor, plans: PlanCache, feeds: StreamFeeds) {
-    this.#executor = executor;
-    this.#plans = plans;
-    this.#feeds = feeds;
+  constructor(parts: StreamParts) {
+    this.#parts = parts;
+    this.#executor = parts.executor;
+    this.#plans = parts.plans;
+    this.#feeds = parts.feeds;
+    parts.plans.retain();
+    parts.streams.add(this);
   }
 
   #check(): void {
@@ -43,19 +59,27 @@ export class WebGpuStream implements StreamSession {
   ): Promise<Record<string, Tensor>> {
     const { call, initial, uploads } = this.#begin(feeds, signal);
     const plan = this.#plans.get(call, outputs, uploads);
-    const pending = await this.#executor.call(plan, uploads, signal, (ready, arrays) => {
-      this.#check();
-      this.#start(ready, initial);
-      this.#upload(ready, arrays);
-      return this.#executor.execute(ready.program, this.#bindingsOf(ready));
+    const submitted = this.#executor.call(plan, uploads, signal, (ready, arrays) => {
+      const execute = (data: Uploads): PendingRead => {
+        this.#upload(ready, data);
+        return this.#executor.execute(ready.program, this.#bindingsOf(ready));
+      };
+      const started = this.#start(ready, initial);
+      if (!started) return execute(arrays);
+      const owned = ownedUploads(arrays);
+      return started.then(() => {
+        this.#executor.check(); // a model may be disposed of meanwhile
+        return execute(owned);
+      });
     });
-    return pending.read();
+    const pending = await abortable(submitted, signal);
+    return abortable(pending.read(), signal);
   }
 
   async warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
     const { call, uploads } = this.#begin(feeds, signal);
     const warm = this.#plans.warmUp(call, outputs, uploads);
-    await abortable(this.#executor.guard(warm), signal);
+    await abortable(this.#executor.during(warm), signal);
     this.#executor.check();
   }
 
@@ -67,15 +91,33 @@ export class WebGpuStream implements StreamSession {
     return { call, initial, uploads: this.#feeds.checker.uploadsOf(feeds) };
   }
 
-  /** Makes the state buffers at the first step; later ones find them. */
-  #start({ program }: CachedPlan, initial: Tensors): void {
-    if (this.#initial) return;
+  /**
+   * Makes the state buffers at the first step; later ones find them.
+   *
+   * @returns at the first step, whether there is room for them: where there is none, the stream is as before
+   */
+  #start({ program }: CachedPlan, initial: Tensors): Promise<void> | undefined {
+    if (this.#failure) throw this.#failure;
+    if (this.#initial) {
+      // A step that was called before this one, with other shapes, may have begun meanwhile.
+      if (this.#initial !== initial) checkShapes(initial, this.#initial);
+      return undefined;
+    }
     const pending = this.#pending;
     if (pending) checkShapes(pending, initial);
-    this.#buffers = program.createState();
+    const { state, room } = program.createState();
+    this.#buffers = state;
     this.#initial = initial;
     this.#pending = undefined;
-    this.#fill(pending ?? initial);
+    return room.then(
+      () => this.#fill(pending ?? initial),
+      (error: unknown) => {
+        this.#buffers = new Map();
+        this.#initial = undefined;
+        this.#pending = pending;
+        throw error;
+      },
+    );
   }
 
   #upload({ program }: CachedPlan, uploads: Uploads): void {
@@ -105,7 +147,7 @@ export class WebGpuStream implements StreamSession {
   }
 
   /** Work that nobody waits for. It fails on a lost device only, which the next call reports. */
-  #later(work: () => void): void {
+  #later(work: () => void | Promise<void>): void {
     this.#executor.queue.run(work).catch(() => undefined);
   }
 
@@ -113,14 +155,16 @@ export class WebGpuStream implements StreamSession {
     this.#check();
     this.#later(() => {
       this.#pending = undefined;
-      if (this.#initial && !this.#disposed) this.#fill(this.#initial);
+      this.#failure = undefined;
+      if (this.#initial) this.#fill(this.#initial);
     });
   }
 
   async snapshot(): Promise<Record<string, Tensor>> {
     this.#check();
     const pending = await this.#executor.queue.run(() => {
-      this.#check();
+      this.#executor.check();
+      if (this.#failure) throw this.#failure;
       if (!this.#initial) return undefined;
       const values = Object.entries(this.#initial).map(([name, { type, dims }]) => ({
         name,
@@ -130,15 +174,15 @@ export class WebGpuStream implements StreamSession {
       }));
       return this.#executor.readBack(values);
     });
-    return pending ? pending.read() : copyOf(this.#pending ?? {});
+    return portable(pending ? await pending.read() : copyOf(this.#pending ?? {}));
   }
 
-  restore(state: Tensors): void {
+  restore(state: unknown): void {
     this.#check();
     const copy = this.#feeds.checkState(state, this.#initial);
     if (!copy) return this.reset();
     this.#later(() => {
-      if (this.#disposed) return;
+      this.#failure = undefined;
       if (this.#initial) this.#fill(copy);
       else this.#pending = copy;
     });
@@ -146,31 +190,56 @@ export class WebGpuStream implements StreamSession {
 
   fork(): StreamSession {
     this.#check();
-    const other = new WebGpuStream(this.#executor, this.#plans, this.#feeds);
-    this.#later(() => {
-      if (this.#disposed) return;
-      other.#pending = this.#pending;
-      if (!this.#initial) return;
-      const { device } = this.#executor;
-      const encoder = device.createCommandEncoder();
-      for (const [name, from] of this.#buffers) {
-        const { label, size, usage } = from;
-        const to = device.createBuffer({ label, size, usage });
-        encoder.copyBufferToBuffer(from, 0, to, 0, size);
-        other.#buffers.set(name, to);
-      }
-      device.queue.submit([encoder.finish()]);
-      other.#initial = this.#initial;
-    });
+    const other = new WebGpuStream(this.#parts);
+    this.#later(() => other.#copyFrom(this));
     return other;
   }
 
+  /** Takes the state of another stream. Where there is no room for it, later calls say so. */
+  async #copyFrom(source: WebGpuStream): Promise<void> {
+    this.#pending = source.#pending;
+    this.#failure = source.#failure;
+    if (!source.#initial) return;
+    const { device, resources } = this.#executor;
+    const from = [...source.#buffers];
+    try {
+      this.#executor.check();
+      const { buffers, room } = resources.allocate(
+        from.map(([, { label, size, usage }]) => ({ label, size, usage })),
+      );
+      const encoder = device.createCommandEncoder();
+      from.forEach(([, buffer], i) => {
+        encoder.copyBufferToBuffer(buffer, 0, buffers[i]!, 0, buffer.size);
+      });
+      this.#buffers = new Map(from.map(([name], i) => [name, buffers[i]!]));
+      this.#initial = source.#initial;
+      await room;
+      this.#executor.check();
+      device.queue.submit([encoder.finish()]);
+    } catch (error) {
+      this.#buffers = new Map();
+      this.#initial = undefined;
+      this.#failure = error as RnnError;
+    }
+  }
+
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
+  /** Takes effect after the calls made before, like any other. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#later(() => {
-      for (const buffer of this.#buffers.values()) buffer.destroy();
-      this.#buffers.clear();
-    });
+    this.#later(() => this.free());
+  }
+
+  /** Frees the state at once, and the plans where no fork has them. A second call does nothing. */
+  free(): void {
+    this.#disposed = true;
+    if (!this.#parts.streams.delete(this)) return;
+    for (const buffer of this.#buffers.values()) buffer.destroy();
+    this.#buffers.clear();
+    this.#plans.release();
   }
 }

@@ -36,7 +36,7 @@ function executorOf(
     timed.push(names.join(' '));
     if (names.some((name) => name.endsWith('?'))) return Promise.reject(new Error('refused'));
     const program = {
-      createState: () => new Map<string, GPUBuffer>(),
+      createState: () => ({ state: new Map<string, GPUBuffer>(), room: Promise.resolve() }),
       bind: () => ({}),
       upload: () => undefined,
       destroy: () => undefined,
@@ -58,6 +58,7 @@ function executorOf(
     options,
     check: () => undefined,
     guard: <T>(work: Promise<T>): Promise<T> => work,
+    during: <T>(work: Promise<T>): Promise<T> => work,
     record: (program: { milliseconds: number }) => {
       pending += program.milliseconds;
       return { finish: () => ({}) };
