@@ -69,7 +69,6 @@ const CHECKED = /^(?:src|shaders|demo|bench|scripts|test)\//;
 // Files that still have such words.
 const NOT_YET = new RegExp(
   [
-    'shaders/(?:copy|elementwise|gather|matmul|rows|walk).ts',
     'shaders/recurrent/step.wgsl',
     'src/import/(?:detect-format|external-files|index|source).ts',
     'src/import/(?:keras/(?:guarded-buffer|hdf5|layers/bidirectional)|tfjs/index).ts',
