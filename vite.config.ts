@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
 import type { ProvidedContext } from 'vitest';
 import { type TestProjectConfiguration, type ViteUserConfig, defineConfig } from 'vitest/config';
-import { minifyWgslFiles, minifyWgslTemplates } from './scripts/vite-plugin-wgsl.ts';
+import { minifyWgslFiles } from './scripts/vite-plugin-wgsl.ts';
 import { chromiumOptions } from './test/setup/chromium.ts';
 import { SkipReporter } from './test/setup/skip-reporter.ts';
 
@@ -27,7 +27,7 @@ const executable = {
 };
 
 const library: ViteUserConfig = {
-  plugins: [minifyWgslFiles(), minifyWgslTemplates(), executable],
+  plugins: [minifyWgslFiles(), executable],
   publicDir: false,
   build: {
     target: 'es2022',
@@ -65,7 +65,7 @@ const demo = (command: 'build' | 'serve'): ViteUserConfig => ({
   base: './', // a static copy works from any folder
   appType: 'mpa',
   resolve: { alias },
-  plugins: command === 'build' ? [minifyWgslFiles(), minifyWgslTemplates()] : [],
+  plugins: command === 'build' ? [minifyWgslFiles()] : [],
   server: { host: LOOPBACK, fs: { allow: [path('.')] } },
   preview: { host: LOOPBACK },
   worker: { format: 'es' }, // workers are modules, and load what they need when they need it
