@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
 import type { ProvidedContext } from 'vitest';
 import { type TestProjectConfiguration, type ViteUserConfig, defineConfig } from 'vitest/config';
-import { minifyWgslFiles, minifyWgslTemplates } from './scripts/vite-plugin-wgsl.ts';
 import { wasmKernels } from './scripts/vite-plugin-wasm.mjs';
+import { minifyWgslFiles } from './scripts/vite-plugin-wgsl.ts';
 import { chromiumOptions } from './test/setup/chromium.ts';
 import { SkipReporter } from './test/setup/skip-reporter.ts';
 
@@ -28,7 +28,7 @@ const executable = {
 };
 
 const library: ViteUserConfig = {
-  plugins: [wasmKernels(), minifyWgslFiles(), minifyWgslTemplates(), executable],
+  plugins: [wasmKernels(), minifyWgslFiles(), executable],
   publicDir: false,
   build: {
     target: 'es2022',
@@ -66,10 +66,7 @@ const demo = (command: 'build' | 'serve'): ViteUserConfig => ({
   base: './', // a static copy works from any folder
   appType: 'mpa',
   resolve: { alias },
-  plugins: [
-    wasmKernels(),
-    ...(command === 'build' ? [minifyWgslFiles(), minifyWgslTemplates()] : []),
-  ],
+  plugins: [wasmKernels(), ...(command === 'build' ? [minifyWgslFiles()] : [])],
   server: { host: LOOPBACK, fs: { allow: [path('.')] } },
   preview: { host: LOOPBACK },
   // Workers are modules, and load what they need when they need it.

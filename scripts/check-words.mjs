@@ -66,20 +66,6 @@ const PRINTED = /^test\/shaders\/golden\//;
 
 const CHECKED = /^(?:src|shaders|demo|bench|scripts|test)\//;
 
-// Files that still have such words.
-const NOT_YET = new RegExp(
-  [
-    'shaders/(?:copy|elementwise|gather|matmul|rows|walk).ts',
-    'shaders/recurrent/step.wgsl',
-    'src/import/(?:detect-format|external-files|index|source).ts',
-    'src/import/(?:keras/(?:guarded-buffer|hdf5|layers/bidirectional)|tfjs/index).ts',
-    'src/plan/lower/',
-    'test/(?:import/keras-broken-files.ts|plan/collapse-axes.test.ts)',
-  ]
-    .map((path) => `^${path.replaceAll('.', '\\.')}`)
-    .join('|'),
-);
-
 // A comment, a string, or code in between. Templates are code: they hold WGSL.
 const PIECES =
   /(?<comment>\/\/[^\n]*|\/\*[^]*?\*\/)|(?<string>'(?:[^'\\\n]|\\.)*')|(?<code>[\w$]+)/g;
@@ -131,7 +117,6 @@ function main() {
       (file) =>
         /\.(?:ts|mjs|wgsl)$/.test(file) &&
         CHECKED.test(file) &&
-        !NOT_YET.test(file) &&
         !PRINTED.test(file) &&
         !EXCEPT.has(file),
     );

@@ -1,8 +1,7 @@
 // The kernel of conv.wgsl: its buffers and its tile.
 import text from './conv.wgsl?raw';
-import type { Kernel } from './kernel.ts';
+import { ITEM_INVOCATIONS, type Kernel } from './kernel.ts';
 import { kernelOf } from './part.ts';
-import { ITEMS } from './walk.ts';
 
 /** What a convolution bakes in; one spatial axis is two with a height of 1. */
 export interface ConvOptions {
@@ -52,7 +51,7 @@ export function convKernel(options: ConvOptions): Kernel {
         padW: 'u32',
       },
       constants: {
-        INVOCATIONS: ITEMS,
+        INVOCATIONS: ITEM_INVOCATIONS,
         CHANNELS: channels,
         FILTERS: filters,
         GROUPS: groups,

@@ -1,11 +1,10 @@
 // Kernels that move elements and never look at them: any 4-byte type goes through as u32.
 import copy from './copy.wgsl?raw';
-import type { Kernel, UniformType } from './kernel.ts';
+import { ITEM_INVOCATIONS, type Kernel, type UniformType } from './kernel.ts';
 import axis from './pad-axis.wgsl?raw';
 import pad from './pad.wgsl?raw';
-import { kernelOf } from './part.ts';
-import { ITEMS, walk, walkUniforms } from './walk.ts';
-import { rename } from './wgsl.ts';
+import { fragment, kernelOf } from './part.ts';
+import { offsetUniforms, stridedOffsets } from './strided-offset.ts';
 
 /** out[outStart + index · t] = data[dataStart + index · s] for every index of a shape of ≤ `rank` axes. */
 export const copyKernel = (rank: number): Kernel =>
@@ -16,10 +15,10 @@ export const copyKernel = (rank: number): Kernel =>
         count: 'u32',
         dataStart: 'u32',
         outStart: 'u32',
-        ...walkUniforms(rank, ['s', 't']),
+        ...offsetUniforms(rank, ['s', 't']),
       },
-      constants: { INVOCATIONS: ITEMS },
-      names: { OFFSETS: walk('i', rank, ['s', 't']) },
+      constants: { INVOCATIONS: ITEM_INVOCATIONS },
+      names: { OFFSETS: stridedOffsets('i', rank, ['s', 't']) },
     },
   ]);
 
@@ -46,7 +45,7 @@ export function padKernel(rank: number, mode: PadMode): Kernel {
     });
   }
   const ofAxis = (k: number): string =>
-    rename(axis, {
+    fragment(axis, {
       sizeK: `size${k}`,
       outK: `out${k}`,
       beforeK: `before${k}`,
@@ -61,7 +60,7 @@ export function padKernel(rank: number, mode: PadMode): Kernel {
         out: 'write u32',
       },
       uniforms,
-      constants: { INVOCATIONS: ITEMS },
+      constants: { INVOCATIONS: ITEM_INVOCATIONS },
       flags: {
         CONSTANT: mode === 'constant',
         REFLECT: mode === 'reflect',

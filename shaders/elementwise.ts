@@ -1,9 +1,9 @@
 // The kernel of elementwise.wgsl, for one chain of elementwise operators.
 import text from './elementwise.wgsl?raw';
 import { functionsFor } from './functions.ts';
-import type { Kernel } from './kernel.ts';
+import { ITEM_INVOCATIONS, type Kernel } from './kernel.ts';
 import { kernelOf } from './part.ts';
-import { ITEMS, walk, walkUniforms } from './walk.ts';
+import { offsetUniforms, stridedOffsets } from './strided-offset.ts';
 
 /** Names of the inputs in order, in the expression and as bindings `A` … `G`. */
 export const OPERANDS = ['a', 'b', 'c', 'd', 'e', 'f', 'g'] as const;
@@ -14,7 +14,7 @@ export interface ElementwiseOptions {
   /** Element types of the inputs in order. */
   readonly inputs: readonly ('f32' | 'i32')[];
   readonly output: 'f32' | 'i32';
-  /** Most axes, see {@link walk}; 0 where no input ever broadcasts. */
+  /** Maximum axes, see {@link stridedOffsets}; 0 where no input ever broadcasts. */
   readonly rank: number;
   /** WGSL of `a`, `b` … and the flat index `i`; a bool becomes 0 or 1. */
   readonly expression: string;
@@ -30,9 +30,9 @@ const vec4 = (type: 'f32' | 'i32'): 'vec4f' | 'vec4i' => (type === 'f32' ? 'vec4
 /**
  * out = expression(a, b, …), out dense. Buffers hold whole groups of four elements.
  *
- * With `vectorized` the walk is over groups of four, and offsets are those of groups, except that an
- * input whose bit is set in `broadcastMask` has one element for all four. Without, it is over single
- * elements.
+ * With `vectorized` an invocation has one group of four, and offsets are those of groups, except that an
+ * input whose bit is set in `broadcastMask` has one element for all four. Without, offsets are those of
+ * single elements.
  * `aFrom`, `bFrom` … are the offsets at which inputs begin.
  */
 export function elementwiseKernel(options: ElementwiseOptions): Kernel {
@@ -47,7 +47,7 @@ export function elementwiseKernel(options: ElementwiseOptions): Kernel {
 if ((params.broadcastMask & ${1 << k}u) == 0u) { ${n} = ${n.toUpperCase()}[${n}At]; }`
       : `let ${n} = ${n.toUpperCase()}[i];`;
   const offsetsOf = (index: string): string =>
-    `${walk(index, Math.max(rank, 1), offsets)}
+    `${stridedOffsets(index, Math.max(rank, 1), offsets)}
 ${names.map((n) => `${n}At += params.${n}From;`).join(' ')}`;
   return kernelOf(name, text, [
     {
@@ -63,12 +63,12 @@ ${names.map((n) => `${n}At += params.${n}From;`).join(' ')}`;
         ...(strided && {
           vectorized: 'u32',
           broadcastMask: 'u32',
-          ...walkUniforms(rank, offsets),
+          ...offsetUniforms(rank, offsets),
           ...Object.fromEntries(names.map((n) => [`${n}From`, 'u32' as const])),
         }),
         ...options.extra,
       },
-      constants: { INVOCATIONS: ITEMS },
+      constants: { INVOCATIONS: ITEM_INVOCATIONS },
       flags: { STRIDED: strided },
       names: {
         Scalar: output,

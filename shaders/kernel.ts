@@ -88,18 +88,24 @@ export type Workgroups = readonly [number, number, number];
 
 const MAX_WORKGROUPS = 65535; // maxComputeWorkgroupsPerDimension of every WebGPU device
 
+/** Invocations of a workgroup of the kernels that compute one item in each invocation. */
+export const ITEM_INVOCATIONS = 64;
+
+/**
+ * Bound of a loop that a `break` ends, as a constant that no loop reaches. Tint and naga add a 64-bit
+ * counter to a loop that they cannot prove to be finite
+ * (https://dawn.googlesource.com/dawn/+/refs/heads/main/src/tint/lang/core/ir/transform/prevent_infinite_loops.h,
+ * https://github.com/gfx-rs/wgpu/pull/6929); Tint recognises a constant bound and adds none.
+ */
+export const MAX_TRIP_COUNT = 0x40000000;
+
 /**
  * Workgroups of `size` invocations for `count` items, folded into two dimensions where one would not
- * do. The kernel finds its item with {@link FLAT_INDEX}.
+ * do. The flat index of an invocation is `id.x + id.y * groups.x * size`, of `global_invocation_id` and
+ * `num_workgroups`.
  */
 export function gridOf(count: number, size: number): Workgroups {
   const groups = Math.ceil(count / size);
   const x = Math.min(groups, MAX_WORKGROUPS);
   return [x, x === 0 ? 0 : Math.ceil(groups / x), 1];
 }
-
-/** WGSL: parameters of `main` and the flat index that go with {@link gridOf}. */
-export const FLAT_INDEX = {
-  parameters: '@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u',
-  index: (size: number): string => `gid.x + gid.y * groups.x * ${size}u`,
-} as const;

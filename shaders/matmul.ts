@@ -1,8 +1,8 @@
 // The kernel of matmul.wgsl: its buffers and its tile.
-import type { Kernel } from './kernel.ts';
+import { type Kernel, MAX_TRIP_COUNT } from './kernel.ts';
 import text from './matmul.wgsl?raw';
 import { kernelOf } from './part.ts';
-import { FOREVER, walk, walkUniforms } from './walk.ts';
+import { offsetUniforms, stridedOffsets } from './strided-offset.ts';
 
 /** What a matrix product bakes in. */
 export interface MatmulOptions {
@@ -25,7 +25,7 @@ export interface MatmulOptions {
   readonly bias: boolean;
 }
 
-const COLUMNS = 4; // of an invocation, LANES apart
+const COLUMNS = 4; // of an invocation, with a stride of LANES
 const LANES = 16; // neighbouring columns of a workgroup
 
 /** Columns of results of a workgroup. */
@@ -60,7 +60,7 @@ export function matmulKernel(options: MatmulOptions): Kernel {
         alpha: float && 'f32',
         ...(bias && { cRow: 'u32', cCol: 'u32' }),
         beta: bias && float && 'f32',
-        ...(batched && walkUniforms(rank, ['aBatch', 'bBatch'])),
+        ...(batched && offsetUniforms(rank, ['aBatch', 'bBatch'])),
       },
       constants: {
         ROWS: rows,
@@ -71,6 +71,7 @@ export function matmulKernel(options: MatmulOptions): Kernel {
         TILE_ROWS: matmulRows(options),
         TILE_COLUMNS: MATMUL_COLUMNS,
         A_WIDTH: vector ? 4 : 1,
+        MAX_TRIP_COUNT,
       },
       flags: { SPLIT_K: slices > 1, FLOAT: float, BIAS: bias, BATCHED: batched, VECTOR: vector },
       names: {
@@ -80,8 +81,7 @@ export function matmulKernel(options: MatmulOptions): Kernel {
         A_K_STRIDE: transA ? 'params.m' : '1u',
         B_COLUMN_STRIDE: transB ? 'params.k' : '1u',
         B_K_STRIDE: transB ? '1u' : 'params.n',
-        BATCH_OFFSETS: batched ? walk('batch', rank, ['aBatch', 'bBatch']) : '',
-        MAX_TRIP_COUNT: FOREVER,
+        BATCH_OFFSETS: batched ? stridedOffsets('batch', rank, ['aBatch', 'bBatch']) : '',
       },
     },
   ]);

@@ -2,7 +2,7 @@
 // choose the variant of its `.wgsl` file. Each part stands where its decision is made.
 import { defineKernel, present } from './kernel.ts';
 import type { BindingType, Extension, Kernel, UniformType } from './kernel.ts';
-import { expand } from './wgsl.ts';
+import { expand, rename } from './wgsl.ts';
 
 /** Part of a kernel. */
 export interface Part {
@@ -24,13 +24,19 @@ export interface Part {
 /** The files explain themselves; the printed kernel has the comments of its own file only. */
 const COMMENTS = /\/\/[^\n]*/g;
 
+const withoutComments = (text: string): string => text.replaceAll(COMMENTS, '').trim();
+
+/** The text of a `.wgsl` file that is a part of another one, which expands it, with names replaced. */
+export const fragment = (text: string, names: Readonly<Record<string, string>>): string =>
+  rename(withoutComments(text), names);
+
 /** The members of some records as one record; a later one stands for an earlier one. */
 const merge = <T>(records: readonly (Readonly<Record<string, T>> | undefined)[]) =>
   Object.assign({}, ...records) as Readonly<Record<string, T>>;
 
 /** Parts as one. */
 export const joinParts = (parts: readonly Part[]) => ({
-  wgsl: parts.map(({ wgsl = '' }) => wgsl.replaceAll(COMMENTS, '').trim()).join('\n'),
+  wgsl: parts.map(({ wgsl = '' }) => withoutComments(wgsl)).join('\n'),
   bindings: merge(parts.map(({ bindings = {} }) => present<BindingType>(bindings))),
   uniforms: merge(parts.map(({ uniforms = {} }) => present<UniformType>(uniforms))),
   enables: parts.flatMap(({ enables = [] }) => enables),

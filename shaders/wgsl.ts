@@ -116,24 +116,6 @@ function endOfBlock(text: string, start: number): number {
   return end;
 }
 
-/**
- * WGSL from a template literal.
- *
- * @throws TypeError where a part is undefined or NaN, which would otherwise be printed into the shader
- */
-export function wgsl(
-  strings: TemplateStringsArray,
-  ...parts: (string | number | boolean)[]
-): string {
-  for (const [i, part] of parts.entries()) {
-    if (part === undefined || part === null || Number.isNaN(part)) {
-      const before = strings[i]!.slice(-60);
-      throw new TypeError(`shader template: part ${i} is ${String(part)}, after «${before}»`);
-    }
-  }
-  return preprocess(strings, ...parts);
-}
-
 const MAX_F32 = 3.4028234663852886e38; // WGSL has no literal for infinity
 
 /** A finite f32 literal: values beyond the range of f32 are its largest. */

@@ -2,7 +2,7 @@
 // workgroup memory, then the cell. Names in capitals are those of the phase.
 //
 // PASSES_OVER_K times: with weights in registers, one unit of the invocation after the other; else all
-// units at once, TOGETHER of them, which share the loads of the vector.
+// units at once, UNITS_PER_PASS of them, which share the loads of the vector.
 {
   #if REDUCES
   var sumsOfRow: array<Sums, ROWS>;
@@ -12,7 +12,7 @@
   #endif
   @unroll for (var pass = 0u; pass < PASSES_OVER_K; pass++) {
     #if !ALL_ACTIVE
-    if (pass * TOGETHER * LANES + lane < PHASE_UNITS)
+    if (pass * UNITS_PER_PASS * LANES + lane < PHASE_UNITS)
     #endif
     {
       #if PRODUCT
@@ -26,8 +26,8 @@
       #endif
       #endif
 
-      @unroll(FEW_CELLS) for (var j = 0u; j < TOGETHER; j++) {
-        let unit = (pass * TOGETHER + j) * LANES + lane;
+      @unroll(FEW_CELLS) for (var j = 0u; j < UNITS_PER_PASS; j++) {
+        let unit = (pass * UNITS_PER_PASS + j) * LANES + lane;
         if (unit < PHASE_UNITS) {
           @unroll(FEW_CELLS) for (var row = 0u; row < ROWS; row++) {
             if (firstRow + row < params.rows) {
@@ -41,7 +41,7 @@
                 products[g] = sums[j * GATES + g][row];
                 #endif
                 #if SCALED
-                products[g] *= SCALES[pass * TOGETHER + j][g];
+                products[g] *= SCALES[pass * UNITS_PER_PASS + j][g];
                 #endif
               }
               #endif
@@ -52,7 +52,7 @@
               #endif
 
               #if CELL
-              let before = states[(pass * TOGETHER + j) * ROWS + row];
+              let before = states[(pass * UNITS_PER_PASS + j) * ROWS + row];
               var after = CELL_FUNCTION(
                 #if READS_X
                 loadX(place),
@@ -62,7 +62,7 @@
                 #endif
                 before,
                 #if READS_PASSED
-                passed[(pass * TOGETHER + j) * ROWS + row],
+                passed[(pass * UNITS_PER_PASS + j) * ROWS + row],
                 #endif
                 #if PARAMETERS
                 loadParameters(unit),
@@ -72,7 +72,7 @@
                 #endif
               );
               #if PASSES
-              passed[(pass * TOGETHER + j) * ROWS + row] = after;
+              passed[(pass * UNITS_PER_PASS + j) * ROWS + row] = after;
               #if SHARES_VECTOR
               passedShared[row * HIDDEN_STRIDE + unit] = after.NEXT_OPERAND;
               #endif
@@ -84,13 +84,13 @@
               #elif OUTPUTS
               storeOutput(place, after.OUTPUT_STATE, live);
               #endif
-              if (live) { states[(pass * TOGETHER + j) * ROWS + row] = after; }
+              if (live) { states[(pass * UNITS_PER_PASS + j) * ROWS + row] = after; }
               #endif
               #else
               #if OUTPUTS
               storeOutput(place, products[0], live);
               #endif
-              if (live) { states[(pass * TOGETHER + j) * ROWS + row].OUTPUT_STATE = products[0]; }
+              if (live) { states[(pass * UNITS_PER_PASS + j) * ROWS + row].OUTPUT_STATE = products[0]; }
               #endif
             }
           }

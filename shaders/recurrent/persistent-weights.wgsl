@@ -1,10 +1,10 @@
 // Statements of persistent.wgsl, once for each product: what stays with the invocation for all steps.
 #if WEIGHTS_IN_REGISTERS
-var KEPT: array<array<Weight4, KEPT_VECTORS>, TILES>; // [unit of the invocation][k · GATES + gate]
+var REGISTERS: array<array<Weight4, REGISTER_VECTORS>, TILES>; // [unit of the invocation][k · GATES + gate]
 @unroll for (var m = 0u; m < TILES; m++) {
   // Not unrolled: SwiftShader and llvmpipe hold the array in memory, and there may be a thousand.
-  for (var i = 0u; i < KEPT_VECTORS; i++) {
-    KEPT[m][i] = load_r(((instance * TILES + m) * KEPT_VECTORS + i) * LANES + lane);
+  for (var i = 0u; i < REGISTER_VECTORS; i++) {
+    REGISTERS[m][i] = load_r(((instance * TILES + m) * REGISTER_VECTORS + i) * LANES + lane);
   }
 }
 #endif

@@ -1,4 +1,5 @@
 // The kernel of persistent.wgsl: its phases, its buffers and its tile.
+import type { CellPhase } from '../../src/cells/index.ts';
 import type { Kernel } from '../kernel.ts';
 import { joinParts, kernelOf, type Part } from '../part.ts';
 import { expand, rename } from '../wgsl.ts';
@@ -25,23 +26,27 @@ import {
   productSizes,
   stepPhases,
 } from './spec.ts';
-import type { RecurrentSpec, StepPhase } from './spec.ts';
+import type { ProductSizes, RecurrentSpec, StepPhase } from './spec.ts';
 import { weightPart, weightType } from './weights.ts';
+import type { WeightStorage } from './weights.ts';
 import workgroupSum from './workgroup-sum.wgsl?raw';
 
 /** How a workgroup is spread over a block of batch rows: LANES and ROWS of persistent.wgsl. */
 export interface PersistentTile extends RowBlock {
-  /** Invocations; each serves the hidden units lane, lane + lanes, … */
+  /** Invocations; each computes the hidden units lane, lane + lanes, … */
   readonly lanes: number;
   /**
-   * Whether each invocation keeps the weights of its units in variables during the loop, and the
-   * product is unrolled: registers on a GPU while they are few, memory that is cheap to index on a CPU.
-   * Else they are read from their buffer in each step. Excludes `sharers` above 1.
+   * Whether each invocation loads the weights of its units into variables before the loop over time, with
+   * the product unrolled: registers on a GPU while they are few, memory that is cheap to index on a CPU.
+   * Else each time step reads them from their buffer. Excludes `sharers` above 1.
    */
   readonly weightsInRegisters: boolean;
 }
 
-/** Maximum time steps of one dispatch: a constant, so that the loop over time needs no guard. */
+/**
+ * Maximum time steps of one dispatch: a constant, so that Tint and naga see a finite loop over time and add no
+ * counter to it; `MAX_TRIP_COUNT` in kernel.ts has their sources.
+ */
 export const PERSISTENT_STEPS = 256;
 
 /** Bytes of workgroup memory that {@link persistentKernel} needs. */
@@ -51,7 +56,7 @@ export function persistentMemory(spec: RecurrentSpec, tile: PersistentTile): num
   return (tile.rows * vectors + (reduces ? tile.lanes : 0)) * 4;
 }
 
-/** Hidden units that an invocation serves. */
+/** Hidden units of an invocation. */
 export const persistentUnits = ({ hidden, output }: RecurrentSpec, lanes: number): number =>
   Math.ceil(Math.max(hidden, output) / lanes);
 
@@ -64,7 +69,7 @@ function nextOperand(spec: RecurrentSpec, index: number): string | undefined {
 const sharesVector = (spec: RecurrentSpec): boolean =>
   spec.projected || spec.phases.some((_, index) => nextOperand(spec, index) !== undefined);
 
-/** Up to so many cells an invocation are unrolled; more use arrays and a loop. */
+/** Maximum (unit, row) cells of an invocation that are unrolled into registers; more use arrays and a loop. */
 const MAX_UNROLLED_CELLS = 4;
 
 /**
@@ -126,7 +131,9 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
     }),
     outputPart(spec, true, masked),
   ]);
-  const products = phases.map((phase, index) => phasePart(spec, phase, index, tile, common));
+  const products = phases.map((phase, index) =>
+    phasePart(spec, phaseOf(spec, phase, index, tile), tile, common),
+  );
   const frame: Part = {
     names: {
       LOAD_WEIGHTS: products.map(({ load }) => load).join('\n'),
@@ -145,49 +152,70 @@ export function persistentKernel(spec: RecurrentSpec, tile: PersistentTile): Ker
   return kernelOf('recurrent-persistent', text, [common, ...parts, frame]);
 }
 
-/** The weights and functions of a phase, the statements that load its weights, and those that run it. */
-function phasePart(
+/** What is known of one phase of a layer when its part is made. */
+interface Phase {
+  readonly index: number;
+  /** Undefined for the projection. */
+  readonly cell: CellPhase | undefined;
+  readonly storage: WeightStorage;
+  readonly sizes: ProductSizes;
+  /** Whether the phase multiplies; a phase without a product runs the cell only. */
+  readonly multiplies: boolean;
+  /** Whether its weights are in registers during the loop over time. */
+  readonly inRegisters: boolean;
+  /** Tiles of LANES units. */
+  readonly tiles: number;
+}
+
+function phaseOf(
   spec: RecurrentSpec,
   phase: StepPhase,
   index: number,
-  tile: PersistentTile,
-  common: Part,
-): { readonly part: Part; readonly load: string; readonly run: string } {
-  const { units, k4, gates } = productSizes(spec, phase);
-  const { lanes, sharers = 1, weightsInRegisters } = tile;
-  const cell = phase === 'projection' ? undefined : phase;
-  const tiles = Math.ceil(units / lanes);
-  const multiplies = gates > 0;
-  const kept = multiplies && weightsInRegisters;
-  const storage = cell ? spec.storage.recurrent : spec.storage.projection;
-  const weights = multiplies
-    ? weightPart(
-        `r${index}`,
-        storage,
-        { groups: instancesOf(spec) * tiles, k4, span: gates * lanes },
-        spec.arithmetic,
-      )
-    : {};
-  const ofState = cell?.of === spec.states[0];
-  const before = index > 0 ? spec.phases[index - 1] : undefined;
-  const next = nextOperand(spec, index);
-  const isFinal = cell?.passes.length === 0;
-  const isLast = index === stepPhases(spec).length - 1;
-  const sizes = {
+  { lanes, weightsInRegisters }: PersistentTile,
+): Phase {
+  const sizes = productSizes(spec, phase);
+  const isCell = phase !== 'projection';
+  return {
+    index,
+    cell: isCell ? phase : undefined,
+    storage: isCell ? spec.storage.recurrent : spec.storage.projection,
+    sizes,
+    multiplies: sizes.gates > 0,
+    inRegisters: sizes.gates > 0 && weightsInRegisters,
+    tiles: Math.ceil(sizes.units / lanes),
+  };
+}
+
+/** Sizes of the phase, printed as literals: every phase has its own. */
+function phaseSizes({ sizes, inRegisters, tiles }: Phase): Readonly<Record<string, string>> {
+  const { units, k4, gates } = sizes;
+  const numbers = {
     GATES: gates,
     TILES: tiles,
     K4: k4,
-    KEPT_VECTORS: k4 * gates,
-    TOGETHER: kept ? 1 : tiles,
-    PASSES_OVER_K: kept ? tiles : 1,
-    SUMS: gates * (kept ? 1 : tiles),
+    REGISTER_VECTORS: k4 * gates,
+    UNITS_PER_PASS: inRegisters ? 1 : tiles,
+    PASSES_OVER_K: inRegisters ? tiles : 1,
+    SUMS: gates * (inRegisters ? 1 : tiles),
     PHASE_UNITS: units,
   };
-  const flags = {
-    ...common.flags,
+  return Object.fromEntries(Object.entries(numbers).map(([name, n]) => [name, `${n}u`]));
+}
+
+function phaseFlags(
+  spec: RecurrentSpec,
+  { index, cell, storage, multiplies, inRegisters }: Phase,
+  { sharers = 1 }: PersistentTile,
+  common: Readonly<Record<string, boolean>>,
+): Readonly<Record<string, boolean>> {
+  const before = index > 0 ? spec.phases[index - 1] : undefined;
+  const isFinal = cell?.passes.length === 0;
+  const isLast = index === stepPhases(spec).length - 1;
+  return {
+    ...common,
     CELL: cell !== undefined,
     PRODUCT: multiplies,
-    WEIGHTS_IN_REGISTERS: kept,
+    WEIGHTS_IN_REGISTERS: inRegisters,
     SCALED: multiplies && storage === 'int8',
     READS_X: (cell?.inputs.length ?? 0) > 0,
     READS_PASSED: cell !== undefined && (before?.passes.length ?? 0) > 0,
@@ -195,33 +223,54 @@ function phasePart(
     REDUCES: (cell?.reductions.length ?? 0) > 0,
     PASSES: (cell?.passes.length ?? 0) > 0,
     PROJECTED: isFinal && spec.projected,
-    SHARES_VECTOR: next !== undefined,
-    OUTPUTS: isLast && common.flags!['OUTPUTS']!,
+    SHARES_VECTOR: nextOperand(spec, index) !== undefined,
+    OUTPUTS: isLast && common['OUTPUTS']!,
     // Where invocations share loads, none may be missing; those without a unit have weights of zero.
     ALL_ACTIVE: sharers > 1 || !multiplies,
   };
-  const own = {
-    ...Object.fromEntries(Object.entries(sizes).map(([name, n]) => [name, `${n}u`])),
-    KEPT: `weights${index}`,
+}
+
+function phaseNames(
+  spec: RecurrentSpec,
+  phase: Phase,
+  { sharers = 1 }: PersistentTile,
+): Readonly<Record<string, string>> {
+  const { index, cell, storage, inRegisters } = phase;
+  const names = {
+    ...phaseSizes(phase),
+    REGISTERS: `weights${index}`,
     SCALES: `scales${index}`,
     Weight4: weightType(storage, spec.arithmetic),
     load_r: `load_r${index}`,
     scale_r: `scale_r${index}`,
     CELL_FUNCTION: cell?.name ?? '',
     TO_GATES: `toGates${index}`,
-    NEXT_OPERAND: next ?? '',
+    NEXT_OPERAND: nextOperand(spec, index) ?? '',
     OUTPUT_STATE: spec.states[0]!,
   };
-  const load = ofState ? 'hVector' : 'passedVector';
+  const load = cell?.of === spec.states[0] ? 'hVector' : 'passedVector';
   const multiply = rename(product, {
-    WEIGHT: kept
-      ? 'KEPT[pass][k * GATES + s]'
+    WEIGHT: inRegisters
+      ? 'REGISTERS[pass][k * GATES + s]'
       : 'load_r((((instance * TILES + s / GATES) * K4 + k) * GATES + s % GATES) * LANES + lane)',
     VECTOR: `${load}(k, ${sharers > 1 ? 'min(j * SHARERS + subgroupLane, ROWS - 1u)' : 'j'})`,
   });
-  const names = { ...own, MULTIPLY: rename(multiply, own) };
-  const { constants = {} } = common;
-  const expansion = { flags, names, constants };
+  return { ...names, MULTIPLY: rename(multiply, names) };
+}
+
+/** The weights and functions of a phase, the statements that load its weights, and those that run it. */
+function phasePart(
+  spec: RecurrentSpec,
+  phase: Phase,
+  tile: PersistentTile,
+  { flags: commonFlags = {}, constants = {} }: Part,
+): { readonly part: Part; readonly load: string; readonly run: string } {
+  const { index, cell, storage, multiplies, tiles } = phase;
+  const { k4, gates } = phase.sizes;
+  const shape = { groups: instancesOf(spec) * tiles, k4, span: gates * tile.lanes };
+  const weights = multiplies ? weightPart(`r${index}`, storage, shape, spec.arithmetic) : {};
+  const names = phaseNames(spec, phase, tile);
+  const expansion = { flags: phaseFlags(spec, phase, tile, commonFlags), names, constants };
   const reductions = (cell?.reductions ?? []).map(({ name }) =>
     expand(reductionText, { ...expansion, names: { ...names, TERM: name } }),
   );

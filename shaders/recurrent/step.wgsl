@@ -36,7 +36,7 @@ fn sumOfSlices(sum: u32, row: u32, lane: u32) -> f32 {
 #endif
 
 #if SUBGROUP_SUM
-// The invocations of a unit are LANES apart. Afterwards each of them has the sum of all.
+// The invocations of a unit lie in the subgroup with a stride of LANES. Each of them gets the sum.
 fn sumOfSubgroup(value: f32) -> f32 {
   var total = value;
   @unroll for (var i = 0u; i < LOG2_SLICES; i++) { total += subgroupShuffleXor(total, LANES << i); }

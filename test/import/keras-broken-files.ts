@@ -158,10 +158,10 @@ export const BROKEN: readonly Broken[] = [
   {
     what: 'a class of somebody’s own that is called like one of Keras',
     bytes: () =>
-      withWeights(WEIGHTS, lstm({}, { module: 'mine.layers', registered_name: 'mine>LSTM' })),
+      withWeights(WEIGHTS, lstm({}, { module: 'custom.layers', registered_name: 'custom>LSTM' })),
     code: 'UNSUPPORTED_OPERATOR',
     path: 'model.layers[1]',
-    says: /mine\.layers\.LSTM is Python code/,
+    says: /custom\.layers\.LSTM is Python code/,
   },
   {
     what: 'a zip bomb that its directory owns up to',

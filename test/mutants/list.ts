@@ -146,9 +146,9 @@ const kernels: readonly Mutant[] = [
   },
   {
     name: 'rows: a reduction combines with half of the invocations',
-    file: 'shaders/rows.ts',
-    search: 'let far = params.lanes >> lap;',
-    replace: 'let far = params.lanes >> (lap + 1u);',
+    file: 'shaders/row-reduce-tree.wgsl',
+    search: 'let far = params.lanes >> level;',
+    replace: 'let far = params.lanes >> (level + 1u);',
     tests: ['test/shaders/operators.test.ts'],
   },
   {

@@ -1,6 +1,6 @@
 // Index arithmetic of the lowerings, by itself: merged axes visit the same elements in the same order.
 import { expect, it } from 'vitest';
-import { walkValues } from '../../shaders/walk.ts';
+import { offsetValues } from '../../shaders/strided-offset.ts';
 import { broadcastStrides, forEachIndex, offsetOf, stridesOf } from '../../src/ops/indexing.ts';
 import { collapse } from '../../src/plan/lower/collapse-axes.ts';
 import { type Random, randomOf } from '../support/random.ts';
@@ -13,8 +13,8 @@ function offsets(dims: readonly number[], strides: readonly number[]): number[] 
   return found;
 }
 
-/** What the WGSL of `walk` computes, from the uniforms that it reads. */
-function walked(uniforms: Readonly<Record<string, number>>, rank: number, i: number): number {
+/** What the WGSL of `stridedOffsets` computes, from the uniforms that it reads. */
+function offsetAt(uniforms: Readonly<Record<string, number>>, rank: number, i: number): number {
   let [rest, at] = [i, 0];
   for (let k = rank - 1; k > 0; k--) {
     if (uniforms['rank']! <= k) continue;
@@ -44,9 +44,9 @@ it(`collapse preserves the elements and their order, seed ${SEED}`, () => {
     for (const name of ['a', 'b', 'c'] as const) {
       const want = offsets(dims, given[name]);
       expect(offsets(simple.dims, simple.strides[name]), `${label}: ${name}`).toEqual(want);
-      const uniforms = walkValues(5, simple.dims, { s: simple.strides[name] });
-      const got = want.map((_, i) => walked(uniforms, 5, i));
-      expect(got, `${label}: ${name} walked`).toEqual(want.map((offset) => offset + 0));
+      const uniforms = offsetValues(5, simple.dims, { s: simple.strides[name] });
+      const got = want.map((_, i) => offsetAt(uniforms, 5, i));
+      expect(got, `${label}: ${name} by uniforms`).toEqual(want.map((offset) => offset + 0));
     }
   }
 });

@@ -37,7 +37,7 @@ export interface H5Group {
 }
 
 /** What is carried along while one file is read. */
-interface Walk extends H5File {
+interface OpenFile extends H5File {
   /** Addresses of the objects that have been opened. */
   readonly seen: Set<number>;
 }
@@ -51,8 +51,8 @@ interface Walk extends H5File {
 export function openHdf5(bytes: Uint8Array, budget: Budget, name: string): H5Group {
   return guarded(name, () => {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const walk: Walk = { view, budget, seen: new Set() };
-    return groupOf(walk, headerOf(walk, rootAddress(view), name), name, 0);
+    const file: OpenFile = { view, budget, seen: new Set() };
+    return groupOf(file, headerOf(file, rootAddress(view), name), name, 0);
   });
 }
 
@@ -71,51 +71,56 @@ function guarded<T>(path: string, step: () => T): T {
 }
 
 /** The messages of an object, which must not have been opened before. */
-function headerOf(walk: Walk, address: number, path: string): H5Message[] {
-  if (walk.seen.has(address)) {
+function headerOf(file: OpenFile, address: number, path: string): H5Message[] {
+  if (file.seen.has(address)) {
     throw new RnnError(
       'INVALID_MODEL',
       path,
       'got a link to an object that stands elsewhere in the file, expected each object once',
     );
   }
-  walk.seen.add(address);
-  walk.budget.spend('maxTensors', 1, path, 'too many groups and datasets');
-  return messagesOf(walk, address, path);
+  file.seen.add(address);
+  file.budget.spend('maxTensors', 1, path, 'too many groups and datasets');
+  return messagesOf(file, address, path);
 }
 
 // The state of training, which may be twice as large as the model.
 const SKIPPED: ReadonlySet<string> = new Set(['optimizer', 'optimizer_weights']);
 
-function groupOf(walk: Walk, header: readonly H5Message[], path: string, depth: number): H5Group {
-  walk.budget.check('maxDepth', depth, path, 'groups too deep within one another');
+function groupOf(
+  file: OpenFile,
+  header: readonly H5Message[],
+  path: string,
+  depth: number,
+): H5Group {
+  file.budget.check('maxDepth', depth, path, 'groups too deep within one another');
   const groups = new Map<string, H5Group>();
   const datasets = new Map<string, H5Dataset>();
-  for (const [name, address] of linksOf(walk, header, path)) {
+  for (const [name, address] of linksOf(file, header, path)) {
     if (depth === 0 && SKIPPED.has(name)) continue;
     const own = depth === 0 ? `${path}:${name}` : `${path}/${name}`;
-    const messages = headerOf(walk, address, own);
+    const messages = headerOf(file, address, own);
     if (!messages.some(({ type }) => type === MESSAGE.dataspace)) {
-      groups.set(name, groupOf(walk, messages, own, depth + 1));
+      groups.set(name, groupOf(file, messages, own, depth + 1));
       continue;
     }
     datasets.set(name, {
       path: own,
-      isFloat: () => guarded(own, () => formatOf(walk, messages).float !== undefined),
-      floats: () => guarded(own, () => readFloats(walk, messages, own)),
+      isFloat: () => guarded(own, () => formatOf(file, messages).float !== undefined),
+      floats: () => guarded(own, () => readFloats(file, messages, own)),
     });
   }
   let attributes: ReadonlyMap<string, () => string[]> | undefined;
   const strings = (name: string): string[] | undefined =>
     guarded(path, () => {
-      attributes ??= attributesOf(walk, header, path);
+      attributes ??= attributesOf(file, header, path);
       return attributes.get(name)?.();
     });
   return { path, groups, datasets, strings };
 }
 
 function attributesOf(
-  { view, budget }: Walk,
+  { view, budget }: OpenFile,
   header: readonly H5Message[],
   path: string,
 ): ReadonlyMap<string, () => string[]> {
@@ -145,7 +150,7 @@ const IEEE: Readonly<Record<number, readonly [number, number]>> = {
 };
 
 /** What the numbers of a dataset are, IV.A.2.d: in the words of NumPy, and how to read floats. */
-function formatOf({ view }: Walk, header: readonly H5Message[]) {
+function formatOf({ view }: OpenFile, header: readonly H5Message[]) {
   const at = messageOf(header, MESSAGE.datatype, 'a type');
   const kind = view.getUint8(at) & 0x0f;
   const bits = view.getUint8(at + 1);
@@ -165,7 +170,7 @@ function formatOf({ view }: Walk, header: readonly H5Message[]) {
 
 /** The shape that a dataspace message declares, IV.A.2.b. */
 function shapeOf(
-  { view, budget }: Walk,
+  { view, budget }: OpenFile,
   header: readonly H5Message[],
   path: string,
 ): readonly number[] {
@@ -179,11 +184,11 @@ function shapeOf(
   return Array.from({ length: rank }, (_, axis) => word(view, first + 8 * axis));
 }
 
-function readFloats(walk: Walk, header: readonly H5Message[], path: string): Tensor<'float32'> {
-  const { budget } = walk;
-  const dims = shapeOf(walk, header, path);
+function readFloats(file: OpenFile, header: readonly H5Message[], path: string): Tensor<'float32'> {
+  const { budget } = file;
+  const dims = shapeOf(file, header, path);
   const count = elementCount(dims, budget.limits, path);
-  const { name, float } = formatOf(walk, header);
+  const { name, float } = formatOf(file, header);
   if (float === undefined) {
     throw new RnnError(
       'INVALID_MODEL',
@@ -192,7 +197,7 @@ function readFloats(walk: Walk, header: readonly H5Message[], path: string): Ten
     );
   }
   budget.decode(count * 4, path);
-  const bytes = count === 0 ? new Uint8Array() : contents(walk, header, path);
+  const bytes = count === 0 ? new Uint8Array() : contents(file, header, path);
   if (bytes.length !== count * float.size) {
     throw new RnnError(
       'INVALID_MODEL',
@@ -221,7 +226,7 @@ function floatsOf(bytes: Uint8Array, size: number, little: boolean): Float32Arra
 }
 
 /** The bytes of a dataset, which Keras stores in one piece, IV.A.2.i. */
-function contents({ view }: Walk, header: readonly H5Message[], path: string): Uint8Array {
+function contents({ view }: OpenFile, header: readonly H5Message[], path: string): Uint8Array {
   const at = messageOf(header, MESSAGE.layout, 'a layout');
   const version = view.getUint8(at);
   const kind = view.getUint8(at + (version < 3 ? 2 : 1));

@@ -115,6 +115,65 @@ export interface RecurrentResults {
   readonly cn: string;
 }
 
+/** [D, B, N] → [B, D, N] with layout 1, and back; the value itself with layout 0. */
+const swapStates = (builder: GraphBuilder, layout: 0 | 1, value: string, stem: string): string =>
+  layout === 0 ? value : builder.node('Transpose', stem, [value], { perm: [1, 0, 2] });
+
+/** [D·L, B, N] → for each layer [D, B, N], or [B, D, N] with layout 1; `''` where there is no state. */
+function statesByLayer(
+  builder: GraphBuilder,
+  { layers, directions }: RecurrentModule,
+  layout: 0 | 1,
+  value: string,
+  stem: string,
+): readonly string[] {
+  if (value === '') return layers.map(() => '');
+  const sizes = builder.ints(layers.map(() => directions));
+  const parts =
+    layers.length === 1
+      ? [value]
+      : builder.nodes('Split', stem, [value, sizes], { axis: 0 }, layers.length);
+  return parts.map((part) => swapStates(builder, layout, part, stem));
+}
+
+/** The states of all layers as one value, [D·L, B, N]: the inverse of {@link statesByLayer}. */
+function joinLayers(
+  builder: GraphBuilder,
+  layout: 0 | 1,
+  parts: readonly string[],
+  stem: string,
+): string {
+  const swapped = parts.map((part) => swapStates(builder, layout, part, stem));
+  return swapped.length === 1 ? swapped[0]! : builder.node('Concat', stem, swapped, { axis: 0 });
+}
+
+/** The output that the layer declares, from Y of the last layer and its h after the last step. */
+function selectOutput(
+  builder: GraphBuilder,
+  { directions, outputs }: RecurrentModule,
+  { output }: PyTorchRecurrent,
+  layout: 0 | 1,
+  x: ValueInfo,
+  { y, h }: { readonly y: string; readonly h: string },
+  stem: string,
+): ValueInfo {
+  const [time, batch] = layout === 1 ? [1, 0] : [0, 1];
+  const width = directions * outputs;
+  if (output === 'hidden') {
+    // Rows first, then directions: what layout 1 has already.
+    const perm = [1, 0, 2];
+    const rows = layout === 1 ? h : builder.node('Transpose', `${stem}/hidden`, [h], { perm });
+    const name = builder.node('Reshape', `${stem}/hidden`, [rows, builder.ints([0, width])]);
+    return { name, type: 'float32', dims: [x.dims[batch]!, width] };
+  }
+  if (output === 'last') {
+    const index = builder.constant('last', () => tensor(BigInt64Array.of(-1n), []));
+    const name = builder.node('Gather', `${stem}/last`, [y, index], { axis: time });
+    return { name, type: 'float32', dims: [x.dims[batch]!, width] };
+  }
+  return { name: y, type: 'float32', dims: [...x.dims.slice(0, 2), width] };
+}
+
 /** Appends the nodes of a module. */
 export function appendRecurrent(
   builder: GraphBuilder,
@@ -124,27 +183,11 @@ export function appendRecurrent(
   from: RecurrentInputs,
   wants: { readonly states: boolean; readonly stem: string },
 ): RecurrentResults {
-  const { layers, directions, hidden, outputs } = module;
+  const { layers, directions, hidden } = module;
   const layout = layer.batchFirst ? 1 : 0;
   const { stem } = wants;
-  const swap = (name: string, what: string): string =>
-    layout === 0 ? name : builder.node('Transpose', `${stem}/${what}`, [name], { perm: [1, 0, 2] });
-  /** [D·L, B, N] → for each layer [D, B, N], or [B, D, N] with layout 1. */
-  const initial = (name: string, what: string): readonly string[] => {
-    if (name === '') return layers.map(() => '');
-    const parts =
-      layers.length === 1
-        ? [name]
-        : builder.nodes(
-            'Split',
-            `${stem}/${what}`,
-            [name, builder.ints(layers.map(() => directions))],
-            { axis: 0 },
-            layers.length,
-          );
-    return parts.map((part) => swap(part, what));
-  };
-  const [h0, c0] = [initial(from.h0, 'h0'), initial(from.c0, 'c0')];
+  const h0 = statesByLayer(builder, module, layout, from.h0, `${stem}/h0`);
+  const c0 = statesByLayer(builder, module, layout, from.c0, `${stem}/c0`);
   const isLstm = layer.type === 'lstm';
   const takesHidden = layer.output === 'hidden';
   const attributes = attributesOf(layer, hidden, directions, layout);
@@ -173,31 +216,10 @@ export function appendRecurrent(
     last.c.push(c);
     if (Y !== '') y = joinDirections(builder, Y, module, layout, name);
   });
-  const [time, batch] = layout === 1 ? [1, 0] : [0, 1];
-  const width = directions * outputs;
-  let result: ValueInfo = { name: y, type: 'float32', dims: [...x.dims.slice(0, 2), width] };
-  if (takesHidden) {
-    // Rows first, then directions: what layout 1 has already.
-    const h = last.h.at(-1)!;
-    const perm = [1, 0, 2];
-    const rows = layout === 1 ? h : builder.node('Transpose', `${stem}/hidden`, [h], { perm });
-    const name = builder.node('Reshape', `${stem}/hidden`, [rows, builder.ints([0, width])]);
-    result = { name, type: 'float32', dims: [x.dims[batch]!, width] };
-  } else if (layer.output === 'last') {
-    const index = builder.constant('last', () => tensor(BigInt64Array.of(-1n), []));
-    const name = builder.node('Gather', `${stem}/last`, [y, index], { axis: time });
-    result = { name, type: 'float32', dims: [x.dims[batch]!, width] };
-  }
-  const join = (parts: readonly string[], what: string): string => {
-    const swapped = parts.map((part) => swap(part, what));
-    return swapped.length === 1
-      ? swapped[0]!
-      : builder.node('Concat', `${stem}/${what}`, swapped, { axis: 0 });
-  };
   return {
-    y: result,
-    hn: wants.states ? join(last.h, 'hn') : '',
-    cn: wants.states && isLstm ? join(last.c, 'cn') : '',
+    y: selectOutput(builder, module, layer, layout, x, { y, h: last.h.at(-1)! }, stem),
+    hn: wants.states ? joinLayers(builder, layout, last.h, `${stem}/hn`) : '',
+    cn: wants.states && isLstm ? joinLayers(builder, layout, last.c, `${stem}/cn`) : '',
   };
 }
 

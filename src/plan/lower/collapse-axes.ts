@@ -1,6 +1,6 @@
 // Strides on the host: fewer axes mean fewer divisions in a kernel.
 
-/** Merges the axes that every operand walks as one, and drops those of size 1. */
+/** Merges the axes that every operand traverses as one, and drops those of size 1. */
 export function collapse<K extends string>(
   dims: readonly number[],
   strides: Readonly<Record<K, readonly number[]>>,

@@ -5,7 +5,7 @@ import {
   scatterElementsKernel,
   scatterKernel,
 } from '../../../shaders/gather.ts';
-import { walkRank, walkValues } from '../../../shaders/walk.ts';
+import { kernelRank, offsetValues } from '../../../shaders/strided-offset.ts';
 import { splitDims, stridesOf } from '../../ops/indexing.ts';
 import { type DataType, isFloat, sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
@@ -35,14 +35,14 @@ const gatherElements: LowerOf<'GatherElements'> = (ctx) => {
   const { axis } = ctx.params;
   const { type, dims } = input(ctx, 0);
   const strides = stridesOf(dims);
-  const rank = walkRank(dims.length);
+  const rank = kernelRank(dims.length);
   const simple = collapse(ctx.outputs[0]!.dims, { s: strides.with(axis, 0) });
   const buffers = { data: ctx.read(0), indices: ctx.read(1), out: ctx.write(0) };
   runItems(ctx, gatherElementsKernel(rank), sizeOf(ctx.outputs[0]!.dims), buffers, {
     size: dims[axis]!,
     step: strides[axis]!,
     invalid: invalidBits(type),
-    ...walkValues(rank, simple.dims, simple.strides),
+    ...offsetValues(rank, simple.dims, simple.strides),
   });
 };
 
@@ -59,7 +59,7 @@ const scatterElements: LowerOf<'ScatterElements'> = (ctx) => {
   const { type, dims } = input(ctx, 0);
   const indices = input(ctx, 1).dims;
   const [into, from] = [stridesOf(dims), stridesOf(indices)];
-  const rank = walkRank(dims.length);
+  const rank = kernelRank(dims.length);
   const lines = indices.with(axis, Math.min(indices[axis]!, 1));
   const simple = collapse(lines, { s: into, u: from });
   const kernel = scatterElementsKernel(rank, scalarOf(type), reduction);
@@ -75,7 +75,7 @@ const scatterElements: LowerOf<'ScatterElements'> = (ctx) => {
       step: into[axis]!,
       updateStep: from[axis]!,
       invalid: invalidBits(type),
-      ...walkValues(rank, simple.dims, simple.strides),
+      ...offsetValues(rank, simple.dims, simple.strides),
     },
     sizeOf(indices),
   );

@@ -6,7 +6,7 @@ import {
   matmulRows,
 } from '../../../shaders/matmul.ts';
 import { gridOf } from '../../../shaders/kernel.ts';
-import { walkRank, walkValues } from '../../../shaders/walk.ts';
+import { kernelRank, offsetValues } from '../../../shaders/strided-offset.ts';
 import { unsupported } from '../../ops/define.ts';
 import { broadcastDims, broadcastStrides } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
@@ -68,7 +68,7 @@ function multiply(ctx: Lowering, product: Product, out: BufferId): void {
     vector: float && b.constant && !transA && k % 4 === 0, // K of a constant is the same in all plans
     transA,
     transB: transB && !isTransposedOnUpload,
-    rank: batch ? walkRank(batch.dims.length) : 0,
+    rank: batch ? kernelRank(batch.dims.length) : 0,
     bias: c !== undefined,
   };
   const count = sizeOf(batch?.dims ?? []);
@@ -77,7 +77,7 @@ function multiply(ctx: Lowering, product: Product, out: BufferId): void {
   let steps: Record<string, number> = {};
   if (batch) {
     const simple = collapse(batch.dims, { aBatch: batch.a, bBatch: batch.b });
-    steps = walkValues(options.rank, simple.dims, simple.strides);
+    steps = offsetValues(options.rank, simple.dims, simple.strides);
   }
   const buffers = {
     A: a,

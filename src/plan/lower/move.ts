@@ -1,7 +1,7 @@
 // Operators that move elements without looking at them, and those that only change a shape.
 import { copyKernel, padKernel } from '../../../shaders/copy.ts';
 import { reverseKernel } from '../../../shaders/gather.ts';
-import { walkRank, walkValues } from '../../../shaders/walk.ts';
+import { kernelRank, offsetValues } from '../../../shaders/strided-offset.ts';
 import { broadcastStrides, offsetOf, stridesOf } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
@@ -21,7 +21,7 @@ interface Side {
 
 /** Copies every element of a shape from one strided place to another. */
 export function copy(ctx: Lowering, dims: readonly number[], from: Side, to: Side): void {
-  const rank = walkRank(dims.length);
+  const rank = kernelRank(dims.length);
   const simple = collapse(dims, { s: from.strides, t: to.strides });
   runItems(
     ctx,
@@ -31,7 +31,7 @@ export function copy(ctx: Lowering, dims: readonly number[], from: Side, to: Sid
     {
       dataStart: from.start ?? 0,
       outStart: to.start ?? 0,
-      ...walkValues(rank, simple.dims, simple.strides),
+      ...offsetValues(rank, simple.dims, simple.strides),
     },
   );
 }
@@ -69,7 +69,7 @@ function yieldElements(
   const materialize = (): void => {
     // A dense view from the start is the buffer itself.
     if (start === 0 && isDense(dims, strides)) {
-      ctx.precompile(copyKernel(walkRank(dims.length)));
+      ctx.precompile(copyKernel(kernelRank(dims.length)));
       return ctx.yield(slot, from.buffer);
     }
     copy(ctx, dims, elements, { buffer: ctx.write(slot), strides: stridesOf(dims) });
@@ -162,7 +162,7 @@ const pad: LowerOf<'Pad'> = (ctx) => {
   };
   const strides = stridesOf(dims);
   const uniforms: Record<string, number> = {};
-  const rank = walkRank(dims.length);
+  const rank = kernelRank(dims.length);
   for (let k = 0; k < rank; k++) {
     const axis = k - rank + dims.length; // the missing axes are in front
     uniforms[`out${k}`] = ctx.outputs[0]!.dims[axis] ?? 1;

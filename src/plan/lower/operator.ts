@@ -1,8 +1,7 @@
 // What the lowerings of operators share: their types, their inputs, and kernels of one item an
 // invocation.
 import type { Kernel } from '../../../shaders/kernel.ts';
-import { gridOf } from '../../../shaders/kernel.ts';
-import { ITEMS } from '../../../shaders/walk.ts';
+import { gridOf, ITEM_INVOCATIONS } from '../../../shaders/kernel.ts';
 import type { OperatorParams } from '../../ops/index.ts';
 import { type DataType, isFloat } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
@@ -36,5 +35,6 @@ export function runItems<B extends string>(
   uniforms: Readonly<Record<string, number>>,
   flops = count,
 ): void {
-  if (count > 0) ctx.dispatch(kernel, gridOf(count, ITEMS), buffers, { count, ...uniforms }, flops);
+  if (count > 0)
+    ctx.dispatch(kernel, gridOf(count, ITEM_INVOCATIONS), buffers, { count, ...uniforms }, flops);
 }

@@ -1,6 +1,6 @@
 // Dispatches of the elementwise kernel: the strides and the vectorisation of its operands.
 import { OPERANDS, elementwiseKernel } from '../../../shaders/elementwise.ts';
-import { walkRank, walkValues } from '../../../shaders/walk.ts';
+import { kernelRank, offsetValues } from '../../../shaders/strided-offset.ts';
 import { broadcastStrides } from '../../ops/indexing.ts';
 import { type DataType, sizeOf } from '../../tensor.ts';
 import type { Lowering } from '../lowering.ts';
@@ -29,7 +29,7 @@ export interface Code {
 }
 
 /**
- * The walk over vectors of four elements, where every operand has either four neighbours along the
+ * The strides of vectors of four elements, where every operand has either four neighbours along the
  * innermost axis or one element for all of it; undefined elsewhere.
  */
 function vectorize(
@@ -68,7 +68,7 @@ export function pointwise(
 ): void {
   // Nothing that selects the kernel may depend on sizes: a new size must not compile a kernel.
   const flat = operands.length === 0 || (operands.length === 1 && !operands[0]!.strides);
-  const rank = flat ? 0 : walkRank(out.dims.length);
+  const rank = flat ? 0 : kernelRank(out.dims.length);
   const entries = Object.entries(extra);
   const kernel = elementwiseKernel({
     ...code,
@@ -91,7 +91,7 @@ export function pointwise(
     Object.assign(uniforms, {
       vectorized: Number(vectors !== undefined),
       broadcastMask: vectors?.broadcastMask ?? 0,
-      ...walkValues(rank, dims, strides),
+      ...offsetValues(rank, dims, strides),
     });
     (vectors?.starts ?? starts).forEach((start, i) => (uniforms[`${OPERANDS[i]!}From`] = start));
   }

@@ -1,7 +1,13 @@
 // Operators that fold axes away or look along one: reductions, softmax, ArgMax, CumSum, TopK.
 import { gridOf } from '../../../shaders/kernel.ts';
-import { type Fold, ROW_LANES, rowsKernel, scanKernel, topKernel } from '../../../shaders/rows.ts';
-import { walkRank, walkValues } from '../../../shaders/walk.ts';
+import {
+  ROW_INVOCATIONS,
+  type RowReduction,
+  rowReduceKernel,
+} from '../../../shaders/row-reduce.ts';
+import { scanKernel } from '../../../shaders/scan.ts';
+import { kernelRank, offsetValues } from '../../../shaders/strided-offset.ts';
+import { topKKernel } from '../../../shaders/top-k.ts';
 import { splitDims, stridesOf } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Lower, Lowering } from '../lowering.ts';
@@ -18,21 +24,21 @@ const HIGHEST = { f32: bitsAtRun('0x7f800000u'), i32: '2147483647' };
 
 /** Folds by the name that the result, or a later fold, reads them by. */
 export const FOLDS = {
-  sum: (name: string, map: string, type: 'f32' | 'i32' = 'f32'): Fold => ({
+  sum: (name: string, map: string, type: 'f32' | 'i32' = 'f32'): RowReduction => ({
     name,
     type,
     map,
     initial: '0',
     combine: 'p + q',
   }),
-  max: (name: string, map = 'x', type: 'f32' | 'i32' = 'f32'): Fold => ({
+  max: (name: string, map = 'x', type: 'f32' | 'i32' = 'f32'): RowReduction => ({
     name,
     type,
     map,
     initial: LOWEST[type],
     combine: type === 'f32' ? 'maxNan(p, q)' : 'max(p, q)',
   }),
-  min: (name: string, map = 'x', type: 'f32' | 'i32' = 'f32'): Fold => ({
+  min: (name: string, map = 'x', type: 'f32' | 'i32' = 'f32'): RowReduction => ({
     name,
     type,
     map,
@@ -43,7 +49,7 @@ export const FOLDS = {
 
 /** The work on each row: folds in order, then one result per row, or with `each` per element. */
 interface RowWork {
-  readonly folds: readonly Fold[];
+  readonly folds: readonly RowReduction[];
   readonly result: string;
   readonly each?: boolean;
   /** Buffers and uniforms that the result reads, f32 and u32. */
@@ -61,7 +67,7 @@ export function fold(
 ): void {
   const { type } = input(ctx, 0);
   const strides = stridesOf(dims);
-  const rank = walkRank(dims.length);
+  const rank = kernelRank(dims.length);
   const pick = (keep: boolean) => {
     const kept = [...dims.keys()].filter((axis) => axes.includes(axis) === keep);
     return [kept.map((axis) => dims[axis]!), kept.map((axis) => strides[axis]!)] as const;
@@ -76,15 +82,15 @@ export function fold(
   const columns =
     colRank === 1
       ? { col0: cols.strides.col[0] ?? 0 }
-      : walkValues(rank, cols.dims, { col: cols.strides.col }, 'c');
-  const kernel = rowsKernel({
+      : offsetValues(rank, cols.dims, { col: cols.strides.col }, 'c');
+  const kernel = rowReduceKernel({
     name: ctx.node.op.toLowerCase(),
     input: scalarOf(type),
     output: scalarOf(ctx.outputs[slot]!.type),
     rank,
     colRank,
-    folds: work.folds,
-    each: work.each ?? false,
+    reductions: work.folds,
+    perElement: work.each ?? false,
     result: work.result,
     extraBindings: Object.fromEntries(
       Object.keys(work.buffers ?? {}).map((key) => [key, 'read f32']),
@@ -97,13 +103,13 @@ export function fold(
   if (count === 0) return;
   ctx.dispatch(
     kernel,
-    gridOf(count, ROW_LANES / lanes),
+    gridOf(count, ROW_INVOCATIONS / lanes),
     { data: ctx.read(0), ...work.buffers, out },
     {
       rows: count,
       size,
       lanes,
-      ...walkValues(rank, rows.dims, { row: rows.strides.row }, 'r'),
+      ...offsetValues(rank, rows.dims, { row: rows.strides.row }, 'r'),
       ...columns,
       ...work.uniforms,
     },
@@ -112,16 +118,19 @@ export function fold(
 }
 
 type Scalar = 'f32' | 'i32';
-type Reduction = (type: Scalar) => { readonly folds: readonly Fold[]; readonly result: string };
+type Reduction = (type: Scalar) => {
+  readonly folds: readonly RowReduction[];
+  readonly result: string;
+};
 
 /**
  * The maximum of a row, which is subtracted before exp so that it cannot overflow. NaN need not survive
  * here: the sum of exponentials has it.
  */
-const ROW_MAX: Fold = { ...FOLDS.max('rowMax'), combine: 'max(p, q)' };
+const ROW_MAX: RowReduction = { ...FOLDS.max('rowMax'), combine: 'max(p, q)' };
 
 /** The same with a finite identity, because ∞ - ∞ is NaN. */
-const FINITE_ROW_MAX: Fold = { ...ROW_MAX, initial: '-3.4028234e38' };
+const FINITE_ROW_MAX: RowReduction = { ...ROW_MAX, initial: '-3.4028234e38' };
 
 /**
  * WGSL of exp(x - rowMax). Clamped, because x may be -∞, for which WGSL allows any result; exp(-87)
@@ -129,7 +138,7 @@ const FINITE_ROW_MAX: Fold = { ...ROW_MAX, initial: '-3.4028234e38' };
  */
 const expBelowMax = (x: string): string => `orNan(exp(max(${x} - rowMax, -87.0)), ${x} - rowMax)`;
 
-const one = (folded: Fold, result = 'm') => ({ folds: [folded], result });
+const one = (folded: RowReduction, result = 'm') => ({ folds: [folded], result });
 const { sum, max, min } = FOLDS;
 
 const REDUCTIONS = {
@@ -206,7 +215,7 @@ const topK: LowerOf<'TopK'> = (ctx) => {
   const places = ctx.outputs.length > 1 ? ctx.write(1) : ctx.scratch(count * k, 'places');
   const buffers = { data: ctx.read(0), values: ctx.write(0), places };
   if (count === 0 || k === 0) return;
-  const kernel = topKernel(scalarOf(type), largest);
+  const kernel = topKKernel(scalarOf(type), largest);
   ctx.dispatch(
     kernel,
     gridOf(count, 1),

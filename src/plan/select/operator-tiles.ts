@@ -1,5 +1,5 @@
 // How operator kernels are split among invocations, by sizes and tuning table.
-import { ROW_LANES } from '../../../shaders/rows.ts';
+import { ROW_INVOCATIONS } from '../../../shaders/row-reduce.ts';
 import type { DeviceProfile } from './device-profile.ts';
 import { tuningOf } from './tuning-tables.ts';
 
@@ -40,7 +40,7 @@ interface RowShape {
 export function rowLanes({ rows, size, isContiguous }: RowShape, device: DeviceProfile): number {
   if (size <= MAX_SERIAL_ROW || (rows >= MIN_SERIAL_ROWS && !isContiguous)) return 1;
   const lanes = 2 ** Math.ceil(Math.log2(size / MIN_ROW_ELEMENTS));
-  return Math.min(ROW_LANES, tuningOf(device).maxRowInvocations, lanes);
+  return Math.min(ROW_INVOCATIONS, tuningOf(device).maxRowInvocations, lanes);
 }
 
 /**

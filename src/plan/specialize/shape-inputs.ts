@@ -41,7 +41,7 @@ function decidersOf(graph: Graph): ReadonlyMap<string, Decider> {
     });
   };
   visit(graph, 'graph');
-  // A map that grows while it is walked is walked to its end.
+  // Iteration over a map visits entries that are added during it.
   for (const [name, decider] of needed) {
     for (const source of sources.get(name) ?? []) {
       if (!needed.has(source)) needed.set(source, decider);

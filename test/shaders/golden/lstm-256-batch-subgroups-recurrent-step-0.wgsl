@@ -115,7 +115,7 @@ fn storeOutput(at: Place, h: f32, live: bool) {
   storeY(at, h, live);
 }
 var<private> instance: u32; // direction, or layer of a wavefront
-// The invocations of a unit are LANES apart. Afterwards each of them has the sum of all.
+// The invocations of a unit lie in the subgroup with a stride of LANES. Each of them gets the sum.
 fn sumOfSubgroup(value: f32) -> f32 {
   var total = value;
   total += subgroupShuffleXor(total, LANES << 0u);

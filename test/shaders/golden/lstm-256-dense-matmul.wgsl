@@ -21,6 +21,7 @@ const ROW_GROUPS = 1u;
 const TILE_ROWS = 8u;
 const TILE_COLUMNS = 64u;
 const A_WIDTH = 4u;
+const MAX_TRIP_COUNT = 1073741824u;
 struct Params { m: u32, n: u32, k: u32, alpha: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> A: array<vec4f>;
@@ -64,7 +65,7 @@ fn main(
   bAt[2u] = bBatch + min(col + 2u * LANES, params.n - 1u) * 1u;
   bAt[3u] = bBatch + min(col + 3u * LANES, params.n - 1u) * 1u;
   var acc: array<array<f32, COLUMNS>, ROWS>;
-  for (var i = 0u; i < 0x40000000u; i++) {
+  for (var i = 0u; i < MAX_TRIP_COUNT; i++) {
     let k = i * SLICES + slice;
     if (k >= params.k / A_WIDTH) { break; }
     var a: array<vec4f, ROWS>;

@@ -48,7 +48,7 @@ export const translateBidirectional: Translate = (call) => {
     throw misfit(call, `got ${states.length} initial states, expected pairs`);
   return (
     together(call, forward, backward, x, states, mode) ??
-    apart(call, forward, backward, x, states, mode)
+    separateLayers(call, forward, backward, x, states, mode)
   );
 };
 
@@ -130,7 +130,7 @@ function joinDirections(call: LayerCall, both: KerasTensor, mode: MergeMode): Ke
 }
 
 /** A layer for each direction, joined by nodes of their own. */
-function apart(
+function separateLayers(
   call: LayerCall,
   forward: RecurrentLayer,
   backward: RecurrentLayer,
@@ -155,7 +155,10 @@ function apart(
   if (mode === 'none') return [f!, b!, ...ends];
   const widths = [f!, b!].map((half) => half.dims.at(-1) as number) as [number, number];
   if (mode !== 'concat' && widths[0] !== widths[1]) {
-    throw misfit(call, `got ${widths.join(' and ')} units, expected as many both ways to ${mode}`);
+    throw misfit(
+      call,
+      `got ${widths.join(' and ')} units, expected as many in both directions for ${mode}`,
+    );
   }
   const pair = [f!.name, b!.name];
   const joined =

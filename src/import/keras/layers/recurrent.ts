@@ -191,7 +191,7 @@ export function runLayer(
       const sequence = squeeze(y, 2, [batch, x.dims[1]!, cell.hidden]);
       const started = startedSequence(call, layer, sequence, initial[i]![0], node);
       // The mask stays as it is, also where the sequence is reversed: so do Keras and TF.js.
-      output = layer.goBackwards === turned ? started : flipped(call, started, node);
+      output = layer.goBackwards === turned ? started : reversedInTime(call, started, node);
     } else if (lastFromY) {
       const at = builder.constant(`int:${layer.goBackwards ? 0 : -1}`, () =>
         tensor(BigInt64Array.of(layer.goBackwards ? 0n : -1n), []),
@@ -271,15 +271,15 @@ function startedSequence(
   return value(builder.node('Where', `${stem}/started`, [wide, initial, y.name]), y.dims, mask);
 }
 
-/** [B, T, H] with time turned round. */
-function flipped({ builder }: LayerCall, y: KerasTensor, stem: string): KerasTensor {
+/** [B, T, H] in reverse order of time. */
+function reversedInTime({ builder }: LayerCall, y: KerasTensor, stem: string): KerasTensor {
   const ends = [
     builder.ints([-1]),
     builder.ints([-(2 ** 31)]),
     builder.ints([1]),
     builder.ints([-1]),
   ];
-  return { ...y, name: builder.node('Slice', `${stem}/flip`, [y.name, ...ends]) };
+  return { ...y, name: builder.node('Slice', `${stem}/reversed`, [y.name, ...ends]) };
 }
 
 /** SimpleRNN, GRU, LSTM, RNN. */
