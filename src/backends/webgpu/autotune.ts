@@ -2,6 +2,7 @@
 // them, once for each device, layer and shape.
 import type { Overrides, TuningCache } from '../../plan/select/select-kernel.ts';
 import type { Plan, Selection } from '../../plan/types.ts';
+import { completionOf } from '../../gpu/completion.ts';
 import { Program } from '../../gpu/program.ts';
 import type { DeviceArray } from '../../plan/device-array.ts';
 import type { Executor } from './executor.ts';
@@ -100,7 +101,7 @@ async function timeOf(
       for (let run = 0; run < repeats; run++) {
         queue.submit([executor.record(program, bindings).finish()]);
       }
-      await executor.guard(queue.onSubmittedWorkDone());
+      await executor.guard(completionOf(queue, queue.onSubmittedWorkDone()));
       return performance.now() - start;
     };
     return await medianOf(sample);
