@@ -21,6 +21,7 @@ export type { CallOptions, StreamState } from './stream.ts';
 export type { GpuTensor, Tensors, Usage } from './backends/backend.ts';
 export type { RecurrentVariant } from './plan/select/variants.ts';
 export type { Bytes, ModelSource, Progress } from './import/source.ts';
+export type { Integrity } from './import/integrity.ts';
 export { readSafetensors } from './import/safetensors.ts';
 export type { SafetensorsOptions } from './import/safetensors.ts';
 export type {
