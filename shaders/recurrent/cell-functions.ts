@@ -1,6 +1,6 @@
-// The cell in WGSL: its functions as the cell declares them, the structs that they take and give, and
-// the functions that load and store these structs. WGSL cannot index the members of a struct, so
-// their number decides this text; what a kernel does with it stands in the `.wgsl` files.
+// WGSL of a cell: its functions, the structs of their arguments and results, and the functions that load and
+// store these structs. It is generated because WGSL cannot index the members of a struct; the kernels that call
+// it are `.wgsl` files.
 import type { CellPhase } from '../../src/cells/index.ts';
 import { ACTIVATIONS, type Activation } from '../../src/cells/index.ts';
 import { mathFunctions } from '../math.ts';
@@ -127,7 +127,7 @@ export function parametersPart({ parameters, hidden }: RecurrentSpec, reads: boo
 /** How the states lie in memory: in one buffer for all of them, or in a pair of buffers for each. */
 export type StateLayout = 'packed' | 'separate';
 
-/** What a kernel does with the states. */
+/** Which functions on states a kernel calls. */
 export interface StateUse {
   readonly layout: StateLayout;
   /** Calls `loadState`, `storeState` of all states; with a projection `storeState` leaves h out. */
@@ -142,8 +142,8 @@ export interface StateUse {
 
 /**
  * The states before and after a step. Packed: `state` and `next`, h [D, B, O padded] and then each
- * other state [D, B, H padded]. Separate: `NAMEBefore` and `NAMEAfter`. h is read as vec4f, for the
- * products read it so.
+ * other state [D, B, H padded]. Separate: `NAMEBefore` and `NAMEAfter`. h is bound as
+ * vec4f, because the products read it as vec4f.
  */
 export function statePart(spec: RecurrentSpec, use: StateUse): Part {
   const { states, projected } = spec;
@@ -156,7 +156,7 @@ export function statePart(spec: RecurrentSpec, use: StateUse): Part {
   });
   const targets = states.map((name) => (packed ? (inPlace ? 'state' : 'next') : `${name}After`));
   const stores = states.map((name, k) => `${targets[k]}[at${k}] = value.${name};`);
-  // A projected h has O numbers and no meaning for a unit beyond: any of them will do.
+  // A projected h has O elements. Units beyond them load the last one, which nothing reads.
   const clamped = projected ? 'min(place.unit, OUTPUT - 1u)' : 'place.unit';
   const before = stateOffsets(spec, layout, clamped);
   const after = stateOffsets(spec, layout, 'place.unit');

@@ -1,7 +1,7 @@
 // Writes h of a step to where others read it: Y, and in a stack the input of the layer above.
 //
 // Buffers    y             [T, D, B, O] or [B, T, D, O], by strides
-//            layerOutputs  [LAYERS - 1, chunkSteps, B, O], what the layers below the top hand up
+//            layerOutputs  [LAYERS - 1, chunkSteps, B, O], h of the layers below the top
 
 #if WRITES_Y
 fn storeY(at: Place, h: f32, live: bool) {

@@ -16,13 +16,14 @@
     #endif
     {
       #if PRODUCT
-      // The initializer counts: without it Dawn does not clear a variable that a loop declares again.
+      // The initializer is required: naga may clear a variable without one only once, not in each iteration
+      // (https://github.com/gfx-rs/wgpu/issues/9489).
       var acc = array<array<f32, ROWS>, SUMS>(); // [unit · GATES + gate][row]
       @unroll(WEIGHTS_IN_REGISTERS) for (var k = 0u; k < K4; k++) {
         MULTIPLY;
       }
       #if !FEW_CELLS
-      var sums = acc; // a copy: an index that varies would push the sums themselves out of registers
+      var sums = acc; // a copy: an array with a computed index is not in registers
       #endif
       #endif
 

@@ -1,4 +1,5 @@
-// Statements of persistent.wgsl, once for each product: what stays with the invocation for all steps.
+// Statements of persistent.wgsl, once for each product: the weights and scales that stay
+// in registers for all time steps.
 #if WEIGHTS_IN_REGISTERS
 var REGISTERS: array<array<Weight4, REGISTER_VECTORS>, TILES>; // [unit of the invocation][k · GATES + gate]
 @unroll for (var m = 0u; m < TILES; m++) {

@@ -1,10 +1,10 @@
 // step.wgsl, but all time steps of a chunk in one dispatch: one workgroup for each instance and block of
-// batch rows keeps the states to itself and loops over time. No workgroup waits for another, so it is
+// batch rows holds the states in registers and loops over time. No workgroup waits for another, so it is
 // legal on every adapter. For hidden sizes that one workgroup can serve.
 //
 // Grid       x: 1. y: blocks of ROWS batch rows. z: directions of a layer, or layers of a wavefront
 //            (`instance`).
-// Workgroup  LANES invocations. Each serves the hidden units lane, lane + LANES, …, UNITS of them.
+// Workgroup  LANES invocations. Each computes the hidden units lane, lane + LANES, …, UNITS of them.
 // Registers  the states of UNITS·ROWS cells, and the weights of these units where they fit.
 // Buffers    xw          [D, chunkSteps, B, G·H]   W·x + b, from project.wgsl
 //            r0, r1, …   weights of each product, [D][tiles][K/4][GATES][LANES] vec4 over K

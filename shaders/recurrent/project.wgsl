@@ -53,7 +53,7 @@ fn main(
     at[j] = inputAt(row / params.rows, row % params.rows) >> INPUT_SHIFT;
   }
   #else
-  // One division for all rows: integer division is scalar on some adapters, one for each lane.
+  // One division for all rows: x86 has no vector division of integers, so CPU adapters divide lane by lane.
   var chunkStep = firstRow / params.rows;
   var batchRow = firstRow % params.rows;
   @unroll for (var j = 0u; j < LOADS; j++) {

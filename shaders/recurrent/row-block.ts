@@ -1,5 +1,5 @@
-// Vectors of several batch rows that every invocation needs. Each invocation may load all of them; or
-// the invocations of a subgroup load one row each and broadcast it, where a load costs more than that.
+// How the vectors of a block of batch rows are loaded: each invocation loads all of them, or the invocations of a
+// subgroup load one row each and broadcast it, where a load costs more than a broadcast.
 import type { Part } from '../part.ts';
 
 /** Batch rows of a block, and how they are loaded. */

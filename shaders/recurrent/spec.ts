@@ -1,5 +1,5 @@
-// What the recurrent kernels bake of a layer. Numbers that a call varies (rows, steps, lengths) are
-// uniforms; everything here is fixed by the model.
+// Compile-time parameters of the recurrent kernels. Sizes that vary by call (rows, steps, lengths) are uniforms;
+// everything here is fixed by the model.
 import type { ActivationName, CellPhase, CellVariant } from '../../src/cells/index.ts';
 import type { Part } from '../part.ts';
 import { expand } from '../wgsl.ts';
@@ -32,8 +32,8 @@ export interface RecurrentSpec {
   readonly direction: 'forward' | 'reverse' | 'bidirectional';
   /**
    * Layers of a wavefront: forward layers on top of each other that differ in their weights only and
-   * compute at once, layer k on the chunk of time steps that layer k - 1 has just left. 1 for a layer by
-   * itself.
+   * compute concurrently, layer k on the chunk of time steps that layer k - 1 computed in the previous wave. 1 for
+   * a single layer.
    */
   readonly layers: number;
   /** By direction, then in the order of the cell. */
@@ -93,7 +93,7 @@ export function productSizes(spec: RecurrentSpec, phase: StepPhase): ProductSize
   return { units: hidden, k4: Math.ceil(k / 4), gates: phase.product.length };
 }
 
-/** What a kernel does with time, which decides the functions it needs. */
+/** Which functions of time.wgsl a kernel calls. */
 export interface TimeUse {
   /** Calls `timeOf`. */
   readonly time: boolean;

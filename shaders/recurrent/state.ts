@@ -1,5 +1,5 @@
-// Kernels around a recurrence: states of the graph in and out of the layout of the recurrent kernels,
-// and weights that are known only when a model runs into theirs.
+// Kernels around a recurrence: they pack initial states into the layout of the recurrent kernels, unpack final
+// states from it, and pack weights that are inputs of the graph.
 import type { Kernel } from '../kernel.ts';
 import { kernelOf } from '../part.ts';
 import gather from './gather-weights.wgsl?raw';

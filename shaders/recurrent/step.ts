@@ -208,8 +208,8 @@ function productPart(
 /**
  * `loadOperand`: four numbers of the vector of `width` numbers that a product multiplies. Weights beyond the
  * width are zero, but zero times NaN is NaN: the padding of a row may hold anything and is read as zero.
- * Where K is padded to the slices, the last vector stands in for those that are missing. Unlike a branch, that
- * leaves the invocations of a subgroup together, which add up their slices afterwards.
+ * Where K is padded to the slices, the last vector stands in for those that are missing. Without a branch
+ * the invocations of a subgroup stay converged for the shuffles that add up their slices.
  */
 function operandFunction(operand: string, width: number, k4: number): string {
   const last = Math.ceil(width / 4) - 1;

@@ -150,7 +150,7 @@ fn main(
 
   #if !SPLIT_K
   #if !ONE_CELL
-  // Copies: an index that varies would push the sums themselves out of registers.
+  // Copies: an array with a computed index is not in registers.
   #if PRODUCT
   var sums = acc;
   #endif

@@ -1,5 +1,4 @@
-// How the kernels of a recurrent layer read its weights, in each way they may be stored. What is
-// stored small is unpacked where it is read; sums are f32 in any case.
+// How recurrent kernels load weights of each storage type. f16 and int8 are unpacked at the load; sums are f32.
 import type { BindingType } from '../kernel.ts';
 import type { Part } from '../part.ts';
 import { expand } from '../wgsl.ts';

@@ -1,10 +1,10 @@
 // step.wgsl, but all time steps of a chunk in one dispatch: one workgroup for each instance and block of
-// batch rows keeps the states to itself and loops over time. No workgroup waits for another, so it is
+// batch rows holds the states in registers and loops over time. No workgroup waits for another, so it is
 // legal on every adapter. For hidden sizes that one workgroup can serve.
 //
 // Grid       x: 1. y: blocks of ROWS batch rows. z: directions of a layer, or layers of a wavefront
 //            (`instance`).
-// Workgroup  LANES invocations. Each serves the hidden units lane, lane + LANES, …, UNITS of them.
+// Workgroup  LANES invocations. Each computes the hidden units lane, lane + LANES, …, UNITS of them.
 // Registers  the states of UNITS·ROWS cells, and the weights of these units where they fit.
 // Buffers    xw          [D, chunkSteps, B, G·H]   W·x + b, from project.wgsl
 //            r0, r1, …   weights of each product, [D][tiles][K/4][GATES][LANES] vec4 over K
@@ -110,7 +110,8 @@ fn main(
   instance = tile.z;
   let steps = min(params.chunkSteps, params.steps - start);
   let firstRow = tile.y * ROWS;
-  // Statements of persistent.wgsl, once for each product: what stays with the invocation for all steps.
+  // Statements of persistent.wgsl, once for each product: the weights and scales that stay
+  // in registers for all time steps.
   ;
   var states: array<State, CELLS>; // [unit of the invocation · ROWS + row]
   for (var m = 0u; m < UNITS; m++) {
@@ -136,7 +137,8 @@ fn main(
     {
       {
         {
-          // The initializer counts: without it Dawn does not clear a variable that a loop declares again.
+          // The initializer is required: naga may clear a variable without one only once, not in each iteration
+          // (https://github.com/gfx-rs/wgpu/issues/9489).
           var acc = array<array<f32, ROWS>, 12u>(); // [unit · 3u + gate][row]
           for (var k = 0u; k < 32u; k++) {
             // Four terms of the sums of a tile, for one vec4 along K:
@@ -283,7 +285,7 @@ fn main(
             }
             ;
           }
-          var sums = acc; // a copy: an index that varies would push the sums themselves out of registers
+          var sums = acc; // a copy: an array with a computed index is not in registers
           for (var j = 0u; j < 4u; j++) {
             let unit = (0u * 4u + j) * LANES + lane;
             if (unit < 128u) {

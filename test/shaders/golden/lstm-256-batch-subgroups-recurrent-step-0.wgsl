@@ -220,7 +220,7 @@ fn main(
   acc[3u][1u] = sumOfSubgroup(acc[3u][1u]);
   acc[3u][2u] = sumOfSubgroup(acc[3u][2u]);
   acc[3u][3u] = sumOfSubgroup(acc[3u][3u]);
-  // Copies: an index that varies would push the sums themselves out of registers.
+  // Copies: an array with a computed index is not in registers.
   var sums = acc;
   // Slice y finishes rows y, y + SLICES, …
   for (var row = slice; row < ROWS; row += SLICES) {

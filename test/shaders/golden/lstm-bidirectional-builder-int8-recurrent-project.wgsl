@@ -60,7 +60,7 @@ fn main(
   let rows = params.chunkSteps * params.rows;
   // Rows beyond the last are computed from some row before it, and not written.
   var at: array<u32, LOADS>;
-  // One division for all rows: integer division is scalar on some adapters, one for each lane.
+  // One division for all rows: x86 has no vector division of integers, so CPU adapters divide lane by lane.
   var chunkStep = firstRow / params.rows;
   var batchRow = firstRow % params.rows;
   at[0u] = inputAt(chunkStep, batchRow) >> INPUT_SHIFT;

@@ -1,10 +1,10 @@
 // step.wgsl, but all time steps of a chunk in one dispatch: one workgroup for each instance and block of
-// batch rows keeps the states to itself and loops over time. No workgroup waits for another, so it is
+// batch rows holds the states in registers and loops over time. No workgroup waits for another, so it is
 // legal on every adapter. For hidden sizes that one workgroup can serve.
 //
 // Grid       x: 1. y: blocks of ROWS batch rows. z: directions of a layer, or layers of a wavefront
 //            (`instance`).
-// Workgroup  LANES invocations. Each serves the hidden units lane, lane + LANES, …, UNITS of them.
+// Workgroup  LANES invocations. Each computes the hidden units lane, lane + LANES, …, UNITS of them.
 // Registers  the states of UNITS·ROWS cells, and the weights of these units where they fit.
 // Buffers    xw          [D, chunkSteps, B, G·H]   W·x + b, from project.wgsl
 //            r0, r1, …   weights of each product, [D][tiles][K/4][GATES][LANES] vec4 over K
@@ -94,7 +94,8 @@ fn main(
   instance = tile.z;
   let steps = min(params.chunkSteps, params.steps - start);
   let firstRow = tile.y * ROWS;
-  // Statements of persistent.wgsl, once for each product: what stays with the invocation for all steps.
+  // Statements of persistent.wgsl, once for each product: the weights and scales that stay
+  // in registers for all time steps.
   var weights0: array<array<vec4f, 8u>, 1u>; // [unit of the invocation][k · 1u + gate]
   {
     // Not unrolled: SwiftShader and llvmpipe hold the array in memory, and there may be a thousand.
@@ -126,7 +127,8 @@ fn main(
       {
         if (0u * 1u * LANES + lane < 32u)
         {
-          // The initializer counts: without it Dawn does not clear a variable that a loop declares again.
+          // The initializer is required: naga may clear a variable without one only once, not in each iteration
+          // (https://github.com/gfx-rs/wgpu/issues/9489).
           var acc = array<array<f32, ROWS>, 1u>(); // [unit · 1u + gate][row]
           {
             // Four terms of the sums of a tile, for one vec4 along K:

@@ -348,7 +348,7 @@ fn main(
       ;
     }
   }
-  // Copies: an index that varies would push the sums themselves out of registers.
+  // Copies: an array with a computed index is not in registers.
   var sums = acc;
   // Slice y finishes rows y, y + SLICES, …
   for (var row = slice; row < ROWS; row += SLICES) {

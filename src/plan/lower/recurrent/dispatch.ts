@@ -1,4 +1,4 @@
-// One run of a recurrent kernel, whose variants declare different buffers and uniforms.
+// Dispatches of recurrent kernels, whose variants declare different buffers and uniforms.
 import type { Kernel, Workgroups } from '../../../../shaders/kernel.ts';
 import { PERSISTENT_STEPS } from '../../../../shaders/recurrent/persistent.ts';
 import { directionsOf, type RecurrentAttributes } from '../../../graph.ts';
@@ -40,8 +40,8 @@ export function timeUniforms(
 export type NamedBuffers = Readonly<Record<string, BufferId | undefined>>;
 
 /**
- * A dispatch of `kernel` with the buffers and uniforms that it declares, out of all that a layer has. The
- * plan refuses a dispatch for which one of them is missing.
+ * A dispatch of `kernel` with the buffers and uniforms that it declares, selected from those of the layer. The plan
+ * refuses a dispatch for which one of them is missing.
  */
 export function recurrentDispatch(
   label: string,

@@ -1,5 +1,5 @@
-// A recurrent layer as dispatches: states in; then for each chunk of time steps the input projection of
-// all of them at once, and the recurrence; then states out.
+// A recurrent layer as dispatches: pack the initial states; for each chunk of time steps compute the input
+// projection of all its steps at once, then the recurrence; unpack the final states.
 import { projectKernel, tileColumns } from '../../../../shaders/recurrent/project.ts';
 import type { RecurrentSpec } from '../../../../shaders/recurrent/spec.ts';
 import { directionsOf, recurrentAttributes } from '../../../graph.ts';
@@ -17,7 +17,7 @@ import { callOf, LENGTHS, MASK, specOf, X } from './spec.ts';
 import { LayerState } from './state.ts';
 import { foldedBias, inputProduct } from './weights.ts';
 
-/** The kernel of a layer, which is noted in the plan. */
+/** Selects the kernel of a layer and reports the selection to the plan. */
 function selectRecurrent(
   ctx: Lowering,
   spec: RecurrentSpec,
@@ -51,7 +51,7 @@ export const lowerRecurrent: Lower = (ctx) => {
   const b = foldedBias([ctx], spec);
   const perStep = directions * rows * columns;
   const max = maxChunkSteps(perStep);
-  const chunk = Math.min(steps, max > 1 ? max - (max % 2) : 1); // even: states end where they began
+  const chunk = Math.min(steps, max > 1 ? max - (max % 2) : 1); // even: states end in the buffer they start in
   const shared = {
     xw: ctx.scratch(chunk * perStep, 'W·x + b'),
     y: spec.writesY ? ctx.write(0) : undefined,
@@ -61,9 +61,9 @@ export const lowerRecurrent: Lower = (ctx) => {
   const project = projectKernel(spec, inputs, tile, b !== undefined);
   const recurrence = new Recurrence([ctx], spec, candidate, rows, shared);
   const state = new LayerState(ctx, spec, rows);
-  // A layer that begins from zero needs no states brought in, unless there is no step to make them.
+  // Zero initial states need no dispatch that packs them, except with 0 time steps: then they are the final states.
   const fromZero = steps > 0 && state.fromZero;
-  if (!fromZero) state.bringIn(recurrence.state);
+  if (!fromZero) state.packInitial(recurrence.state);
 
   for (let start = 0; start < steps; start += chunk) {
     const chunkSteps = Math.min(chunk, steps - start);
@@ -76,5 +76,5 @@ export const lowerRecurrent: Lower = (ctx) => {
     const isFirst = fromZero && start === 0;
     recurrence.run({ steps: chunkSteps, instances: directions, fromZero: isFirst, uniforms });
   }
-  state.bringOut(recurrence.state);
+  state.unpackFinal(recurrence.state);
 };

@@ -19,8 +19,8 @@ import { parameterVectors, recurrentProducts, zeros } from './weights.ts';
 import type { Stack } from './weights.ts';
 
 /**
- * Buffers for the values that phases pass on: one for those of even phases, one for those of odd phases,
- * for a phase may read what the phase before has passed while it passes its own.
+ * Two buffers for the values that phases pass to the next one, by the parity of the phase: a phase reads one and
+ * writes the other.
  */
 export function passingBuffers(
   ctx: Lowering,
@@ -45,7 +45,7 @@ interface Chunk {
   readonly steps: number;
   /** Layers or directions that take part. */
   readonly instances: number;
-  /** Whether the states before are zero whatever is in their buffer. */
+  /** Whether the states before the chunk are zero; their buffer is then not read. */
   readonly fromZero: boolean;
   readonly uniforms: Readonly<Record<string, number>>;
 }
@@ -89,7 +89,7 @@ export class Recurrence {
     this.#next = isStep ? ctx.scratch(this.#size, 'next state') : undefined;
   }
 
-  /** Where the states are: before the first chunk to be filled, afterwards as the last step left them. */
+  /** Buffer of the states: the caller fills it before the first chunk; then it has those of the last time step. */
   get state(): BufferId {
     return this.#state;
   }
@@ -121,7 +121,7 @@ export class Recurrence {
     ctx.emit(recurrentDispatch(ctx.path, this.#kernels[0]!, grid, buffers, uniforms, flops));
   }
 
-  /** A loop over time steps; the states swap buffers in each, so steps come in pairs. */
+  /** A loop over time steps. Each swaps the two state buffers, so the loop has a body for even and one for odd steps. */
   #runSteps(
     steps: number,
     instances: number,

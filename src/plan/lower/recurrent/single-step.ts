@@ -1,6 +1,6 @@
 // A recurrent layer over one time step, as a stream computes it: one dispatch for each phase of the cell,
-// from the states of the graph to the states of the graph. Gates projected ahead, and states packed and
-// unpacked around a loop, would only be more dispatches here.
+// from the states of the graph to the states of the graph. A separate input projection, and states packed and
+// unpacked around a loop, would only add dispatches.
 import type { RecurrentSpec } from '../../../../shaders/recurrent/spec.ts';
 import { productSizes, stepPhases } from '../../../../shaders/recurrent/spec.ts';
 import { tileUnits } from '../../../../shaders/recurrent/step.ts';
@@ -23,8 +23,8 @@ import {
 } from './weights.ts';
 
 /**
- * The input of a layer whose W·x + b and R·h one dispatch may compute: units in fours, and states that lie in
- * memory as the kernel has them. Undefined for any other layer.
+ * The input of a layer whose W·x + b and R·h one dispatch can compute: its widths are multiples of 4, and its
+ * states have the layout of the kernel. Undefined for any other layer.
  */
 export function singleStepOf(ctx: Lowering, spec: RecurrentSpec): SingleStep | undefined {
   const a = recurrentAttributes(ctx.node);
@@ -32,7 +32,7 @@ export function singleStepOf(ctx: Lowering, spec: RecurrentSpec): SingleStep | u
   // [B, D, H] is [D, B, H] where either is one.
   const inOrder = a.layout === 0 || directionsOf(a) === 1 || rows === 1;
   if (!inOrder || spec.hidden % 4 !== 0 || spec.output % 4 !== 0) return undefined;
-  // Sums over units read W·x + b of all units, which no workgroup of these kernels has.
+  // Sums over units read W·x + b of all units, of which a workgroup of these kernels computes a part.
   if (spec.phases.some(({ reductions }) => reductions.length > 0)) return undefined;
   return { width: inputs, hasBias: ctx.inputs[B] !== undefined };
 }

@@ -30,8 +30,8 @@ export function callOf({ node, inputs }: Lowering): LayerCall {
 }
 
 /**
- * How the weights of a slot are stored: as the options ask, but f32 where they are inputs of the graph,
- * which a kernel packs that only moves numbers.
+ * How the weights of a slot are stored: as the options request; f32 where they are inputs of the graph,
+ * because the kernel that packs these only copies numbers.
  */
 export const storageOf = ({ inputs, options }: Lowering, input: number): WeightStorage =>
   inputs[input]?.constant ? (options.weights ?? 'f32') : 'f32';

@@ -1,5 +1,6 @@
 // The states of recurrent layers between their kernels, in one buffer: h of all instances, then each other
-// state of all instances. Here they are brought in from the graph and out to it.
+// state of all instances. This module packs initial states into it and unpacks final states
+// from it.
 import { gridOf, type Workgroups } from '../../../../shaders/kernel.ts';
 import type { RecurrentSpec } from '../../../../shaders/recurrent/spec.ts';
 import { instancesOf, paddedHidden, paddedOutput } from '../../../../shaders/recurrent/spec.ts';
@@ -10,7 +11,7 @@ import type { PlanValue } from '../../values.ts';
 import type { BufferId } from '../../types.ts';
 import { recurrentDispatch } from './dispatch.ts';
 
-/** True for an initial state that is zero whatever a call feeds. */
+/** Whether an initial state is zero in every call: absent, or a constant of zeros. */
 function isZero(value: PlanValue | undefined): boolean {
   return value === undefined || (value.host?.data.every((v) => v === 0) ?? false);
 }
@@ -57,7 +58,7 @@ export class LayerState {
   }
 
   /** Writes the initial states into a buffer, zeros too. */
-  bringIn(state: BufferId): void {
+  packInitial(state: BufferId): void {
     const ctx = this.#ctx;
     for (const { slot, uniforms } of this.#states) {
       const zero = isZero(ctx.inputs[slot]);
@@ -68,7 +69,7 @@ export class LayerState {
   }
 
   /** Makes the outputs that are states after the last step. */
-  bringOut(state: BufferId): void {
+  unpackFinal(state: BufferId): void {
     const ctx = this.#ctx;
     this.#states.forEach(({ uniforms }, k) => {
       if (!ctx.wanted(1 + k)) return;

@@ -1,13 +1,14 @@
-// Layers on top of each other as a wavefront: they compute concurrently, layer k in each wave on the
-// chunk of time steps that layer k - 1 computed in the wave before. (Appleyard et al. 2016, https://arxiv.org/abs/1604.01946, figure 3.)
+// A stack of layers as a wavefront: layers compute concurrently, layer k in wave n on chunk n - k of the time
+// steps, which layer k - 1 computed in wave n - 1 (Appleyard et al. 2016,
+// https://arxiv.org/abs/1604.01946, figure 3).
 //
 //   wave         0        1        2        3        4
 //   layer 0   chunk 0  chunk 1  chunk 2
 //   layer 1            chunk 0  chunk 1  chunk 2
 //   layer 2                     chunk 0  chunk 1  chunk 2
 //
-// One dispatch per time step (or chunk) serves all layers of a wave. The input projections of a wave are
-// made beforehand, for all steps of its chunks at once.
+// One dispatch per time step (or chunk) computes all layers of a wave. The input projections of a wave
+// are computed before, for all steps of its chunks at once.
 import { projectKernel, tileColumns } from '../../../../shaders/recurrent/project.ts';
 import type { ProjectTile } from '../../../../shaders/recurrent/project.ts';
 import type { RecurrentSpec } from '../../../../shaders/recurrent/spec.ts';
@@ -47,11 +48,19 @@ export function lowerWavefront(layers: readonly Lowering[]): boolean {
   }
   if (!wavefront) return false;
   const tiles = projectCandidates(wavefront.chunk * rows, columns, device, options.tier);
-  emitWaves(stack, [second, ...more], spec, wavefront, select(top.path, tiles).tile, steps, rows);
+  emitWavefront(
+    stack,
+    [second, ...more],
+    spec,
+    wavefront,
+    select(top.path, tiles).tile,
+    steps,
+    rows,
+  );
   return true;
 }
 
-function emitWaves(
+function emitWavefront(
   stack: Stack,
   upper: Stack,
   spec: RecurrentSpec,
@@ -71,12 +80,12 @@ function emitWaves(
   };
   const recurrence = new Recurrence(stack, spec, recurrent, rows, shared);
   const states = stack.map((layer, k) => new LayerState(layer, spec, rows, k));
-  for (const state of states) state.bringIn(recurrence.state);
+  for (const state of states) state.packInitial(recurrence.state);
 
   const a = recurrentAttributes(top.node);
   const call = callOf(bottom);
   const chunks = Math.ceil(steps / chunk);
-  /** Steps of a layer's chunk in a wave. */
+  /** Time steps of the chunk of a layer in a wave. */
   const stepsOf = (layer: number, wave: number): number =>
     Math.min(chunk, steps - (wave - layer) * chunk);
   for (let wave = 0; wave < chunks + upper.length; wave++) {
@@ -97,10 +106,10 @@ function emitWaves(
     });
   }
   // Chunks are even but for the last of each layer, so all states have ended in the same buffer.
-  for (const state of states) state.bringOut(recurrence.state);
+  for (const state of states) state.unpackFinal(recurrence.state);
 }
 
-/** The input projections of a stack: the first layer reads X, the others what the layer below left. */
+/** The input projections of a stack: the first layer reads X, the others the output of the layer below. */
 class StackProjection {
   /** Buffers that the recurrence shares. */
   readonly buffers: { readonly xw: number; readonly layerOutputs: number };

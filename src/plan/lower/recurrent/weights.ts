@@ -58,7 +58,7 @@ const namesOf = (values: readonly (PlanValue | undefined)[]): string =>
 
 /**
  * A buffer of `size` numbers for each layer: packed once on the host where the weight is constant, by a
- * dispatch in each run where it is not, which only a layer by itself may have.
+ * dispatch in each run where it is not. All weights of a wavefront are constant.
  */
 function packed(stack: Stack, layout: string, size: number, { slot, packs }: Packing): BufferId {
   const [ctx] = stack;
