@@ -138,27 +138,35 @@ class SelfCheck {
   async subgroups(): Promise<void> {
     const { profile, device } = this.#executor;
     if (profile.subgroupSize === 0) return;
-    const work = subgroupsAreFormed(device, profile);
-    this.#findings.subgroups ??= await this.#executor.guard(work);
-    if (this.#findings.subgroups) return;
-    this.#executor.profile = { ...profile, subgroupSize: 0 };
+    if (this.#findings.subgroups === undefined) {
+      const work = subgroupsAreFormed(device, profile);
+      this.#findings.subgroups = await this.#executor.guard(work);
+      if (!this.#findings.subgroups) this.warn('does not use subgroups');
+    }
+    if (!this.#findings.subgroups) this.#executor.profile = { ...profile, subgroupSize: 0 };
   }
 
-  /** Excludes the candidate, or the projection next to it, where their result is wrong. */
+  /** Excludes the candidate where its result is wrong, or the projections without which it is right. */
   async candidate(name: RecurrentVariant, tier: Tier): Promise<void> {
     const { excluded, passed } = this.#findings;
     const key = `${tier} ${name}`;
     if (passed.has(key) || excluded.has(name)) return;
-    if (!(await this.#isRight(name, tier, excluded))) {
-      const project = this.#project(name, tier);
-      const others = new Set([...excluded, ...(project ? [project] : [])]);
-      const isProject = project && (await this.#isRight(name, tier, others));
-      const wrong = isProject ? project : name;
-      excluded.add(wrong);
-      this.warn(`does not use the kernel ${wrong}`);
-      if (!isProject) return;
+    const projects: string[] = [];
+    while (!(await this.#isRight(name, tier, new Set([...excluded, ...projects])))) {
+      const project = this.#projectOf(name, tier, new Set([...excluded, ...projects]));
+      if (project === undefined) {
+        this.#exclude(name);
+        return;
+      }
+      projects.push(project);
     }
+    for (const project of projects) this.#exclude(project);
     passed.add(key);
+  }
+
+  #exclude(name: string): void {
+    this.#findings.excluded.add(name);
+    this.warn(`does not use the kernel ${name}`);
   }
 
   warn(what: string): void {
@@ -166,15 +174,16 @@ class SelfCheck {
     console.warn(`webgpu-rnn ${what} on ${adapter}: a self-check got a wrong result`);
   }
 
-  /** The projection that the layer has, where there is another one to put in its place. */
-  #project(name: RecurrentVariant, tier: Tier): string | undefined {
+  /** The projection of the layer, where there is another one to put in its place. */
+  #projectOf(
+    name: RecurrentVariant,
+    tier: Tier,
+    excluded: ReadonlySet<string>,
+  ): string | undefined {
     if (name === 'single-step') return undefined;
-    const { profile } = this.#executor;
-    const { excluded } = this.#findings;
-    const candidates = projectCandidates(T * B, H, profile, { tier, excluded });
-    const found = cheapest(candidates);
-    const others = candidates.filter((each) => each !== found && each.refusal() === undefined);
-    return others.length > 0 ? found?.name : undefined;
+    const candidates = projectCandidates(T * B, H, this.#executor.profile, { tier, excluded });
+    const possible = candidates.filter((each) => each.refusal() === undefined);
+    return possible.length > 1 ? cheapest(possible)?.name : undefined;
   }
 
   async #isRight(
@@ -241,9 +250,7 @@ export function selfCheck(executor: Executor, planOf: (tier: Tier) => Plan): Pro
   const work = found.last.then(async () => {
     const check = new SelfCheck(executor, found);
     executor.excluded = found.excluded;
-    const known = found.subgroups;
     await check.subgroups();
-    if (known === undefined && found.subgroups === false) check.warn('does not use subgroups');
     for (const tier of tiers) {
       let before: number;
       do {
