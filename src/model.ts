@@ -164,6 +164,7 @@ const LOAD_OPTIONS: Record<keyof LoadOptions, true> = {
   recurrentKernel: true,
   wavefront: true,
   subgroups: true,
+  selfCheck: true,
 };
 
 /**

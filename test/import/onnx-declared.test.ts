@@ -57,6 +57,7 @@ describe('a declaration that contradicts the nodes', () => {
       const model = await load(fileOf(['rows', 'columns'], output, inner));
       const x = tensor([1, 2, 3, 4, 5, 6], [2, 3]);
       await expect(model.run({ x })).rejects.toMatchObject({ code: 'INVALID_MODEL', path });
+      model.dispose();
     },
   );
 
@@ -76,6 +77,7 @@ describe('a declaration that leaves something open', () => {
   ])('%s is fine', async (_, output, inner) => {
     const model = await load(fileOf([2, 3], output, inner));
     const { y } = await model.run({ x: tensor([1, 2, 3, -4, 5, 6], [2, 3]) });
+    model.dispose();
     expect(y).toEqual(tensor([2, 3, 4, 0, 6, 7], [2, 3]));
   });
 });

@@ -8,7 +8,6 @@
 // other sizes, cells and weights in f16 or int8 are generated from the same WGSL.
 import { RnnError } from '../../errors.ts';
 import type { Graph } from '../../graph.ts';
-import { ModelResources } from '../../gpu/model-resources.ts';
 import { Program } from '../../gpu/program.ts';
 import { makePlan } from '../../plan/index.ts';
 import { projectCandidates } from '../../plan/select/project-candidates.ts';
@@ -140,7 +139,9 @@ class SelfCheck {
     if (profile.subgroupSize === 0) return;
     if (this.#findings.subgroups === undefined) {
       const work = subgroupsAreFormed(device, profile);
-      this.#findings.subgroups = await this.#executor.guard(work);
+      this.#findings.subgroups = await this.#executor
+        .guard(work, 'the check of subgroups')
+        .catch(this.#wrong);
       if (!this.#findings.subgroups) this.warn('does not use subgroups');
     }
     if (!this.#findings.subgroups) this.#executor.profile = { ...profile, subgroupSize: 0 };
@@ -168,6 +169,13 @@ class SelfCheck {
     this.#findings.excluded.add(name);
     this.warn(`does not use the kernel ${name}`);
   }
+
+  /** False for a kernel that does not compile. A device that is lost or late has computed nothing wrong. */
+  readonly #wrong = (error: unknown): false => {
+    this.#executor.check();
+    if (!(error instanceof RnnError) || error.code !== 'INTERNAL') throw error;
+    return false;
+  };
 
   warn(what: string): void {
     const adapter = adapterOf(this.#executor).filter(Boolean).join(' ') || 'unnamed GPU';
@@ -201,23 +209,21 @@ class SelfCheck {
       device: profile,
       options: { recurrentKernel: name, tier, excluded },
     });
-    const own = new ModelResources(resources.gpu); // the pipelines of a model are counted
+    const own = resources.another(); // the pipelines of a model are counted
     let program: Program | undefined;
     try {
-      program = await this.#executor.guard(Program.create(own, plan));
+      program = await this.#executor.during(Program.create(own, plan));
       const bindings = program.bind(new Map());
       program.upload('X', x);
       const encoder = program.record(resources.gpu.device.createCommandEncoder(), bindings);
       const reads = plan.outputs.flatMap((output) =>
         'buffer' in output ? [{ ...output, buffer: bindings.resolve(output.buffer) }] : [],
       );
-      const { Y } = await this.#executor.guard(submitAndRead(own, encoder, reads));
+      const { Y } = await this.#executor.during(submitAndRead(own, encoder, reads));
       const expected = knownOutput(x, steps);
       return expected.every((value, i) => value === Y!.data[i]);
     } catch (error) {
-      this.#executor.check(); // a lost device has computed nothing wrong
-      if (!(error instanceof RnnError) || error.code !== 'INTERNAL') throw error;
-      return false; // it does not compile
+      return this.#wrong(error);
     } finally {
       program?.destroy();
       own.destroy();
