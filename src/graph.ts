@@ -51,6 +51,20 @@ export interface Node {
   readonly attributes: Readonly<Record<string, Attribute>>;
 }
 
+/**
+ * What a file declares of a value. A file whose declarations contradict what follows from its nodes is
+ * refused with `INVALID_MODEL`.
+ */
+export interface DeclaredValue {
+  /** Where the file declares it, such as `graph.outputs[0]`. */
+  readonly path: string;
+  readonly name: string;
+  /** Left out where the file leaves it open. */
+  readonly type?: DataType;
+  /** Sizes, `undefined` for a free one; left out where the file leaves the rank open. */
+  readonly dims?: readonly (number | undefined)[];
+}
+
 /** A whole model. Values are single assignment and nodes stand in an order that can be run. */
 export interface Graph {
   /** For people. */
@@ -63,6 +77,8 @@ export interface Graph {
   readonly constants: ReadonlyMap<string, Tensor>;
   /** In an order that can be run. */
   readonly nodes: readonly Node[];
+  /** Types and shapes that the file declares, to be checked where they can be inferred. */
+  readonly declared?: readonly DeclaredValue[];
 }
 
 /**

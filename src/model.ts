@@ -90,6 +90,13 @@ export interface LoadOptions {
    * the one below: true wherever it is legal, false never; chosen for the adapter when left out.
    */
   readonly wavefront?: boolean;
+  /**
+   * Whether each kind of recurrent kernel computes a small layer with a known result before a model uses it,
+   * once for each adapter as long as the page lives. One with another result is not used, a line on the
+   * console names it, and the next best takes its place. On by default on GPUs, where it compiles one or two
+   * small kernels for each kind; off where a CPU stands in for the GPU.
+   */
+  readonly selfCheck?: boolean;
   /** False does without subgroups on a device that has them: for comparing, or where a driver fails. */
   readonly subgroups?: boolean;
 }
@@ -157,6 +164,7 @@ const LOAD_OPTIONS: Record<keyof LoadOptions, true> = {
   recurrentKernel: true,
   wavefront: true,
   subgroups: true,
+  selfCheck: true,
 };
 
 /**

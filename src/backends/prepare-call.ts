@@ -2,7 +2,7 @@
 import { checkIndices, type IndexCheck } from '../plan/specialize/index-checks.ts';
 import { RnnError } from '../errors.ts';
 import { checkFeeds } from '../feeds.ts';
-import type { Graph } from '../graph.ts';
+import type { Graph, ValueInfo } from '../graph.ts';
 import type { HostValue } from '../ops/operator.ts';
 import { toHost } from '../ops/value.ts';
 import { uploadArray, type DeviceArray } from '../plan/device-array.ts';
@@ -57,6 +57,12 @@ export class CheckedCall {
   }
 }
 
+/** The sizes of an input that has no free dimension. */
+function fixedDims({ dims }: ValueInfo): readonly number[] | undefined {
+  const fixed = dims.filter((dim) => typeof dim === 'number');
+  return fixed.length === dims.length ? fixed : undefined;
+}
+
 /** Checks calls of one graph. Makes no plan and touches no device. */
 export class CallChecker {
   readonly #graph: Graph;
@@ -64,12 +70,25 @@ export class CallChecker {
   readonly #host: ReadonlySet<string>;
   readonly #calls = new Map<string, CheckedCall>();
 
-  /** @throws RnnError `UNSUPPORTED_OPERATOR` where numbers that are no integers decide what runs */
+  /**
+   * A graph from a file whose inputs have one shape is specialized at once, so that a load refuses
+   * declarations that contradict the nodes. Otherwise the first call of a shape does.
+   *
+   * @throws RnnError `UNSUPPORTED_OPERATOR` where numbers that are no integers decide what runs,
+   *   `INVALID_MODEL` for such declarations
+   */
   constructor(graph: Graph, options: EvaluatorOptions) {
     this.#graph = graph;
     this.#options = options;
     this.#host = hostInputsOf(graph);
     refuseFloatShapeInputs(graph);
+    const dims = new Map<string, readonly number[]>();
+    for (const input of graph.inputs) {
+      const fixed = fixedDims(input);
+      if (fixed) dims.set(input.name, fixed);
+    }
+    if (!graph.declared || this.#host.size > 0 || dims.size < graph.inputs.length) return;
+    this.#callOf({ dims, host: new Map() });
   }
 
   /** @throws RnnError for feeds that do not fit the graph, before any work is done */
@@ -95,7 +114,10 @@ export class CallChecker {
 
   /** The call of such shapes, which is made when they come for the first time. */
   #call(feeds: Tensors): CheckedCall {
-    const shapes = this.#shapesOf(feeds);
+    return this.#callOf(this.#shapesOf(feeds));
+  }
+
+  #callOf(shapes: CallShapes): CheckedCall {
     const key = JSON.stringify([
       [...shapes.dims.values()],
       ...[...shapes.host.values()].map(({ data }) => Array.from(data)),

@@ -30,6 +30,11 @@ export class ModelResources {
     this.readback = new ReadbackPool((descriptor) => this.allocate([descriptor]));
   }
 
+  /** Others on the same device, with the same timeout. */
+  another(): ModelResources {
+    return new ModelResources(this.gpu, this.#timeout);
+  }
+
   /**
    * Something that the device is asked for.
    *

@@ -19,6 +19,8 @@ export interface PlanOptions extends Overrides {
   readonly subgroups?: boolean;
   /** Whether a session times the candidates of each recurrent layer. */
   readonly tune?: boolean;
+  /** Whether a session checks kernels before it uses them; where it is left out, on GPUs. */
+  readonly selfCheck?: boolean;
   /** How constant weights of recurrent layers are stored; `'f32'` where it is left out. */
   readonly weights?: WeightStorage;
   /** What recurrent weights that are stored as f16 are multiplied in; `'f32'` where it is left out. */

@@ -9,12 +9,12 @@ const KERNELS = ['step', 'persistent', ...RECURRENT_VARIANTS] as const;
 /** The plan options among the options of `loadModel` and `inspect`. */
 export interface RequestedOptions extends Pick<
   PlanOptions,
-  'recurrentKernel' | 'wavefront' | 'subgroups' | 'tune' | 'weights' | 'arithmetic'
+  'recurrentKernel' | 'wavefront' | 'subgroups' | 'tune' | 'selfCheck' | 'weights' | 'arithmetic'
 > {}
 
 /** @throws RnnError `INVALID_ARGUMENT` for weights, arithmetic or a kernel of no kind that there is */
 export function planOptionsOf(requested: RequestedOptions): PlanOptions {
-  const { recurrentKernel, wavefront, subgroups, tune, arithmetic } = requested;
+  const { recurrentKernel, wavefront, subgroups, tune, selfCheck, arithmetic } = requested;
   const weights = requested.weights ?? (arithmetic === 'f16' ? 'f16' : undefined);
   if (weights !== undefined && !WEIGHTS.includes(weights)) {
     const what = `got '${String(weights)}', expected ${WEIGHTS.map((w) => `'${w}'`).join(', ')}`;
@@ -37,6 +37,7 @@ export function planOptionsOf(requested: RequestedOptions): PlanOptions {
     ...(wavefront !== undefined && { wavefront }),
     ...(subgroups !== undefined && { subgroups }),
     ...(tune !== undefined && { tune }),
+    ...(selfCheck !== undefined && { selfCheck }),
     ...(weights !== undefined && { weights }),
     ...(arithmetic !== undefined && { arithmetic }),
   };

@@ -35,7 +35,10 @@ function rethrowNoRoom(error: unknown): void {
 /** See the top of the file. */
 export class Executor {
   readonly resources: ModelResources;
-  readonly profile: DeviceProfile;
+  /** Without subgroups once the device has been found to form others than it says. */
+  profile: DeviceProfile;
+  /** Names of candidates that gave a wrong result on this device. */
+  excluded: ReadonlySet<string> = new Set();
   readonly options: PlanOptions;
   /** Calls, in the order they were made. */
   readonly queue = new CallQueue();

@@ -88,13 +88,13 @@ export class PlanCache {
     uploads: Uploads,
     tier: Tier,
   ): Promise<CachedPlan> {
-    const { resources, profile, options } = this.#executor;
+    const { resources, options } = this.#executor;
     const planOf = (as: Tier, overrides?: Overrides): Plan =>
       makePlan(call.specialized, {
         outputs,
         feedback: this.#feedback,
-        device: profile,
-        options: { ...options, tier: as, ...overrides },
+        device: this.#executor.profile,
+        options: { ...options, excluded: this.#executor.excluded, tier: as, ...overrides },
       });
     /** The last plan of a shape: nothing else will be made from its nodes. */
     const lastPlanOf = (overrides?: Overrides): Plan => {
@@ -102,6 +102,10 @@ export class PlanCache {
       call.release();
       return plan;
     };
+    if (options.selfCheck ?? this.#executor.profile.adapter === 'gpu') {
+      const { selfCheck } = await import('./self-check.ts');
+      await selfCheck(this.#executor, planOf);
+    }
     const forced = options.recurrentKernel !== undefined;
     if (options.tune && !forced) {
       const owned = ownedUploads(uploads);
@@ -109,7 +113,7 @@ export class PlanCache {
       const optimized = (overrides: Overrides): Plan => planOf('optimized', overrides);
       return this.#real(lastPlanOf({ tuned: await autotune(this.#executor, optimized, owned) }));
     }
-    if (!hasBaseline(profile) || forced) return this.#real(lastPlanOf());
+    if (!hasBaseline(this.#executor.profile) || forced) return this.#real(lastPlanOf());
     if (tier === 'optimized' || this.#tieredUp) {
       const plan = planOf('optimized');
       const compiled = [...kernelsOf(plan).values()].every((k) => resources.pipelines.has(k));

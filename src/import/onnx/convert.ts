@@ -12,7 +12,7 @@ import { isRecurrent, toRecurrent } from './recurrent.ts';
 import { Scope } from './scope.ts';
 import { toTensor, type ExternalFiles } from './tensor.ts';
 import { upgrade } from './upgrade.ts';
-import { toValueInfo, type ValueInfoProto } from './value-info.ts';
+import { toDeclared, toValueInfo, type ValueInfoProto } from './value-info.ts';
 
 /** What is the same for every graph of a file. */
 export interface FileContext {
@@ -69,12 +69,19 @@ export function convertGraph(proto: GraphProto, file: FileContext, outer?: Scope
   const outputs = proto.outputs.map((output) =>
     declareOutput(output, file, scope, outer !== undefined),
   );
+  const declared = outer
+    ? []
+    : [...proto.outputs, ...proto.valueInfo].flatMap((info) => {
+        const name = scope.find(info.name);
+        return name === undefined ? [] : (toDeclared(info, name) ?? []);
+      });
   return {
     name: proto.name || 'onnx',
     inputs: [...scope.inputs.values()],
     outputs,
     constants: scope.constants,
     nodes,
+    ...(declared.length > 0 && { declared }),
   };
 }
 

@@ -58,6 +58,8 @@ export interface GraphProto {
   readonly initializers: TensorProto[];
   readonly inputs: ValueInfoProto[];
   readonly outputs: ValueInfoProto[];
+  /** Types and shapes of other values, as far as the file gives them. */
+  readonly valueInfo: ValueInfoProto[];
 }
 
 /** The file. */
@@ -121,8 +123,9 @@ function readGraph(bytes: Uint8Array, path: string, budget: Budget, depth: numbe
     initializers: [],
     inputs: [],
     outputs: [],
+    valueInfo: [],
   };
-  const { nodes, initializers, inputs, outputs } = graph;
+  const { nodes, initializers, inputs, outputs, valueInfo } = graph;
   const message = new Message(bytes, path, budget);
   for (let field = message.next(); field !== 0; field = message.next()) {
     if (field === 1) {
@@ -138,6 +141,9 @@ function readGraph(bytes: Uint8Array, path: string, budget: Budget, depth: numbe
       inputs.push(readValueInfo(message.bytes(), `${path}.inputs[${inputs.length}]`, budget));
     } else if (field === 12) {
       outputs.push(readValueInfo(message.bytes(), `${path}.outputs[${outputs.length}]`, budget));
+    } else if (field === 13 && depth === 0) {
+      const where = `${path}.value_info[${valueInfo.length}]`;
+      valueInfo.push(readValueInfo(message.bytes(), where, budget));
     } else if (field === 15) {
       throw new RnnError(
         'INVALID_MODEL',

@@ -47,6 +47,10 @@ const REFUSED: Readonly<Record<number, string>> = {
   26: 'int2',
 };
 
+/** The type in the graph of elements with a number in `TensorProto.DataType`; undefined where there is none. */
+export const typeOfElements = (dataType: number): DataType | undefined =>
+  Object.hasOwn(ELEMENT_TYPES, dataType) ? ELEMENT_TYPES[dataType]!.type : undefined;
+
 /**
  * The element type with a number in `TensorProto.DataType`.
  *

@@ -1,9 +1,9 @@
 // Names, types and shapes of inputs and outputs. https://onnx.ai/onnx/repo-docs/IR.html#graphs
 import { RnnError } from '../../errors.ts';
-import type { ValueInfo } from '../../graph.ts';
+import type { DeclaredValue, ValueInfo } from '../../graph.ts';
 import { elementCount, type Budget } from '../limits.ts';
 import { Message } from './message.ts';
-import { elementType } from './types.ts';
+import { elementType, typeOfElements } from './types.ts';
 
 /** Name, type and shape of a value; `undefined` for whatever the file leaves out. */
 export interface ValueInfoProto {
@@ -77,6 +77,23 @@ function readShape(
     dims.push(dim);
   }
   return dims;
+}
+
+/**
+ * What the file says of a value that its nodes make; undefined where it is no tensor or of a type that no
+ * graph can carry, which is refused where such a value is computed.
+ *
+ * @param name its name in the graph
+ */
+export function toDeclared(info: ValueInfoProto, name: string): DeclaredValue | undefined {
+  const { path, elemType, otherType } = info;
+  const type = typeOfElements(elemType);
+  if (otherType !== undefined || (elemType !== 0 && type === undefined)) return undefined;
+  // Exporters write 0 for a size that they do not know.
+  const dims = info.dims?.map((dim) =>
+    typeof dim === 'bigint' && dim > 0n ? Number(dim) : undefined,
+  );
+  return { path, name, ...(type && { type }), ...(dims && { dims }) };
 }
 
 /**

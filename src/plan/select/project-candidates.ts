@@ -3,10 +3,9 @@
 // Costs are in loads of each weight per row: a block of rows loads it once.
 import type { ProjectTile } from '../../../shaders/recurrent/project.ts';
 import type { DeviceProfile } from './device-profile.ts';
-import { powerOfTwo, sharersOf } from './select-kernel.ts';
-import type { Candidate } from './select-kernel.ts';
+import { powerOfTwo, sharersOf, withoutExcluded } from './select-kernel.ts';
+import type { Candidate, Overrides } from './select-kernel.ts';
 import { tuningOf } from './tuning-tables.ts';
-import type { Tier } from './variants.ts';
 
 /** A tile of the projection. */
 export interface ProjectCandidate extends Candidate {
@@ -23,7 +22,7 @@ export function projectCandidates(
   rows: number,
   columns: number,
   device: DeviceProfile,
-  tier?: Tier,
+  { tier, excluded }: Pick<Overrides, 'tier' | 'excluded'> = {},
 ): readonly ProjectCandidate[] {
   const { project, broadcastRows } = tuningOf(device, tier);
   const maxInvocations = device.maxComputeInvocationsPerWorkgroup;
@@ -35,11 +34,12 @@ export function projectCandidates(
     { name: 'project-row-blocks', block: project.rowsPerInvocation, sharers },
     { name: 'project-single-rows', block: 1, sharers: 1 },
   ];
-  return blocks.map(({ name, block, ...shared }) => ({
+  const candidates = blocks.map(({ name, block, ...shared }) => ({
     name,
     cost: 1 / block,
     tile: { lanes, rows: block, columns: units, ...shared },
     // Rows that pad a block cost as much as others.
     refusal: () => (block > 1 && rows < block ? `${block} rows, there are ${rows}` : undefined),
   }));
+  return withoutExcluded(candidates, excluded);
 }

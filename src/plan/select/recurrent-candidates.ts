@@ -11,7 +11,15 @@ import { stepInvocations, stepKernel, stepMemory } from '../../../shaders/recurr
 import type { SingleStep, StepTile } from '../../../shaders/recurrent/step.ts';
 import type { DeviceProfile } from './device-profile.ts';
 import type { Candidate, Overrides } from './select-kernel.ts';
-import { blockOf, excess, once, powerOfTwo, refusalOf, sharersOf } from './select-kernel.ts';
+import {
+  blockOf,
+  excess,
+  once,
+  powerOfTwo,
+  refusalOf,
+  sharersOf,
+  withoutExcluded,
+} from './select-kernel.ts';
 import { tuningOf } from './tuning-tables.ts';
 import type { ProductTuning, Tuning } from './tuning-tables.ts';
 import { RECURRENT_VARIANTS } from './variants.ts';
@@ -304,11 +312,11 @@ function stepCandidate(
 export function recurrentCandidates(
   shape: RecurrentShape,
   device: DeviceProfile,
-  { tier, recurrentKernel }: Overrides = {},
+  { tier, recurrentKernel, excluded }: Overrides = {},
 ): readonly RecurrentCandidate[] {
   const tuning = tuningOf(device, tier);
   const layer: Layer = { ...shape, device, tuning };
-  const all = RECURRENT_VARIANTS.flatMap((name): RecurrentCandidate[] => {
+  const proposed = RECURRENT_VARIANTS.flatMap((name): RecurrentCandidate[] => {
     const stepTime = tuning.stepTime[name];
     const entry = REGISTRY[name];
     if (stepTime === undefined) return [];
@@ -319,6 +327,7 @@ export function recurrentCandidates(
     const proposal = entry.propose(layer);
     return proposal ? [persistentCandidate(name, layer, proposal, stepTime)] : [];
   });
+  const all = withoutExcluded(proposed, excluded);
   const named = all.filter(
     ({ kernel, name }) => kernel === recurrentKernel || name === recurrentKernel,
   );

@@ -30,6 +30,8 @@ export interface Overrides {
   /** `'optimized'` where it is left out. */
   readonly tier?: Tier;
   readonly tuned?: TuningCache;
+  /** Names of candidates that gave a wrong result on the device. */
+  readonly excluded?: ReadonlySet<string>;
 }
 
 /** What a kernel needs of a device. */
@@ -70,6 +72,17 @@ export function once<T>(make: () => T): () => T {
   let made: { readonly value: T } | undefined;
   return () => (made ??= { value: make() }).value;
 }
+
+/** The candidates, of which those that gave a wrong result on the device are refused. */
+export const withoutExcluded = <C extends Candidate>(
+  candidates: readonly C[],
+  excluded: ReadonlySet<string> | undefined,
+): readonly C[] =>
+  candidates.map((each) =>
+    excluded?.has(each.name)
+      ? { ...each, refusal: () => 'a driver that computes it right, its self-check failed' }
+      : each,
+  );
 
 /** The candidates from cheap to expensive; the order of the registry where costs are equal. */
 const byCost = <C extends Candidate>(candidates: readonly C[]): readonly C[] =>

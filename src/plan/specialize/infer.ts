@@ -5,6 +5,7 @@ import { recurrentAttributes } from '../../graph.ts';
 import { Sequence, sequenceOutput } from '../../ops/control.ts';
 import type { HostValue } from '../../ops/operator.ts';
 import type { Value } from '../values.ts';
+import { checkDeclared } from './declared-values.ts';
 import { indexedSizes, SAME_ORDER, type IndexCheck } from './index-checks.ts';
 import { PartialEvaluator, type EvaluatorOptions, type PlannedNode } from './partial-evaluator.ts';
 
@@ -40,7 +41,8 @@ export interface SpecializedGraph {
 /**
  * Infers types and shapes, computes what follows from shapes and constants, and unrolls control flow.
  *
- * @throws RnnError `SHAPE_MISMATCH` or `INVALID_MODEL` from the operators
+ * @throws RnnError `SHAPE_MISMATCH` or `INVALID_MODEL` from the operators, `INVALID_MODEL` where the file
+ *   declares a type or a shape that contradicts them
  */
 export function specializeGraph(
   graph: Graph,
@@ -62,6 +64,10 @@ export function specializeGraph(
     return value;
   });
   evaluator.evaluate(graph);
+  checkDeclared(graph.declared ?? [], (name) => {
+    const found = scope.get(name);
+    return found instanceof Sequence ? undefined : found;
+  });
   const producer = new Map(list.flatMap((item) => item.outputs.map((value) => [value, item])));
   const lengths = list.flatMap(({ node, inputs: [x, , , , value] }): LengthCheck[] => {
     if (node.op !== 'Recurrent' || !value) return [];

@@ -45,7 +45,7 @@ export const lowerRecurrent: Lower = (ctx) => {
   }
   const columns = spec.gates.length * spec.hidden;
   const projected = rows * Math.min(steps, MAX_LOOP_STEPS);
-  const tiles = projectCandidates(projected, columns, ctx.device, ctx.options.tier);
+  const tiles = projectCandidates(projected, columns, ctx.device, ctx.options);
   const { tile } = select(ctx.path, tiles);
   const w = inputProduct([ctx], spec, inputs, tileColumns(tile));
   const b = foldedBias([ctx], spec);

@@ -47,7 +47,7 @@ export function lowerWavefront(layers: readonly Lowering[]): boolean {
     top.report({ labels: stack.map(({ path }) => path), key, selected: name, candidates });
   }
   if (!wavefront) return false;
-  const tiles = projectCandidates(wavefront.chunk * rows, columns, device, options.tier);
+  const tiles = projectCandidates(wavefront.chunk * rows, columns, device, options);
   emitWavefront(
     stack,
     [second, ...more],
