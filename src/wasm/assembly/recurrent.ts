@@ -127,6 +127,31 @@ function status(p: usize, t: i32, b: i32): i32 {
   return 1;
 }
 
+/** States before the first step: those of the call, else zeros. */
+function loadStates(p: usize): void {
+  const rows = int(p, B), units = int(p, H), outputs = int(p, O);
+  const stateH = ptr(p, STATE_H), hRow = ptr(p, H_ROW), stateC = ptr(p, STATE_C), cRow = ptr(p, C_ROW);
+  const repeated = ptr(p, REPEATED), h0 = ptr(p, INITIAL_H), c0 = ptr(p, INITIAL_C);
+  memory.fill(stateH, 0, <usize>rows * hRow);
+  if (stateC) memory.fill(stateC, 0, <usize>rows * cRow);
+  if (repeated) memory.fill(repeated, 0, <usize>rows * hRow);
+  for (let b = 0; b < rows; b++) {
+    if (h0) copyRow(stateH + <usize>b * hRow, h0 + <usize>b * ptr(p, INITIAL_H_ROW), outputs);
+    if (c0) copyRow(stateC + <usize>b * cRow, c0 + <usize>b * ptr(p, INITIAL_C_ROW), units);
+  }
+}
+
+/** States after the last step, where the call wants them. */
+function storeStates(p: usize): void {
+  const rows = int(p, B), units = int(p, H), outputs = int(p, O);
+  const lastH = ptr(p, LAST_H), lastC = ptr(p, LAST_C);
+  for (let b = 0; b < rows; b++) {
+    const h = ptr(p, STATE_H) + <usize>b * ptr(p, H_ROW), c = ptr(p, STATE_C) + <usize>b * ptr(p, C_ROW);
+    if (lastH) copyRow(lastH + <usize>b * ptr(p, LAST_H_ROW), h, outputs);
+    if (lastC) copyRow(lastC + <usize>b * ptr(p, LAST_C_ROW), c, units);
+  }
+}
+
 /** Runs one direction. */
 export function recurrent(p: usize): void {
   const kind = int(p, KIND), steps = int(p, T), rows = int(p, B), inputs = int(p, I), units = int(p, H), outputs = int(p, O);
@@ -142,15 +167,7 @@ export function recurrent(p: usize): void {
   const usual = isUsual(p, kind == id.CELL_LSTM ? 3 : kind == id.CELL_RNN ? 1 : 2) && ptr(p, PEEPHOLES) == 0 && int(p, COUPLED) == 0;
   const blocks = (units + 3) & ~3; // units with the padding of the last block
 
-  memory.fill(stateH, 0, <usize>rows * hRow);
-  if (stateC) memory.fill(stateC, 0, <usize>rows * cRow);
-  if (repeated) memory.fill(repeated, 0, <usize>rows * hRow);
-  for (let b = 0; b < rows; b++) {
-    const h0 = ptr(p, INITIAL_H), c0 = ptr(p, INITIAL_C);
-    if (h0) copyRow(stateH + <usize>b * hRow, h0 + <usize>b * ptr(p, INITIAL_H_ROW), outputs);
-    if (c0) copyRow(stateC + <usize>b * cRow, c0 + <usize>b * ptr(p, INITIAL_C_ROW), units);
-  }
-
+  loadStates(p);
   const chunk = int(p, CHUNK);
   for (let done = 0; done < steps; done += chunk) {
     const count = min(chunk, steps - done);
@@ -204,9 +221,5 @@ export function recurrent(p: usize): void {
       }
     }
   }
-  for (let b = 0; b < rows; b++) {
-    const lastH = ptr(p, LAST_H), lastC = ptr(p, LAST_C);
-    if (lastH) copyRow(lastH + <usize>b * ptr(p, LAST_H_ROW), stateH + <usize>b * hRow, outputs);
-    if (lastC) copyRow(lastC + <usize>b * ptr(p, LAST_C_ROW), stateC + <usize>b * cRow, units);
-  }
+  storeStates(p);
 }
