@@ -61,6 +61,7 @@ const WALLS = {
   kernels: { may: ['plan'] },
   environment: {},
   model: { may: ['*'] },
+  'load-options': { may: ['*'] },
   backends: { may: ['*'] },
   stream: { may: ['*'] },
   inspect: { may: ['*'] },

@@ -2,170 +2,23 @@
 import { RnnError } from './errors.ts';
 import type { Graph, ValueInfo } from './graph.ts';
 import { isGraphSource, validateGraph } from './graph.ts';
-import type { ModelFormat } from './import/formats.ts';
-import type { Integrity } from './import/integrity.ts';
-import type { ImportLimits } from './import/limits.ts';
-import type { PyTorchArchitecture } from './import/pytorch/architecture.ts';
 import { refuseMissingOperators, usesOnlyRecurrence } from './ops/missing.ts';
 import type { PlanOptions } from './plan/lowering.ts';
 import { planOptionsOf } from './plan/options.ts';
-import type { RecurrentVariant } from './plan/select/variants.ts';
 import type { GpuTensor, Session, Tensors, Usage } from './backends/backend.ts';
 import { abortable, checkSignal } from './backends/abort.ts';
 import { checkOptions } from './backends/check-options.ts';
 import { disposeWhenCollected, forgetCollected } from './backends/finalize.ts';
-import type { ModelSource, Progress } from './import/source.ts';
+import type { ModelSource } from './import/source.ts';
+import { checkDevice, LOAD_OPTIONS, STREAM_OPTIONS } from './load-options.ts';
+import type { LoadOptions, StreamOptions } from './load-options.ts';
 import { CALL_OPTIONS, notSynchronous, Stream, outputNames } from './stream.ts';
 import type { CallOptions } from './stream.ts';
 import { streamGraph } from './backends/stateful-graph.ts';
 import type { Tensor } from './tensor.ts';
 import type { Lease } from './gpu/device.ts';
 
-/** Options of {@link loadModel}. */
-export interface LoadOptions {
-  /**
-   * Where to compute: `'webgpu'`; `'wasm'`, float32 on the CPU with SIMD; `'reference'`, slow and exact in
-   * float64; `'auto'` (default), webgpu where there is an adapter, else wasm, and reference where that is
-   * refused too, for example by a content security policy without `'wasm-unsafe-eval'`; or a GPUDevice of
-   * the app, which is never destroyed here. `model.backend` and `model.reason` say what it came to.
-   */
-  readonly device?: 'auto' | 'webgpu' | 'wasm' | 'reference' | GPUDevice;
-  /** The format to insist on; found out from the bytes when left out. */
-  readonly format?: ModelFormat;
-  /**
-   * The layers of a file that has weights only, safetensors of PyTorch. Found out from names and
-   * shapes where those leave nothing open.
-   */
-  readonly architecture?: PyTorchArchitecture;
-  /**
-   * How a GPU stores the weights of recurrent layers (W, R, projection): `'f32'` (default);
-   * `'f16'`, half the memory, each weight rounded to 11 bits; `'int8'`, a quarter, each rounded to
-   * 1/127 of the largest of its row, which one gate of one unit has. Sums, states, biases and
-   * peepholes are float32 always, and so are the weights of other operators (MatMul, Gemm, Conv)
-   * and weights that are inputs of the graph. `model.usage.weightBytes` says what it came to. The
-   * first run refuses a weight that cannot be stored so with `LIMIT_EXCEEDED`. The backends of the
-   * CPU compute with the weights as they are given.
-   */
-  readonly weights?: 'f32' | 'f16' | 'int8';
-  /**
-   * What a GPU multiplies the weights of recurrent layers in: `'f32'` (default); `'f16'`, for weights that
-   * are stored as f16, and so are they then when `weights` is left out. States and inputs are rounded to
-   * 11 bits and four products added up in f16, beyond 65504 to infinity; sums of these are float32, as is
-   * all else. It needs a device with the feature `shader-f16`, else the load throws `UNSUPPORTED_FEATURE`.
-   * The wasm backend computes in float32, the reference in float64.
-   */
-  readonly arithmetic?: 'f32' | 'f16';
-  /** Ends the load with the reason of the signal. */
-  readonly signal?: AbortSignal;
-  /**
-   * Milliseconds that each wait on the platform may take, `TIMEOUT` beyond: for an adapter, a device, a
-   * kernel to compile, results to arrive. Default 120 000, two minutes, which a slow driver may need for
-   * a kernel; Infinity never ends a wait.
-   */
-  readonly timeout?: number;
-  /** Called while bytes arrive. */
-  readonly onProgress?: (progress: Progress) => void;
-  /** Caps of what a file may ask for, see {@link ImportLimits}. */
-  readonly limits?: Partial<ImportLimits>;
-  /**
-   * Hashes that the files must have, in the form of subresource integrity: `'sha256-…'` for a model of
-   * one file, else one for each file by name. A file with another hash is refused with `INVALID_MODEL`
-   * before it is parsed.
-   */
-  readonly integrity?: Integrity;
-  /**
-   * Whether to time which kernel is the fastest for a recurrent layer, by running every candidate for
-   * 60 ms or more with the feeds of the first call of each shape, which waits for it; states of streams
-   * stay as they are. What is found serves all models for as long as the page lives, and
-   * `model.usage.kernels` shows it. Off by default: a cost model of such devices then selects.
-   */
-  readonly tune?: boolean;
-  /**
-   * The recurrent kernel, or one variant of it, to use wherever the device allows it, from the first call
-   * on and without timing; for tests and benchmarks.
-   */
-  readonly recurrentKernel?: 'step' | 'persistent' | RecurrentVariant;
-  /**
-   * Whether equal layers on top of each other run concurrently as a wavefront, each some time steps behind
-   * the one below: true wherever it is legal, false never; chosen for the adapter when left out.
-   */
-  readonly wavefront?: boolean;
-  /**
-   * Whether each kind of recurrent kernel computes a small layer with a known result before a model uses it,
-   * once for each adapter as long as the page lives. One with another result is not used, a line on the
-   * console names it, and the next best takes its place. On by default on GPUs, where it compiles one or two
-   * small kernels for each kind; off where a CPU stands in for the GPU.
-   */
-  readonly selfCheck?: boolean;
-  /** False does without subgroups on a device that has them: for comparing, or where a driver fails. */
-  readonly subgroups?: boolean;
-}
-
-/**
- * Options of {@link Model.stream}.
- *
- * Without any, the outputs of all chunks, one after the other along time, are those of `run` on the whole
- * sequence, and an output without time (a last state) is that of the sequence so far; a model for which that
- * cannot be had is refused. Time is the axis along which recurrent layers run, else a free dimension whose
- * name says so (`time`, `seq`, `frames` …).
- */
-export interface StreamOptions {
-  /** Batch rows, for models whose state has a free dimension that no input names. Default 1. */
-  readonly batch?: number;
-  /**
-   * State that the model takes and gives itself: output → input it is fed back to. Such a model is made for
-   * chunks: what else it computes is computed on each chunk as it is, and of its layers that begin from
-   * zeros those along time are carried. With `timeAxis` it is checked as a model without `state` is.
-   */
-  readonly state?: Readonly<Record<string, string>>;
-  /** Axis of time by name of the input, negative from the end, where it is not found or not the right one. */
-  readonly timeAxis?: Readonly<Record<string, number>>;
-  /**
-   * `'exact'` (default) refuses a node that needs the whole sequence: a layer that runs backwards or both
-   * ways along time, a convolution or pooling that reaches ahead, attention, and normalisation, softmax or
-   * reductions over time. `'independent'` computes such a node on each chunk alone, as if it were a
-   * sequence of its own, and carries the others.
-   */
-  readonly chunks?: 'exact' | 'independent';
-  /**
-   * Names of the recurrent layers to carry, instead of finding out: everything else sees each chunk alone,
-   * and with `[]` each step is a `run`. A layer that runs backwards begins a chunk from the state in which
-   * it left the one before, as `stateful` layers of Keras do.
-   */
-  readonly carry?: readonly string[];
-  /**
-   * Shapes of inputs, for a model whose free dimensions must have certain sizes: time is followed at these
-   * and at longer chunks. Only sizes of inputs with free dimensions count.
-   */
-  readonly dims?: Readonly<Record<string, readonly number[]>>;
-}
-
 const RUN_OPTIONS = { ...CALL_OPTIONS, output: true } as const;
-const STREAM_OPTIONS: Record<keyof StreamOptions, true> = {
-  batch: true,
-  state: true,
-  timeAxis: true,
-  chunks: true,
-  carry: true,
-  dims: true,
-};
-const LOAD_OPTIONS: Record<keyof LoadOptions, true> = {
-  device: true,
-  format: true,
-  architecture: true,
-  weights: true,
-  arithmetic: true,
-  signal: true,
-  timeout: true,
-  onProgress: true,
-  limits: true,
-  integrity: true,
-  tune: true,
-  recurrentKernel: true,
-  wavefront: true,
-  subgroups: true,
-  selfCheck: true,
-};
 
 /**
  * A model on a backend. Made by {@link loadModel}. Calls may overlap: they queue in order.
@@ -391,19 +244,6 @@ async function makeSession(
     if (device === 'webgpu' || !missing) throw error;
     return cpuSession(graph, error.message, limits);
   }
-}
-
-const NAMED_DEVICES = ['auto', 'webgpu', 'wasm', 'reference'];
-
-/** @throws RnnError `INVALID_ARGUMENT` for what is neither the name of a backend nor a device */
-function checkDevice(device: LoadOptions['device']): void {
-  if (device === undefined || NAMED_DEVICES.includes(device as string)) return;
-  const given = (device ?? {}) as Partial<GPUDevice>;
-  if (typeof given.createBuffer === 'function' && given.queue) return;
-  const got = typeof device === 'string' ? `'${device}'` : Object.prototype.toString.call(device);
-  const names = NAMED_DEVICES.map((name) => `'${name}'`).join(', ');
-  const what = `got ${got}, expected ${names} or a GPUDevice`;
-  throw new RnnError('INVALID_ARGUMENT', 'options.device', what);
 }
 
 /** The graph of a source, checked and simplified. */

@@ -1,6 +1,6 @@
 // What `inspect` takes and gives.
 import type { Attribute, ValueInfo } from '../graph.ts';
-import type { LoadOptions } from '../model.ts';
+import type { LoadOptions } from '../load-options.ts';
 
 /** Options of `inspect`. */
 export interface InspectOptions extends Pick<

@@ -1,6 +1,7 @@
 // One ONNX file in ONNX Runtime and on all backends.
 import { expect } from 'vitest';
-import { loadModel, type LoadOptions, type Model } from '../../src/model.ts';
+import type { LoadOptions } from '../../src/load-options.ts';
+import { loadModel, type Model } from '../../src/model.ts';
 import type { Graph } from '../../src/graph.ts';
 import { isFloat, type Tensor } from '../../src/tensor.ts';
 import { getAdapter } from '../setup/gpu.ts';
