@@ -68,7 +68,8 @@ test.each(KERNELS)(
       return make(descriptor);
     };
     await expectForAll(models, CASES, async ({ graph, feeds }) => {
-      const model = await loadModel(graph, { device, ...F16, ...kernel });
+      // It computes nothing, so that every self-check would fail.
+      const model = await loadModel(graph, { device, ...F16, ...kernel, selfCheck: false });
       codes.length = 0;
       await model.warmUp(feeds); // throws where a kernel does not compile
       expect(codes.some((code) => code.includes('enable f16;'))).toBe(true);

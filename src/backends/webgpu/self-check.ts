@@ -37,17 +37,22 @@ interface Findings {
   last: Promise<unknown>;
 }
 
-const findings = new Map<string, Findings>();
+const findingsByAdapter = new Map<string, Findings>();
+// Of devices whose adapter has no name, as in Firefox: two of them may be different chips.
+const findingsByDevice = new WeakMap<GPUDevice, Findings>();
 
-/** Vendor, architecture, name and description of the adapter. */
-const adapterOf = ({ device }: Executor): readonly string[] => {
-  const { vendor, architecture, device: name, description } = device.adapterInfo;
-  return [vendor, architecture, name, description];
-};
+/** Vendor, architecture, name and description of the adapter, as far as the browser tells them. */
+function adapterOf({ resources }: Executor): readonly string[] {
+  const { vendor, architecture, device, description } = resources.gpu.info;
+  return [vendor, architecture, device, description].map((text) => text ?? '');
+}
 
 function findingsOf(executor: Executor): Findings {
-  const key = JSON.stringify(adapterOf(executor));
-  let found = findings.get(key);
+  const names = adapterOf(executor);
+  const key = JSON.stringify(names);
+  const isNamed = names.some(Boolean);
+  const { device } = executor;
+  let found = isNamed ? findingsByAdapter.get(key) : findingsByDevice.get(device);
   if (!found) {
     found = {
       passed: new Set(),
@@ -55,7 +60,8 @@ function findingsOf(executor: Executor): Findings {
       subgroups: undefined,
       last: Promise.resolve(),
     };
-    findings.set(key, found);
+    if (isNamed) findingsByAdapter.set(key, found);
+    else findingsByDevice.set(device, found);
   }
   return found;
 }
