@@ -77,8 +77,8 @@ const kernels: readonly Mutant[] = [
   {
     name: 'persistent: a row that is not live takes the new state',
     file: PHASE,
-    search: 'if (live) { states[(pass * TOGETHER + j) * ROWS + row] = after; }',
-    replace: 'states[(pass * TOGETHER + j) * ROWS + row] = after;',
+    search: 'if (live) { states[(pass * UNITS_PER_PASS + j) * ROWS + row] = after; }',
+    replace: 'states[(pass * UNITS_PER_PASS + j) * ROWS + row] = after;',
     tests: KERNELS,
   },
   {
@@ -317,7 +317,7 @@ const weights: readonly Mutant[] = [
   },
   {
     name: 'quantize: half precision rounds up at ties',
-    file: 'src/plan/weights/quantize.ts',
+    file: 'src/float16.ts',
     search: 'size + 0xfff + ((size >> 13) & 1)',
     replace: 'size + 0x1000',
     tests: ['test/plan/quantize.test.ts'],
@@ -421,30 +421,29 @@ const importers: readonly Mutant[] = [
 const streams: readonly Mutant[] = [
   {
     name: 'streams: a layer that runs backwards is streamed',
-    file: 'src/backends/stateful-graph.ts',
-    search: "if (attributes.direction !== 'forward') {",
-    replace: "if (attributes.direction === 'bidirectional') {",
+    file: 'src/plan/specialize/time-axis/rule-recurrent.ts',
+    search: "if (direction !== 'forward') {",
+    replace: "if (direction === 'bidirectional') {",
     tests: ['test/model/stream-directions.test.ts'],
   },
   {
     name: 'streams: the cell state is not carried',
-    file: 'src/backends/stateful-graph.ts',
-    search: 'slots.push({ input, output, like: output, ...(initial && { initial }) });',
-    replace:
-      'if (k === 0) slots.push({ input, output, like: output, ...(initial && { initial }) });',
+    file: 'src/backends/carry-nodes.ts',
+    search: 'parts.forEach((part, k) => {',
+    replace: 'parts.slice(0, 1).forEach((part, k) => {',
     tests: ['test/model/stream.test.ts', 'test/cells/own-cells.test.ts'],
   },
   {
     name: 'streams: a fork shares its state',
     file: 'src/backends/webgpu/stream.ts',
-    search: 'other.#buffers.set(name, to);',
-    replace: 'other.#buffers.set(name, from);',
+    search: 'this.#buffers = new Map(from.map(([name], i) => [name, buffers[i]!]));',
+    replace: 'this.#buffers = new Map(from);',
     tests: ['test/model/stream.test.ts'],
   },
   {
     name: 'streams: reset leaves the state',
     file: 'src/backends/webgpu/stream.ts',
-    search: 'if (this.#initial && !this.#disposed) this.#fill(this.#initial);',
+    search: 'if (this.#initial) this.#fill(this.#initial);',
     replace: '',
     tests: ['test/model/stream.test.ts'],
   },
