@@ -58,8 +58,9 @@ export interface Node {
 export interface DeclaredValue {
   /** Where the file declares it, such as `graph.outputs[0]`. */
   readonly path: string;
+  /** The name of the value in the graph. */
   readonly name: string;
-  /** Left out where the file leaves it open. */
+  /** Element type; left out where the file leaves it open. */
   readonly type?: DataType;
   /** Sizes, `undefined` for a free one; left out where the file leaves the rank open. */
   readonly dims?: readonly (number | undefined)[];

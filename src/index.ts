@@ -69,7 +69,14 @@ export type {
   Weights,
 } from './layers.ts';
 export type { ImportLimits } from './import/limits.ts';
-export type { Attribute, Graph, Node, RecurrentAttributes, ValueInfo } from './graph.ts';
+export type {
+  Attribute,
+  DeclaredValue,
+  Graph,
+  Node,
+  RecurrentAttributes,
+  ValueInfo,
+} from './graph.ts';
 export { defineCell } from './cells/define-cell.ts';
 export type { CellDefinition, ParameterDefinition, PhaseDefinition } from './cells/define-cell.ts';
 export type {
