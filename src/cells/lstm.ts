@@ -16,13 +16,17 @@ export const lstm: Cell = {
     const c = state['c']!;
     const s = Object.fromEntries(gates.map((gate) => [gate, product(gate, state['h']!)]));
     const a = (gate: string, j: number): number => x[gate]![j]! + s[gate]![j]!;
-    const peep = (gate: string, j: number): number => p[`p_${gate}`]?.[j] ?? 0;
+    // No product where there are no peepholes: NaN of the cell state times zero would reach the gates.
+    const peep = (gate: string, j: number, at: number): number => {
+      const weights = p[`p_${gate}`];
+      return weights === undefined ? 0 : weights[j]! * at;
+    };
     const hNew = new Float64Array(c.length);
     const cNew = c.map((before, j) => {
-      const i = f(clip(a('i', j) + peep('i', j) * before));
-      const forget = variant.coupled ? 1 - i : f(clip(a('f', j) + peep('f', j) * before));
+      const i = f(clip(a('i', j) + peep('i', j, before)));
+      const forget = variant.coupled ? 1 - i : f(clip(a('f', j) + peep('f', j, before)));
       const after = forget * before + i * g(clip(a('c', j)));
-      hNew[j] = f(clip(a('o', j) + peep('o', j) * after)) * hAct(after);
+      hNew[j] = f(clip(a('o', j) + peep('o', j, after))) * hAct(after);
       return after;
     });
     return { h: hNew, c: cNew };

@@ -1,5 +1,6 @@
 // NaN in the reference. ONNX Runtime is the arbiter where it says the same whatever the position.
 import { describe, expect, it } from 'vitest';
+import { lstm } from '../../src/cells/lstm.ts';
 import { tensor } from '../../src/tensor.ts';
 import { evaluateCase, expectLikeOnnxRuntime, list } from '../support/operator-case.ts';
 
@@ -43,5 +44,20 @@ describe('NaN', () => {
     expect([...place!.data]).toEqual([3, 3, 3]);
     const [max] = evaluateCase({ op: 'ReduceMax', inputs: [x, list([2])] });
     expect([...max!.data]).toEqual([NaN]);
+  });
+
+  it('of a cell state stays out of the gates of an LSTM without peepholes', () => {
+    const gates = Object.fromEntries(lstm.gates.map((gate) => [gate, Float64Array.of(0)]));
+    const { h, c } = lstm.step({
+      x: gates,
+      product: (gate) => gates[gate]!,
+      state: { h: Float64Array.of(0), c: Float64Array.of(NaN) },
+      parameters: {},
+      act: [(x) => x, (x) => x, (x) => (x > 1 ? x : 0)],
+      clip: (x) => x,
+      variant: { coupled: false, peepholes: false, resetAfter: false },
+    });
+    expect(c).toEqual(Float64Array.of(NaN));
+    expect(h).toEqual(Float64Array.of(0));
   });
 });
