@@ -41,6 +41,19 @@ interface Report {
   readonly done: number;
 }
 
+/** Writes to a pipe, which is full for a moment where the parent process gets no time. */
+function write(text: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length;) {
+    try {
+      at += writeSync(1, bytes, at);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}
+
 /** Runs cases and writes the index of each before it begins, a report every 1000 and at the end. */
 async function runCases(): Promise<void> {
   registerOperators();
@@ -50,12 +63,12 @@ async function runCases(): Promise<void> {
   let done = 0;
   const report = (): void => {
     const peak = Math.round(resourceUsage().maxRSS / 1024);
-    writeSync(1, `${JSON.stringify({ counts, slowest, peak, done } satisfies Report)}\n`);
+    write(`${JSON.stringify({ counts, slowest, peak, done } satisfies Report)}\n`);
     counts = {};
     done = 0;
   };
   for (let index = first; index < first + count; index++) {
-    writeSync(1, `${index}\n`);
+    write(`${index}\n`);
     const start = performance.now();
     try {
       const { format, what } = await runCase(seeds, seed, index);
