@@ -1,5 +1,6 @@
 // The options of a load and of a stream, and what is refused among them.
 import { RnnError } from './errors.ts';
+import { checkOptions } from './backends/check-options.ts';
 import type { ModelFormat } from './import/formats.ts';
 import type { Integrity } from './import/integrity.ts';
 import type { ImportLimits } from './import/limits.ts';
@@ -7,13 +8,40 @@ import type { PyTorchArchitecture } from './import/pytorch/architecture.ts';
 import type { Progress } from './import/source.ts';
 import type { RecurrentVariant } from './plan/select/variants.ts';
 
+/** How often a model that has lost its device asks for another one, see {@link LoadOptions.recovery}. */
+export interface Recovery {
+  /**
+   * Devices to ask for before the model gives up, 1 or more; default 5. Counted anew once a call has succeeded,
+   * so that a device that is lost at every call ends it too. Each attempt may take `timeout`.
+   */
+  readonly attempts?: number;
+  /**
+   * Milliseconds before the second attempt, 0 to 60 000; default 250. The first attempt begins at once, and
+   * each pause is twice the one before, up to a minute.
+   */
+  readonly delay?: number;
+}
+
+/** A loss of the GPU, as {@link LoadOptions.onDeviceLost} is told. */
+export interface DeviceLoss {
+  /** As WebGPU says it: `'destroyed'` where the device was destroyed on purpose, else `'unknown'`. */
+  readonly reason: 'unknown' | 'destroyed';
+  /** What the browser says. */
+  readonly message: string;
+  /**
+   * Resolves when the model has another device. Rejects with `DEVICE_LOST` when it has given up, and with
+   * `DISPOSED` when it is disposed of before. Nobody has to wait for it.
+   */
+  readonly recovered: Promise<void>;
+}
+
 /** Options of {@link loadModel}. */
 export interface LoadOptions {
   /**
    * Where to compute: `'webgpu'`; `'wasm'`, float32 on the CPU with SIMD; `'reference'`, slow and exact in
    * float64; `'auto'` (default), webgpu where there is an adapter, else wasm, and reference where that is
    * refused too, for example by a content security policy without `'wasm-unsafe-eval'`; or a GPUDevice of
-   * the app, which is never destroyed here. `model.backend` and `model.reason` say what it came to.
+   * the app, which is never destroyed here, nor made again when it is lost. `model.backend` and `model.reason` say what it came to.
    */
   readonly device?: 'auto' | 'webgpu' | 'wasm' | 'reference' | GPUDevice;
   /** The format to insist on; found out from the bytes when left out. */
@@ -49,6 +77,17 @@ export interface LoadOptions {
    * a kernel; Infinity never ends a wait.
    */
   readonly timeout?: number;
+  /**
+   * What the model does when it loses a device that this package made: by default it asks for another one, and
+   * goes on with it. False has it reject its calls from then on. It does so too with a `GPUDevice` of the app,
+   * which only the app can replace.
+   */
+  readonly recovery?: false | Recovery;
+  /**
+   * Called once for each loss of the device, before the calls under way reject. What it throws is reported as
+   * an uncaught error, and disturbs nothing.
+   */
+  readonly onDeviceLost?: (loss: DeviceLoss) => void;
   /** Called while bytes arrive. */
   readonly onProgress?: (progress: Progress) => void;
   /** Caps of what a file may ask for, see {@link ImportLimits}. */
@@ -120,6 +159,12 @@ export interface StreamOptions {
    */
   readonly carry?: readonly string[];
   /**
+   * Steps between two copies of the state that are kept on the host, 1 or more, of which the latest is kept.
+   * After a loss of the GPU the stream goes on from it, and `stream.steps` says with which step. Without this
+   * option it says that its state is lost, and begins anew. A copy arrives with the result of its step.
+   */
+  readonly checkpoint?: number;
+  /**
    * Shapes of inputs, for a model whose free dimensions must have certain sizes: time is followed at these
    * and at longer chunks. Only sizes of inputs with free dimensions count.
    */
@@ -133,6 +178,7 @@ export const STREAM_OPTIONS: Record<keyof StreamOptions, true> = {
   timeAxis: true,
   chunks: true,
   carry: true,
+  checkpoint: true,
   dims: true,
 };
 
@@ -145,6 +191,8 @@ export const LOAD_OPTIONS: Record<keyof LoadOptions, true> = {
   arithmetic: true,
   signal: true,
   timeout: true,
+  recovery: true,
+  onDeviceLost: true,
   onProgress: true,
   limits: true,
   integrity: true,
@@ -166,4 +214,30 @@ export function checkDevice(device: LoadOptions['device']): void {
   const names = NAMED_DEVICES.map((name) => `'${name}'`).join(', ');
   const what = `got ${got}, expected ${names} or a GPUDevice`;
   throw new RnnError('INVALID_ARGUMENT', 'options.device', what);
+}
+
+const RECOVERY_OPTIONS = { attempts: true, delay: true } as const;
+
+/**
+ * The attempts and the delay that options ask for.
+ *
+ * @throws RnnError `INVALID_ARGUMENT` for numbers out of range, and for a device that only the app can replace
+ */
+export function recoveryOf({ device, recovery, onDeviceLost }: LoadOptions): Required<Recovery> {
+  const refuse = (name: string, what: string): never => {
+    throw new RnnError('INVALID_ARGUMENT', `options.${name}`, what);
+  };
+  if (onDeviceLost !== undefined && typeof onDeviceLost !== 'function')
+    refuse('onDeviceLost', `got ${typeof onDeviceLost}, expected a function`);
+  const isOwn = typeof device === 'object';
+  if (recovery === false || (isOwn && recovery === undefined)) return { attempts: 0, delay: 0 };
+  if (isOwn)
+    refuse('recovery', 'got options for a GPUDevice of the app, which only the app replaces');
+  checkOptions(recovery ?? {}, RECOVERY_OPTIONS, 'options.recovery');
+  const { attempts = 5, delay = 250 } = recovery ?? {};
+  if (!Number.isSafeInteger(attempts) || attempts < 1)
+    refuse('recovery.attempts', `got ${String(attempts)}, expected a whole number from 1 up`);
+  if (!(delay >= 0 && delay <= 60_000))
+    refuse('recovery.delay', `got ${String(delay)}, expected milliseconds from 0 to 60000`);
+  return { attempts, delay };
 }

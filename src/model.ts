@@ -10,7 +10,7 @@ import { abortable, checkSignal } from './backends/abort.ts';
 import { checkOptions } from './backends/check-options.ts';
 import { disposeWhenCollected, forgetCollected } from './backends/finalize.ts';
 import type { ModelSource } from './import/source.ts';
-import { checkDevice, LOAD_OPTIONS, STREAM_OPTIONS } from './load-options.ts';
+import { checkDevice, LOAD_OPTIONS, recoveryOf, STREAM_OPTIONS } from './load-options.ts';
 import type { LoadOptions, StreamOptions } from './load-options.ts';
 import { CALL_OPTIONS, notSynchronous, Stream, outputNames } from './stream.ts';
 import type { CallOptions } from './stream.ts';
@@ -32,8 +32,6 @@ export class Model {
   readonly backend: 'webgpu' | 'wasm' | 'reference';
   /** Why this backend, in a sentence. */
   readonly reason: string;
-  /** Vendor and name of the adapter, or the instruction set. */
-  readonly adapter: string;
   readonly #graph: Graph;
   readonly #session: Session;
   #disposed = false;
@@ -45,9 +43,13 @@ export class Model {
     this.inputs = graph.inputs;
     this.outputs = graph.outputs;
     this.backend = session.backend;
-    this.adapter = session.adapter;
     this.reason = reason;
     disposeWhenCollected(this, session, 'Model');
+  }
+
+  /** Vendor and name of the adapter, another one perhaps after a loss of the GPU; or the instruction set. */
+  get adapter(): string {
+    return this.#session.adapter;
   }
 
   /** What the model has on the device, and the kernels it chose; empty where there is no GPU. */
@@ -147,14 +149,16 @@ export class Model {
   stream(options: StreamOptions = {}): Stream {
     this.#check();
     checkOptions(options, STREAM_OPTIONS);
-    const { batch = 1 } = options;
-    if (!Number.isSafeInteger(batch) || batch < 1) {
-      const what = `got ${String(batch)}, expected a whole number from 1 up`;
-      throw new RnnError('INVALID_ARGUMENT', 'options.batch', what);
+    const { batch = 1, checkpoint } = options;
+    for (const [name, value] of Object.entries({ batch, checkpoint })) {
+      if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) continue;
+      const what = `got ${String(value)}, expected a whole number from 1 up`;
+      throw new RnnError('INVALID_ARGUMENT', `options.${name}`, what);
     }
     const streamed = streamGraph(this.#graph, options);
     const { slots, chunk } = streamed;
-    return new Stream(this.#session.stream(streamed, batch), this.outputs, slots, chunk, this);
+    const session = this.#session.stream(streamed, batch, checkpoint ?? 0);
+    return new Stream(session, this.outputs, slots, chunk, this);
   }
 
   #check(): void {
@@ -178,8 +182,8 @@ export class Model {
 
 /** Begins to look for a device, which takes as long as reading a file. Where it fails, makeSession says so. */
 function beginWebGpu(own: GPUDevice | undefined, timeout: number | undefined): Promise<Lease> {
-  const lease = import('./backends/webgpu/session.ts').then(({ DEFAULT_TIMEOUT, leaseDevice }) =>
-    leaseDevice(own, timeout ?? DEFAULT_TIMEOUT),
+  const lease = import('./backends/webgpu/recovering-session.ts').then(
+    ({ DEFAULT_TIMEOUT, leaseDevice }) => leaseDevice(own, timeout ?? DEFAULT_TIMEOUT),
   );
   lease.catch(() => undefined);
   return lease;
@@ -189,11 +193,22 @@ async function webgpuSession(
   graph: Graph,
   plan: PlanOptions,
   lease: Promise<Lease>,
-  { limits, timeout, signal }: LoadOptions,
+  options: LoadOptions,
 ): Promise<Session> {
-  const { WebGpuSession } = await import('./backends/webgpu/session.ts');
-  return WebGpuSession.create(graph, plan, await abortable(lease, signal), { limits, timeout });
+  const { limits, timeout, signal, onDeviceLost } = options;
+  const { RecoveringSession } = await import('./backends/webgpu/recovering-session.ts');
+  // Weakly: the callback may refer to the model, which must be collectable while its session is not.
+  const listener = onDeviceLost && new WeakRef(onDeviceLost);
+  return RecoveringSession.create(graph, plan, await abortable(lease, signal), {
+    limits,
+    timeout,
+    ...recoveryOf(options),
+    tell: (loss) => listener?.deref()?.(loss),
+  });
 }
+
+/** The listeners of models, for as long as these live. */
+const listeners = new WeakMap<Model, LoadOptions['onDeviceLost']>();
 
 async function referenceSession(graph: Graph, limits: LoadOptions['limits']): Promise<Session> {
   const { ReferenceSession } = await import('./backends/reference/session.ts');
@@ -302,12 +317,15 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
     const what = `got ${String(timeout)}, expected milliseconds above 0`;
     throw new RnnError('INVALID_ARGUMENT', 'options.timeout', what);
   }
+  recoveryOf(options); // refuses what is wrong
   const own = typeof device === 'object' ? device : undefined;
   const lease = device === 'reference' || device === 'wasm' ? undefined : beginWebGpu(own, timeout);
   try {
     const graph = await loadGraph(source, options);
     const { session, reason } = await makeSession(graph, options, lease);
-    return new Model(graph, session, reason);
+    const model = new Model(graph, session, reason);
+    listeners.set(model, options.onDeviceLost);
+    return model;
   } catch (error) {
     lease?.then(
       ({ release }) => release(),

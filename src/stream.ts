@@ -141,6 +141,28 @@ export class Stream {
     await this.#session.warmUp(feeds, outputs, options.signal);
   }
 
+  /**
+   * How many steps there are in the state that the next call goes on from: those that were submitted since the
+   * stream began, or since it was last reset or restored. A step that waits is not among them, nor is one that
+   * the device has refused. After a loss of the GPU it is the number of the checkpoint, so that the next step to
+   * send is the one with this index; 0 where there is none.
+   *
+   * @example
+   * ```ts
+   * const stream = model.stream({ checkpoint: 10 });
+   * while (stream.steps < frames.length) {
+   *   try {
+   *     await stream.step({ X: frames[stream.steps] });
+   *   } catch (error) {
+   *     if (error.code !== 'DEVICE_LOST' || gaveUp) throw error;
+   *   }
+   * }
+   * ```
+   */
+  get steps(): number {
+    return this.#session.steps;
+  }
+
   /** Back to the initial state, after the steps called before. */
   reset(): void {
     this.#session.reset();

@@ -31,6 +31,8 @@ export interface StreamSession {
   /** Takes a snapshot, or what JSON made of one. */
   restore(state: unknown): void;
   fork(): StreamSession;
+  /** Steps in the state, since it was the initial one or was restored. */
+  readonly steps: number;
   /** True when it or its model has been disposed of. */
   readonly disposed: boolean;
   dispose(): void;
@@ -69,7 +71,8 @@ export interface Session {
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, GpuTensor>>;
-  stream(streamed: StreamedGraph, batch: number): StreamSession;
+  /** @param checkpoint steps between two copies of the state on the host, for backends that may lose it; or 0 */
+  stream(streamed: StreamedGraph, batch: number, checkpoint: number): StreamSession;
   /** What is on the device; where there is one. */
   readonly usage?: Usage;
   readonly disposed: boolean;

@@ -25,27 +25,52 @@ const DEFAULT_LIMITS = {
   maxStorageBuffersPerShaderStage: 8,
 } as const;
 
+/** How a device was lost. */
+export interface Loss {
+  /** As WebGPU has it. */
+  readonly reason: GPUDeviceLostReason;
+  /** The words of the browser; the reason where it has none. */
+  readonly message: string;
+}
+
 /** A device with what is known of it. Several models may share one. */
 export class Gpu {
   readonly device: GPUDevice;
   /** False for a device of the app, which is never destroyed here. */
   readonly owned: boolean;
-  /** Why the device is gone; undefined while it works. */
-  lostReason: string | undefined;
+  /** How the device was lost; undefined while it works. */
+  loss: Loss | undefined;
   /** Resolves when the device is lost. It never rejects. */
   readonly lost: Promise<void>;
   /** Rejects the calls under way. A reaction on `lost` itself for each would stay as long as the device. */
   readonly #pending = new Set<(error: RnnError) => void>();
+  /** Who wants to know of the loss, in the order they asked. */
+  readonly #listeners = new Set<() => void>();
   #ranOutOfMemory = false;
 
   constructor(device: GPUDevice, owned: boolean) {
     this.device = device;
     this.owned = owned;
     this.lost = device.lost.then(({ reason, message }) => {
-      this.lostReason = message || reason || 'unknown';
+      this.loss = { reason: reason ?? 'unknown', message: message || reason || 'unknown' };
       for (const reject of this.#pending) reject(this.lostError());
       this.#pending.clear();
+      // Before any call that waits has seen its rejection.
+      for (const listener of this.#listeners) listener();
+      this.#listeners.clear();
     });
+  }
+
+  /**
+   * Calls `listener` once, when the device is lost, or soon where it is lost already.
+   *
+   * @returns what takes that back
+   */
+  onLost(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    const takeBack = (): boolean => this.#listeners.delete(listener);
+    if (this.loss) queueMicrotask(() => takeBack() && listener());
+    return takeBack;
   }
 
   /** What the browser tells of the adapter: nothing, in older ones and for some devices of an app. */
@@ -85,7 +110,7 @@ export class Gpu {
 
   /** @throws RnnError `DEVICE_LOST` once the device is gone */
   check(): void {
-    if (this.lostReason !== undefined) throw this.lostError();
+    if (this.loss) throw this.lostError();
   }
 
   /** The error of every call on a lost device. */
@@ -93,8 +118,8 @@ export class Gpu {
     return new RnnError(
       'DEVICE_LOST',
       'device',
-      `the GPU device was lost (${this.lostReason ?? 'no reason given'})` +
-        `${this.#ranOutOfMemory ? ' after it ran out of memory' : ''}; load the model again`,
+      `the GPU device was lost (${this.loss?.message ?? 'no reason given'})` +
+        `${this.#ranOutOfMemory ? ' after it ran out of memory' : ''}`,
       cause === undefined ? undefined : { cause },
     );
   }
@@ -121,7 +146,7 @@ export class Gpu {
     } catch (error) {
       // A rejection of the work itself may be how the loss shows first; the reason follows.
       if (!(error instanceof RnnError) && isAbort(error)) await settle(this.lost);
-      throw this.lostReason === undefined ? error : this.lostError(error);
+      throw this.loss ? this.lostError(error) : error;
     } finally {
       this.#pending.delete(loss!);
     }
@@ -169,7 +194,29 @@ export async function requestDevice(): Promise<GPUDevice> {
   }
 }
 
-let shared: { gpu: Promise<Gpu>; users: number } | undefined;
+interface Shared {
+  readonly gpu: Promise<Gpu>;
+  users: number;
+}
+
+let shared: Shared | undefined;
+
+/** After a loss, the next model gets a new device, and so do those that make themselves again. */
+function forget(one: Shared): void {
+  if (shared === one) shared = undefined;
+}
+
+function requestShared(): Shared {
+  const one: Shared = {
+    gpu: requestDevice().then((device) => {
+      const gpu = new Gpu(device, true);
+      gpu.onLost(() => forget(one));
+      return gpu;
+    }),
+    users: 0,
+  };
+  return one;
+}
 
 /** A lease of a device: `release` gives it back, and destroys it when it was the last and ours. */
 export interface Lease {
@@ -178,18 +225,20 @@ export interface Lease {
 }
 
 /** How often a device may be lost before its first use. */
-const MAX_ATTEMPTS = 3;
+const MAX_LOSSES = 3;
 
 /**
  * The device that all models share unless they bring their own.
  *
  * @param borrowed a device of the app
  * @param timeout milliseconds to wait for a device
+ * @param attempts how many devices to ask for where one is lost before its first use
  * @throws RnnError `NO_WEBGPU`, `NO_ADAPTER`, `TIMEOUT`, or `DEVICE_LOST` for a device that is lost already
  */
 export async function leaseDevice(
   borrowed: GPUDevice | undefined,
   timeout: number,
+  attempts = MAX_LOSSES,
 ): Promise<Lease> {
   if (borrowed) {
     const gpu = new Gpu(borrowed, false);
@@ -200,27 +249,21 @@ export async function leaseDevice(
   }
   for (let attempt = 1; ; attempt++) {
     const lease = await leaseShared(timeout);
-    if (lease.gpu.lostReason === undefined) return lease;
+    if (!lease.gpu.loss) return lease;
     lease.release();
-    if (attempt >= MAX_ATTEMPTS) throw lease.gpu.lostError();
+    if (attempt >= attempts) throw lease.gpu.lostError();
   }
 }
 
 async function leaseShared(timeout: number): Promise<Lease> {
-  const local = (shared ??= {
-    gpu: requestDevice().then((device) => new Gpu(device, true)),
-    users: 0,
-  });
+  const local = (shared ??= requestShared());
   local.users++;
-  const forget = (): void => {
-    if (shared === local) shared = undefined;
-  };
   let held = true;
   const release = (): void => {
     if (!held) return;
     held = false;
     if (--local.users > 0) return;
-    forget();
+    forget(local);
     // One that arrives when everyone has stopped waiting goes at once.
     local.gpu.then(
       ({ device }) => device.destroy(),
@@ -229,12 +272,10 @@ async function leaseShared(timeout: number): Promise<Lease> {
   };
   try {
     const gpu = await within(local.gpu, timeout, 'the request of a GPU device');
-    // The next model after a loss gets a new device.
-    void gpu.lost.then(forget);
-    if (gpu.lostReason !== undefined) forget();
+    if (gpu.loss) forget(local);
     return { gpu, release };
   } catch (error) {
-    forget(); // a request that hangs must not be waited for again
+    forget(local); // a request that hangs must not be waited for again
     release();
     throw error;
   }

@@ -92,6 +92,8 @@ class ReferenceStream implements StreamSession {
   readonly #streamed: StreamedGraph;
   readonly #feeds: StreamFeeds;
   #state: Tensors | undefined;
+  /** Steps since the stream began, or was reset or restored. */
+  steps = 0;
   #disposed = false;
 
   constructor(session: ReferenceSession, streamed: StreamedGraph, feeds: StreamFeeds) {
@@ -134,6 +136,7 @@ class ReferenceStream implements StreamSession {
     const wanted = new Set([...outputs, ...slots.map(({ output }) => output)]);
     const results = this.#session.compute(graph, { ...state, ...feeds }, [...wanted]);
     this.#state = Object.fromEntries(slots.map(({ input, output }) => [input, results[output]!]));
+    this.steps++;
     // What is given away is the caller's to change.
     return copyOf(Object.fromEntries(outputs.map((name) => [name, results[name]!])));
   }
@@ -155,6 +158,7 @@ class ReferenceStream implements StreamSession {
     this.#check();
     void this.#session.queue.run(() => {
       this.#state = undefined;
+      this.steps = 0;
     });
   }
 
@@ -168,6 +172,7 @@ class ReferenceStream implements StreamSession {
     const copy = this.#feeds.checkState(state, this.#state);
     void this.#session.queue.run(() => {
       this.#state = copy;
+      this.steps = 0;
     });
   }
 
@@ -176,6 +181,7 @@ class ReferenceStream implements StreamSession {
     const other = new ReferenceStream(this.#session, this.#streamed, this.#feeds);
     void this.#session.queue.run(() => {
       other.#state = this.#state; // a state is never written to, only replaced
+      other.steps = this.steps;
     });
     return other;
   }

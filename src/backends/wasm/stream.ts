@@ -28,6 +28,8 @@ export class WasmStream implements StreamSession {
   readonly #common: Common;
   /** Undefined before the first step, when shapes are not known. */
   #state: State | undefined;
+  /** Steps since the stream began, or was reset or restored. */
+  steps = 0;
   #disposed = false;
 
   constructor(common: Common) {
@@ -92,6 +94,7 @@ export class WasmStream implements StreamSession {
       machine.memory.i32.copyWithin(to.at, at, at + sizeOf(dims));
     }
     this.#state = state;
+    this.steps++;
     return results;
   }
 
@@ -114,6 +117,7 @@ export class WasmStream implements StreamSession {
   reset(): void {
     this.#check();
     this.#replace(undefined);
+    this.steps = 0;
   }
 
   /** The state as tensors; undefined before the first step. */
@@ -133,6 +137,7 @@ export class WasmStream implements StreamSession {
     this.#check();
     const checked = this.#common.feeds.checkState(state, this.#tensors());
     this.#replace(checked && this.#place(checked));
+    this.steps = 0;
   }
 
   fork(): StreamSession {
@@ -140,6 +145,7 @@ export class WasmStream implements StreamSession {
     const other = new WasmStream(this.#common);
     const state = this.#tensors();
     if (state) other.#state = this.#place(state);
+    other.steps = this.steps;
     return other;
   }
 

@@ -4,7 +4,8 @@ import { toTensor } from '../../ops/value.ts';
 import type { DeviceProfile } from '../../plan/select/device-profile.ts';
 import type { PlanOptions } from '../../plan/lowering.ts';
 import type { Plan } from '../../plan/types.ts';
-import type { Lease } from '../../gpu/device.ts';
+import type { Tensor } from '../../tensor.ts';
+import type { Gpu, Lease } from '../../gpu/device.ts';
 import type { Bindings, Program } from '../../gpu/program.ts';
 import { ModelResources } from '../../gpu/model-resources.ts';
 import { checkSignal } from '../abort.ts';
@@ -26,6 +27,22 @@ export interface CachedPlan {
    */
   readonly tierUp?: () => Promise<void>;
 }
+
+/** What a step of a stream asks of its work besides the results. */
+export interface StepWork {
+  /** Buffers to read back together with the results, as they are after the work. */
+  readonly also?: readonly ReadBack[];
+  /** Called with the tensors of `also` by name, before the results are given. */
+  readonly arrived?: (tensors: Record<string, Tensor>) => void;
+  /** Called where the device refuses the work, which has changed nothing then. */
+  readonly refused?: () => void;
+}
+
+const byName = (
+  values: readonly { readonly name: string }[],
+  tensors: readonly Tensor[],
+): Record<string, Tensor> =>
+  Object.fromEntries(values.map(({ name }, i) => [name, tensors[i]!] as const));
 
 /** Where there was no room for results, the commands that copy to them are invalid. */
 function rethrowNoRoom(error: unknown): void {
@@ -58,6 +75,10 @@ export class Executor {
   /** The adapter in words. */
   get adapter(): string {
     return this.#lease.gpu.description;
+  }
+
+  get gpu(): Gpu {
+    return this.#lease.gpu;
   }
 
   get device(): GPUDevice {
@@ -110,42 +131,59 @@ export class Executor {
     });
   }
 
-  /** Submits a plan, its results to be read back. */
-  execute(program: Program, bindings: Bindings): PendingRead {
+  /**
+   * Submits a plan, its results to be read back.
+   *
+   * @throws RnnError `LIMIT_EXCEEDED` where no buffer can hold them; nothing has been changed then
+   */
+  execute(
+    program: Program,
+    bindings: Bindings,
+    { also = [], arrived, refused }: StepWork = {},
+  ): PendingRead {
     const { outputs } = program.plan;
-    this.device.pushErrorScope('validation');
-    const read = this.#submit(
-      this.record(program, bindings),
-      outputs.flatMap((output): ReadBack[] => {
-        if ('host' in output) return [];
-        return [{ ...output, buffer: bindings.resolve(output.buffer) }];
-      }),
+    const computed = outputs.flatMap((output): ReadBack[] =>
+      'host' in output ? [] : [{ ...output, buffer: bindings.resolve(output.buffer) }],
     );
-    const scope = this.resources.wait(this.device.popErrorScope(), 'the check of the work');
-    read.catch(() => undefined); // refused work has an error of its own, which comes first
+    this.device.pushErrorScope('validation');
+    let read: Promise<Tensor[]>;
+    let scope: Promise<GPUError | null>;
+    try {
+      read = this.#submit(this.record(program, bindings), [...computed, ...also]);
+      read.catch(() => undefined); // refused work has an error of its own, which comes first
+    } finally {
+      scope = this.resources.wait(this.device.popErrorScope(), 'the check of the work');
+      scope.catch(() => undefined); // nobody waits for it where nothing was submitted
+    }
     const values = scope.then(async (error) => {
-      if (error) await read.catch(rethrowNoRoom);
+      if (error) {
+        refused?.();
+        await read.catch(rethrowNoRoom);
+      }
       checkScope(error);
       const tensors = await read;
-      const named = outputs.map(({ name, ...output }) => [
-        name,
-        'host' in output ? toTensor(output.host) : tensors[name],
+      arrived?.(byName(also, tensors.slice(computed.length)));
+      const results = byName(computed, tensors);
+      const named = outputs.map((output) => [
+        output.name,
+        'host' in output ? toTensor(output.host) : results[output.name],
       ]);
-      return Object.fromEntries(named) as typeof tensors;
+      return Object.fromEntries(named) as typeof results;
     });
     return this.#pending(values);
   }
 
-  /** Reads buffers back, as they are after the work submitted so far. */
+  /** Reads buffers back by name, as they are after the work submitted so far. */
   readBack(values: readonly ReadBack[]): PendingRead {
-    return this.#pending(this.#submit(this.device.createCommandEncoder(), values));
+    const read = this.#submit(this.device.createCommandEncoder(), values);
+    return this.#pending(read.then((tensors) => byName(values, tensors)));
   }
 
-  #submit(encoder: GPUCommandEncoder, values: readonly ReadBack[]) {
+  #submit(encoder: GPUCommandEncoder, values: readonly ReadBack[]): Promise<Tensor[]> {
     return submitAndRead(this.resources, encoder, values);
   }
 
-  #pending(values: ReturnType<typeof submitAndRead>): PendingRead {
+  #pending(values: Promise<Record<string, Tensor>>): PendingRead {
     return new PendingRead(values, (work) => this.during(work));
   }
 
@@ -181,6 +219,11 @@ export class Executor {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    this.abandon();
+  }
+
+  /** Frees everything on a device that is lost: calls go on to reject with `DEVICE_LOST`. */
+  abandon(): void {
     this.resources.destroy();
     this.#lease.release();
   }

@@ -2,6 +2,7 @@
 import { RnnError } from '../../errors.ts';
 import { completionOf } from '../../gpu/completion.ts';
 import type { ModelResources } from '../../gpu/model-resources.ts';
+import type { Staging } from '../../gpu/readback-pool.ts';
 import type { ValueType } from '../../ops/operator.ts';
 import { fromDevice } from '../../plan/device-array.ts';
 import { sizeOf } from '../../tensor.ts';
@@ -30,15 +31,17 @@ export class PendingRead {
 }
 
 /**
- * Copies values to a staging buffer, submits, and gives their tensors when they have arrived.
+ * Copies values to a staging buffer and submits.
  *
  * @param encoder takes the copies after the commands that it has
+ * @returns the tensors of the values, in their order, when they have arrived
+ * @throws RnnError `LIMIT_EXCEEDED` where no buffer can hold them; nothing has been submitted then
  */
-export async function submitAndRead(
+export function submitAndRead(
   resources: ModelResources,
   encoder: GPUCommandEncoder,
   values: readonly ReadBack[],
-): Promise<Record<string, Tensor>> {
+): Promise<Tensor[]> {
   const { readback } = resources;
   const { device } = resources.gpu;
   let size = 0;
@@ -53,20 +56,30 @@ export async function submitAndRead(
     if (bytes > 0) encoder.copyBufferToBuffer(buffer, 0, staging!.buffer, offsets[i]!, bytes);
   });
   device.queue.submit([encoder.finish()]);
-  const tensorsFrom = (bytes: ArrayBuffer): Record<string, Tensor> =>
-    Object.fromEntries(
-      values.map((value, i) => [value.name, fromDevice(value, bytes, offsets[i]!)]),
-    );
-  if (!staging) return tensorsFrom(new ArrayBuffer(0));
+  const tensorsFrom = (bytes: ArrayBuffer): Tensor[] =>
+    values.map((value, i) => fromDevice(value, bytes, offsets[i]!));
+  return staging
+    ? arrivals(resources, staging, size, tensorsFrom)
+    : Promise.resolve(tensorsFrom(new ArrayBuffer(0)));
+}
+
+/** What is in a staging buffer, when the work before has been done. */
+async function arrivals<T>(
+  resources: ModelResources,
+  staging: Staging,
+  size: number,
+  take: (bytes: ArrayBuffer) => T,
+): Promise<T> {
+  const { readback } = resources;
   const mapping = mapped(resources, staging.buffer, size);
   mapping.catch(() => undefined); // that there is no room explains it
   try {
     await staging.room;
     await mapping;
-    const tensors = tensorsFrom(staging.buffer.getMappedRange(0, size));
+    const taken = take(staging.buffer.getMappedRange(0, size));
     staging.buffer.unmap();
     readback.release(staging);
-    return tensors;
+    return taken;
   } catch (error) {
     readback.discard(staging); // who knows when it could be used again
     throw error;

@@ -225,7 +225,7 @@ class SelfCheck {
       const reads = plan.outputs.flatMap((output) =>
         'buffer' in output ? [{ ...output, buffer: bindings.resolve(output.buffer) }] : [],
       );
-      const { Y } = await this.#executor.during(submitAndRead(own, encoder, reads));
+      const [Y] = await this.#executor.during(submitAndRead(own, encoder, reads));
       const expected = knownOutput(x, steps);
       return expected.every((value, i) => value === Y!.data[i]);
     } catch (error) {

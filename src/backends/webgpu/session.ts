@@ -7,7 +7,7 @@ import { deviceArray } from '../../plan/device-array.ts';
 import type { EvaluatorOptions } from '../../plan/specialize/infer.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Tensor } from '../../tensor.ts';
-import type { Lease } from '../../gpu/device.ts';
+import type { Gpu, Lease } from '../../gpu/device.ts';
 import { selectedOf } from '../../plan/types.ts';
 import type { Bindings, Program } from '../../gpu/program.ts';
 import { Executor } from './executor.ts';
@@ -15,11 +15,11 @@ import type { CachedPlan } from './executor.ts';
 import { PlanCache } from './plan-cache.ts';
 import { checkScope } from './read-back.ts';
 import { abortable, checkSignal } from '../abort.ts';
-import type { GpuTensor, Session, StreamSession, Tensors, Usage } from '../backend.ts';
+import type { GpuTensor, Tensors, Usage } from '../backend.ts';
 import { CallChecker, type Uploads } from '../prepare-call.ts';
 import type { StreamedGraph } from '../stateful-graph.ts';
-import { StreamFeeds } from '../stream-feeds.ts';
-import { WebGpuStream } from './stream.ts';
+import type { StreamFeeds } from '../stream-feeds.ts';
+import type { StreamParts, WebGpuStream } from './stream.ts';
 
 export { leaseDevice } from '../../gpu/device.ts';
 
@@ -39,12 +39,10 @@ export interface SessionOptions {
   readonly timeout?: number | undefined;
 }
 
-/** A graph on a GPU. */
-export class WebGpuSession implements Session {
-  readonly backend = 'webgpu';
+/** A graph on one GPU device, for as long as that lives. See {@link RecoveringSession}. */
+export class WebGpuSession {
   readonly adapter: string;
   readonly #executor: Executor;
-  readonly #limits: EvaluatorOptions;
   readonly #checker: CallChecker;
   readonly #plans: PlanCache;
   /** Streams that have not been disposed of. */
@@ -70,7 +68,6 @@ export class WebGpuSession implements Session {
   }
 
   private constructor(graph: Graph, executor: Executor, limits: EvaluatorOptions) {
-    this.#limits = limits;
     this.#executor = executor;
     this.#checker = new CallChecker(graph, limits);
     this.#plans = new PlanCache(this.#executor, new Map());
@@ -174,11 +171,16 @@ export class WebGpuSession implements Session {
     this.#executor.check();
   }
 
-  stream(streamed: StreamedGraph, batch: number): StreamSession {
-    const feedback = new Map(streamed.slots.map(({ input, output }) => [input, output]));
+  /** What streams of a graph have in common on this device. */
+  streamParts({ slots }: StreamedGraph, feeds: StreamFeeds): StreamParts {
+    const feedback = new Map(slots.map(({ input, output }) => [input, output]));
     const plans = new PlanCache(this.#executor, feedback);
-    const feeds = new StreamFeeds(streamed, batch, this.#limits);
-    return new WebGpuStream({ executor: this.#executor, plans, feeds, streams: this.#streams });
+    return { executor: this.#executor, plans, feeds, streams: this.#streams };
+  }
+
+  /** The device, which others may share. */
+  get gpu(): Gpu {
+    return this.#executor.gpu;
   }
 
   /** For reports and tests. */
@@ -189,13 +191,19 @@ export class WebGpuSession implements Session {
     return { pipelines: pipelines.size, weightBytes, kernels };
   }
 
-  get disposed(): boolean {
-    return this.#executor.disposed;
+  dispose(): void {
+    this.#free();
+    this.#executor.dispose();
   }
 
-  dispose(): void {
+  /** Frees everything on a device that is lost. Calls under way reject with `DEVICE_LOST`. */
+  abandon(): void {
+    this.#free();
+    this.#executor.abandon();
+  }
+
+  #free(): void {
     this.#plans.destroy();
     for (const stream of this.#streams) stream.free();
-    this.#executor.dispose();
   }
 }

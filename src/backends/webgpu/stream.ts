@@ -4,13 +4,14 @@ import { uploadArray, type DeviceArray } from '../../plan/device-array.ts';
 import type { Tensor } from '../../tensor.ts';
 import type { Bindings } from '../../gpu/program.ts';
 import { checkSignal, abortable } from '../abort.ts';
-import type { StreamSession, Tensors } from '../backend.ts';
+import type { Tensors } from '../backend.ts';
 import { ownedUploads, type Uploads } from '../prepare-call.ts';
 import type { StreamFeeds } from '../stream-feeds.ts';
 import { checkShapes, copyOf, portable } from '../stream-state.ts';
 import type { CachedPlan, Executor } from './executor.ts';
 import type { PlanCache } from './plan-cache.ts';
-import type { PendingRead } from './read-back.ts';
+import type { PendingRead, ReadBack } from './read-back.ts';
+import type { StepCount, StreamProgress } from './stream-progress.ts';
 
 /** What a stream and its forks have in common. */
 export interface StreamParts {
@@ -21,25 +22,29 @@ export interface StreamParts {
   readonly streams: Set<WebGpuStream>;
 }
 
-/** See {@link StreamSession}. */
-export class WebGpuStream implements StreamSession {
+/** The state of a stream on one device, for as long as that lives. See {@link RecoveringStream}. */
+export class WebGpuStream {
   readonly #parts: StreamParts;
   readonly #executor: Executor;
   readonly #plans: PlanCache;
   readonly #feeds: StreamFeeds;
+  readonly #progress: StreamProgress;
   /** State buffers by input, made at the first step, when shapes are known. */
   #buffers = new Map<string, GPUBuffer>();
   /** What `reset` goes back to, and the shapes of the state. */
   #initial: Tensors | undefined;
-  /** A state that was restored before the first step. */
+  /** The state to begin with, where it is not the initial one. */
   #pending: Tensors | undefined;
   /** Why a fork has no state: there was no room for it. */
   #failure: RnnError | undefined;
   readonly #bindings = new WeakMap<CachedPlan, Bindings>();
   #disposed = false;
 
-  constructor(parts: StreamParts) {
+  /** @param begin the state to begin with; left out for the initial one */
+  constructor(parts: StreamParts, progress: StreamProgress, begin?: Tensors) {
     this.#parts = parts;
+    this.#progress = progress;
+    this.#pending = begin;
     this.#executor = parts.executor;
     this.#plans = parts.plans;
     this.#feeds = parts.feeds;
@@ -47,22 +52,25 @@ export class WebGpuStream implements StreamSession {
     parts.streams.add(this);
   }
 
-  #check(): void {
+  /** @throws RnnError `DISPOSED` or `DEVICE_LOST` */
+  check(): void {
     this.#executor.check();
     if (this.#disposed) throw new RnnError('DISPOSED', 'stream', 'the stream has been disposed of');
   }
 
+  /** @param count of the steps at the time of the call, which this one belongs to */
   async step(
     feeds: Tensors,
     outputs: readonly string[],
-    signal?: AbortSignal,
+    signal: AbortSignal | undefined,
+    count: StepCount,
   ): Promise<Record<string, Tensor>> {
     const { call, initial, uploads } = this.#begin(feeds, signal);
     const plan = this.#plans.get(call, outputs, uploads);
     const submitted = this.#executor.call(plan, uploads, signal, (ready, arrays) => {
       const execute = (data: Uploads): PendingRead => {
         this.#upload(ready, data);
-        return this.#executor.execute(ready.program, this.#bindingsOf(ready));
+        return this.#submit(ready, count);
       };
       const started = this.#start(ready, initial);
       if (!started) return execute(arrays);
@@ -76,6 +84,31 @@ export class WebGpuStream implements StreamSession {
     return abortable(pending.read(), signal);
   }
 
+  /** Submits a step, with a copy of the state after it where one is due. */
+  #submit(plan: CachedPlan, count: StepCount): PendingRead {
+    const progress = this.#progress;
+    let number = 0;
+    const pending = this.#executor.execute(plan.program, this.#bindingsOf(plan), {
+      refused: () => count.refuse(number),
+      ...(progress.isDue(count) && {
+        also: this.#state(),
+        arrived: (state) => progress.keep(count, number, state),
+      }),
+    });
+    number = count.add();
+    return pending;
+  }
+
+  /** The state as it is on the device. */
+  #state(): ReadBack[] {
+    return Object.entries(this.#initial!).map(([name, { type, dims }]) => ({
+      name,
+      type,
+      dims,
+      buffer: this.#buffers.get(name)!,
+    }));
+  }
+
   async warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
     const { call, uploads } = this.#begin(feeds, signal);
     const warm = this.#plans.warmUp(call, outputs, uploads);
@@ -85,7 +118,7 @@ export class WebGpuStream implements StreamSession {
 
   /** Checks a step. */
   #begin(feeds: Tensors, signal: AbortSignal | undefined) {
-    this.#check();
+    this.check();
     checkSignal(signal);
     const { call, initial } = this.#feeds.check(feeds, this.#initial);
     return { call, initial, uploads: this.#feeds.checker.uploadsOf(feeds) };
@@ -151,47 +184,40 @@ export class WebGpuStream implements StreamSession {
     this.#executor.queue.run(work).catch(() => undefined);
   }
 
-  reset(): void {
-    this.#check();
-    this.#later(() => {
-      this.#pending = undefined;
-      this.#failure = undefined;
-      if (this.#initial) this.#fill(this.#initial);
-    });
-  }
-
   async snapshot(): Promise<Record<string, Tensor>> {
-    this.#check();
+    this.check();
     const pending = await this.#executor.queue.run(() => {
       this.#executor.check();
       if (this.#failure) throw this.#failure;
-      if (!this.#initial) return undefined;
-      const values = Object.entries(this.#initial).map(([name, { type, dims }]) => ({
-        name,
-        type,
-        dims,
-        buffer: this.#buffers.get(name)!,
-      }));
-      return this.#executor.readBack(values);
+      return this.#initial && this.#executor.readBack(this.#state());
     });
     return portable(pending ? await pending.read() : copyOf(this.#pending ?? {}));
   }
 
-  restore(state: unknown): void {
-    this.#check();
-    const copy = this.#feeds.checkState(state, this.#initial);
-    if (!copy) return this.reset();
+  /** A state to {@link set}, copied. @throws RnnError as `checkedState` does */
+  checkState(state: unknown): Tensors | undefined {
+    return this.#feeds.checkState(state, this.#initial);
+  }
+
+  /** Goes on from another state after the calls made before; undefined is the initial one. */
+  set(state: Tensors | undefined): void {
+    this.check();
     this.#later(() => {
       this.#failure = undefined;
-      if (this.#initial) this.#fill(copy);
-      else this.#pending = copy;
+      if (this.#initial) this.#fill(state ?? this.#initial);
+      else this.#pending = state;
     });
   }
 
-  fork(): StreamSession {
-    this.#check();
-    const other = new WebGpuStream(this.#parts);
-    this.#later(() => other.#copyFrom(this));
+  /** @param progress of the fork, which is settled when it has its state */
+  fork(progress: StreamProgress): WebGpuStream {
+    this.check();
+    const other = new WebGpuStream(this.#parts, progress);
+    const { count } = progress;
+    this.#later(async () => {
+      await other.#copyFrom(this);
+      count.settle();
+    });
     return other;
   }
 
@@ -221,10 +247,6 @@ export class WebGpuStream implements StreamSession {
       this.#initial = undefined;
       this.#failure = error as RnnError;
     }
-  }
-
-  get disposed(): boolean {
-    return this.#disposed;
   }
 
   /** Takes effect after the calls made before, like any other. */
