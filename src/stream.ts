@@ -101,8 +101,9 @@ export class Stream {
    * @throws RnnError as `run` does, `SHAPE_MISMATCH` also for a batch of another size than the state
    *   has, and for a chunk that ends within the steps of a strided convolution or pooling. The state is as
    *   before where a step fails or is aborted before its work is submitted, and where the device refuses
-   *   the work. Once the work is submitted the state moves on: a step whose results cannot be read then, or
-   *   that is aborted then, has moved it, and the message says so.
+   *   the work. Once the work is submitted the state moves on, and {@link Stream.steps} counts it, even where its
+   *   results cannot be read or the step is aborted then. `DEVICE_LOST` with the path `stream`, once after a
+   *   loss of the GPU that took the state with it: the next step begins anew.
    */
   async step(feeds: Tensors, options: CallOptions = {}): Promise<Record<string, Tensor>> {
     checkOptions(options, CALL_OPTIONS);
@@ -154,7 +155,8 @@ export class Stream {
    *   try {
    *     await stream.step({ X: frames[stream.steps] });
    *   } catch (error) {
-   *     if (error.code !== 'DEVICE_LOST' || gaveUp) throw error;
+   *     if (!(error instanceof RnnError && error.code === 'DEVICE_LOST')) throw error;
+   *     await recovered; // of the DeviceLoss that onDeviceLost was told of; rejects where there is no other GPU
    *   }
    * }
    * ```
@@ -168,7 +170,7 @@ export class Stream {
     this.#session.reset();
   }
 
-  /** The state after the steps called before; empty when there was none. */
+  /** The state after the steps called before; empty when there was none. @throws RnnError as `step` does */
   async snapshot(): Promise<StreamState> {
     return await this.#session.snapshot();
   }

@@ -9,6 +9,9 @@ declare global {
   /** A frame of sound, and frames as they arrive. */
   const frame: Float32Array;
   const recording: AsyncIterable<Float32Array>;
+  const sequence: Tensor[];
+  /** Of a model that has lost its device. */
+  const recovered: Promise<void>;
   const sr: Tensor;
   const X: Tensor;
   /** Weights of layers. */

@@ -117,6 +117,17 @@ describe('with a checkpoint', () => {
     await expectSteps(stream, 0, 2);
   });
 
+  test('a copy that arrives after a reset is none', async () => {
+    const stream = (await open()).stream({ checkpoint: 1 });
+    await expectSteps(stream, 0, 1);
+    const step = stream.step(frame(1)); // submitted: nothing is before it
+    stream.reset();
+    await step;
+    await gpu.lose();
+    expect(stream.steps).toBe(0);
+    await expectSteps(stream, 0, 2);
+  });
+
   test('forks have their own from then on', async () => {
     const stream = (await open()).stream({ checkpoint: 2 });
     await expectSteps(stream, 0, 3);
@@ -293,6 +304,7 @@ test('calls that wait for a device take effect in the order they are made', asyn
   expectRight(await forked, upTo(5), 4);
   expectRight(await first, upTo(1));
   expectRight(await again, upTo(3), 2);
+  expect(stream.steps).toBe(1); // since it was restored
   expectRight(await fresh, upTo(1));
   fork.restore(await snapshot);
   await expectSteps(fork, 4, COUNT);
