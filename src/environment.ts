@@ -30,11 +30,23 @@ export const environment: Environment = {
   restWhile: undefined,
 };
 
-/** Whether this environment offers a WebGPU adapter. It never rejects. */
-export async function isWebGPUAvailable(): Promise<boolean> {
+/**
+ * Whether this environment offers a WebGPU adapter. It never rejects.
+ *
+ * @param timeout milliseconds to wait for the answer, false beyond; two minutes when left out
+ */
+export async function isWebGPUAvailable(timeout = 120_000): Promise<boolean> {
+  const request = async (): Promise<boolean> =>
+    (await (await environment.gpu())?.requestAdapter()) != null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, Math.min(timeout, 0x7fffffff), false);
+  });
   try {
-    return (await (await environment.gpu())?.requestAdapter()) != null;
+    return await Promise.race([request(), late]);
   } catch {
     return false;
+  } finally {
+    clearTimeout(timer);
   }
 }

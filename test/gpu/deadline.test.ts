@@ -1,6 +1,7 @@
 // A platform that does not answer: every wait ends, and later calls and loads are right.
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { loadModel } from '../../src/index.ts';
+import { environment } from '../../src/environment.ts';
+import { isWebGPUAvailable, loadModel } from '../../src/index.ts';
 import { within } from '../../src/gpu/deadline.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { fakeGpu, never, until, withGpu } from '../support/fake-gpu.ts';
@@ -56,6 +57,29 @@ describe('an adapter or a device that never comes', () => {
     const feeds = feedsOf();
     expectRight(await model.run(feeds), feeds);
     model.dispose();
+  });
+
+  test('an environment that never says where WebGPU is: TIMEOUT', async () => {
+    const before = environment.gpu;
+    environment.gpu = never; // as an import of Dawn that hangs
+    try {
+      const error = await failureOf(() => loadModel(graph, { device: 'webgpu', timeout: MS }));
+      expect(error).toMatchObject({ code: 'TIMEOUT', path: 'device' });
+      expect(await isWebGPUAvailable(MS)).toBe(false);
+    } finally {
+      environment.gpu = before;
+    }
+  });
+
+  test('is none for isWebGPUAvailable', async () => {
+    const available = (gpu: GPU | undefined, timeout?: number) =>
+      withGpu(gpu, () => isWebGPUAvailable(timeout));
+    expect(await available(fakeGpu({ requestAdapter: never }), MS)).toBe(false);
+    const failing = async () => Promise.reject(new Error('no'));
+    expect(await available(fakeGpu({ requestAdapter: failing }))).toBe(false);
+    expect(await available(undefined)).toBe(false);
+    expect(await available(fakeGpu())).toBe(true);
+    expect(await available(fakeGpu(), Infinity)).toBe(true);
   });
 
   test('a load with a short deadline does not wait for one with a long one', async () => {
