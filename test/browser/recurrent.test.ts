@@ -1,6 +1,7 @@
 // What Node tests show over Dawn, shown in a browser: kernels, streams, files, and a lost device.
 import { describe, expect, test } from 'vitest';
 import { isWebGPUAvailable, loadModel, tensor } from '../../src/index.ts';
+import type { DeviceLoss, Tensor } from '../../src/index.ts';
 import { exampleOf } from '../support/property.ts';
 import { recurrentCases } from '../support/random-recurrent.ts';
 import { expectLikeReference } from '../support/recurrent-equals-reference.ts';
@@ -8,6 +9,7 @@ import { randomOf } from '../support/random.ts';
 import { casesOf, MORE_IN_FULL, SEED } from '../support/settings.ts';
 import { writeOnnx } from '../support/onnx-writer.ts';
 import { expectClose } from '../support/close.ts';
+import { expectRight, feedsOf, graph, stepsOf } from '../support/small-lstm.ts';
 
 const CASES = casesOf(5, 24);
 
@@ -19,8 +21,8 @@ describe.each(['step', 'persistent'] as const)('%s kernel', (recurrentKernel) =>
 
 test('this browser has WebGPU, and auto takes it', async () => {
   expect(await isWebGPUAvailable()).toBe(true);
-  const { graph, feeds } = exampleOf(recurrentCases());
-  const model = await loadModel(graph);
+  const { graph: layer, feeds } = exampleOf(recurrentCases());
+  const model = await loadModel(layer);
   expect(model.backend).toBe('webgpu');
   await model.run(feeds);
   model.dispose();
@@ -71,11 +73,55 @@ test('a page instead of a model is refused as such', async () => {
 test('a destroyed device rejects what is pending', async () => {
   const adapter = await navigator.gpu.requestAdapter();
   const device = await adapter!.requestDevice();
-  const { graph, feeds } = exampleOf(recurrentCases());
-  const model = await loadModel(graph, { device });
+  const { graph: layer, feeds } = exampleOf(recurrentCases());
+  const model = await loadModel(layer, { device });
   await model.run(feeds);
   const pending = model.run(feeds);
   device.destroy();
   await expect(pending).rejects.toMatchObject({ code: 'DEVICE_LOST' });
   await expect(model.run(feeds)).rejects.toMatchObject({ code: 'DEVICE_LOST' });
+  model.dispose();
+});
+
+test('a device that is lost is replaced, and a stream goes on from its checkpoint', async () => {
+  const request = GPUAdapter.prototype.requestDevice;
+  const devices: GPUDevice[] = [];
+  GPUAdapter.prototype.requestDevice = async function (descriptor) {
+    const device = await request.call(this, descriptor);
+    devices.push(device);
+    return device;
+  };
+  try {
+    const losses: DeviceLoss[] = [];
+    const model = await loadModel(graph, {
+      device: 'webgpu',
+      recurrentKernel: 'persistent',
+      onDeviceLost: (loss) => losses.push(loss),
+    });
+    const feeds = feedsOf(6);
+    expectRight(await model.run(feeds), feeds);
+    const stream = model.stream({ checkpoint: 2 });
+    const outputs: Record<string, Tensor>[] = [];
+    while (stream.steps < 6) {
+      const t = stream.steps;
+      const step = stream.step(stepsOf(feeds, t, t + 1));
+      if (t === 3 && losses.length === 0) devices.at(-1)!.destroy();
+      try {
+        outputs[t] = await step;
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'DEVICE_LOST', path: 'device' });
+        expect(stream.steps).toBe(2);
+      }
+    }
+    for (const [t, output] of outputs.entries()) {
+      expectRight(output, stepsOf(feeds, 0, t + 1), t);
+    }
+    expectRight(await model.run(feeds), feeds);
+    expect([losses.length, devices.length]).toEqual([1, 2]);
+    expect(losses[0]!.reason).toBe('destroyed');
+    await losses[0]!.recovered;
+    model.dispose();
+  } finally {
+    GPUAdapter.prototype.requestDevice = request;
+  }
 });
