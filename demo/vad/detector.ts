@@ -7,6 +7,9 @@ export interface DetectorEvents {
   loading(loaded: number, total: number | undefined): void;
   compiling(): void;
   ready(placement: Placement): void;
+  /** The GPU went away; sound is kept until the model goes on, or fails. */
+  lost(failure: Failure): void;
+  recovered(adapter: string): void;
   judged(probabilities: Float32Array, times: Float32Array): void;
   done(): void;
   failed(during: 'load' | 'judge', failure: Failure): void;
@@ -73,6 +76,10 @@ export class Detector {
         return events.compiling();
       case 'ready':
         return events.ready(message.placement);
+      case 'lost':
+        return events.lost(message.failure);
+      case 'recovered':
+        return events.recovered(message.adapter);
       case 'failed':
         return events.failed(message.during, message.failure);
       case 'judged':

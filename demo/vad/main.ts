@@ -6,7 +6,7 @@ import { startTheme } from '../shared/theme.ts';
 import { mendLanguage } from '../shared/valid-language.ts';
 import { FRAME_SECONDS, SAMPLE_RATE } from './framing.ts';
 import type { Device, Failure } from './messages.ts';
-import { noticeOf, noticeOfPlacement } from './problems.ts';
+import { noticeOf, noticeOfLoss, noticeOfPlacement, noticeOfRecovery } from './problems.ts';
 import { publish, saveResult } from './result.ts';
 import type { Source } from './session.ts';
 import { Session } from './session.ts';
@@ -34,6 +34,7 @@ const slider = byId('threshold', HTMLInputElement);
 const sliderValue = byId('threshold-value', HTMLOutputElement);
 const deviceSelect = byId('device', HTMLSelectElement);
 const sourceInputs = [...document.querySelectorAll<HTMLInputElement>('input[name=source]')];
+let loss: string | undefined; // the latest of the GPU, in words
 let moved = true; // whether there is something new to draw
 
 const session = new Session(Number(slider.value), {
@@ -47,6 +48,14 @@ const session = new Session(Number(slider.value), {
     view.showNotice(noticeOfPlacement(placement));
     view.announce('The model is ready.');
     if (query.get('run') === '1') void recording.then(() => session.start('judge'));
+  },
+  lost: (failure) => {
+    loss = noticeOf(failure).detail;
+    view.showNotice(noticeOfLoss(failure));
+  },
+  recovered: (placement) => {
+    view.showPlacement(placement);
+    view.showNotice(noticeOfRecovery(loss));
   },
   moved: () => {
     moved = true;

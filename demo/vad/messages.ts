@@ -35,6 +35,10 @@ export type Answer =
   | { readonly type: 'loading'; readonly loaded: number; readonly total: number | undefined }
   | { readonly type: 'compiling' }
   | { readonly type: 'ready'; readonly placement: Placement }
+  /** The GPU went away; `recovered` or `failed` follows. */
+  | { readonly type: 'lost'; readonly failure: Failure }
+  /** The model goes on, on this adapter. */
+  | { readonly type: 'recovered'; readonly adapter: string }
   | {
       readonly type: 'judged';
       readonly session: number;

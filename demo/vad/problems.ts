@@ -85,6 +85,19 @@ export function noticeOf({ code, path, message }: Failure): Notice {
   return { tone: 'error', title, next, detail, reload };
 }
 
+/** The notice for a GPU that went away, while another one is asked for. */
+export function noticeOfLoss(failure: Failure): Notice {
+  const { detail, title } = noticeOf(failure);
+  const next = 'Another one is being asked for. The sound waits, and no frame is left out.';
+  return { tone: 'warning', title, next, ...(detail && { detail }) };
+}
+
+/** The notice for a model that goes on after that. @param detail of the loss */
+export function noticeOfRecovery(detail: string | undefined): Notice {
+  const next = 'The model goes on after the last frame that it had judged.';
+  return { tone: 'good', title: 'The GPU is back.', next, ...(detail && { detail }) };
+}
+
 /** Whether an adapter's name is that of a program rather than of a GPU. */
 export const isSoftware = (adapter: string): boolean =>
   /swiftshader|llvmpipe|lavapipe|software|basic render|warp/i.test(adapter);

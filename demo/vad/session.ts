@@ -20,6 +20,10 @@ export interface SessionEvents {
   compiling(): void;
   /** The model has judged its first frame. */
   ready(placement: Placement): void;
+  /** The GPU went away, and another one is being asked for. */
+  lost(failure: Failure): void;
+  /** The model goes on where it was, perhaps on another adapter. */
+  recovered(placement: Placement): void;
   /** New sound, new verdicts, or none any more: the track is to be drawn again. */
   moved(): void;
   /** What can be done has changed. */
@@ -62,6 +66,12 @@ export class Session {
         events.progress(undefined, '');
         events.ready(placement);
         events.changed();
+      },
+      lost: (failure) => events.lost(failure),
+      recovered: (adapter) => {
+        if (!this.placement) return; // it is being loaded
+        this.placement = { ...this.placement, adapter };
+        events.recovered(this.placement);
       },
       judged: (probabilities, times) => {
         this.track.judge(probabilities, times);

@@ -1,5 +1,5 @@
 // Holds the model. In a worker, so that a slow backend delays verdicts but never the page.
-import type { Model, Stream } from 'webgpu-rnn';
+import type { DeviceLoss, Model, Stream } from 'webgpu-rnn';
 import { RnnError, loadModel, tensor } from 'webgpu-rnn';
 import { CONTEXT, Framer, HOP, SAMPLE_RATE } from './framing.ts';
 import type { Answer, Device, Failure, Placement, Request } from './messages.ts';
@@ -12,6 +12,8 @@ let stream: Stream | undefined;
 let session = 0;
 let ended = false;
 let working = false;
+/** Settled when the model goes on after the latest loss of its GPU, or has given up. */
+let recovered = Promise.resolve();
 const framer = new Framer();
 
 const answer = (message: Answer, transfer: Transferable[] = []): void =>
@@ -26,20 +28,52 @@ function failureOf(error: unknown): Failure {
 }
 
 async function judge(frame: Float32Array): Promise<number> {
+  const begun = session;
   const feeds = { input: tensor(frame, [1, CONTEXT + HOP]), sr };
-  const { output } = await stream!.step(feeds, { outputs: ['output'] });
-  return Number(output!.data[0]);
+  for (;;) {
+    try {
+      const { output } = await stream!.step(feeds, { outputs: ['output'] });
+      return Number(output!.data[0]);
+    } catch (error) {
+      if (!(error instanceof RnnError && error.code === 'DEVICE_LOST')) throw error;
+      await recovered;
+      // The stream goes on from its checkpoint, the frame before. It has been reset if another sound has begun.
+      if (begun !== session) return Number.NaN;
+    }
+  }
+}
+
+/** Tells the page of a loss, and how it ends. */
+function tellLoss(loss: DeviceLoss): void {
+  const of = model; // undefined while it is being loaded
+  ({ recovered } = loss);
+  const failure = { code: 'DEVICE_LOST', path: 'device', message: loss.message };
+  answer({ type: 'lost', failure });
+  recovered.then(
+    () => of && answer({ type: 'recovered', adapter: of.adapter }),
+    (error: unknown) => {
+      // A step that is under way says so itself, and a model that was replaced has nothing to say.
+      if (of && of === model && !working) failJudging(failureOf(error));
+    },
+  );
+}
+
+function failJudging(failure: Failure): void {
+  framer.clear();
+  if (failure.code === 'DEVICE_LOST') stream = undefined; // it will not come back by itself
+  answer({ type: 'failed', during: 'judge', failure });
 }
 
 async function open(url: string, device: Device): Promise<void> {
   model?.dispose();
-  stream = undefined;
+  [model, stream] = [undefined, undefined];
   model = await loadModel(url, {
     device,
     onProgress: ({ loaded, total }) => answer({ type: 'loading', loaded, total }),
+    onDeviceLost: tellLoss,
   });
   answer({ type: 'compiling' });
-  stream = model.stream({ state: { stateN: 'state' } });
+  stream = model.stream({ state: { stateN: 'state' }, checkpoint: 1 });
   await judge(new Float32Array(CONTEXT + HOP)); // shaders compile now rather than while somebody speaks
   stream.reset();
 }
@@ -122,10 +156,7 @@ async function work(): Promise<void> {
     ended = false;
   } catch (error) {
     if (current !== session) return; // a step of a model that has been replaced
-    framer.clear();
-    const failure = failureOf(error);
-    if (failure.code === 'DEVICE_LOST') stream = undefined; // it will not come back by itself
-    answer({ type: 'failed', during: 'judge', failure });
+    failJudging(failureOf(error));
   } finally {
     working = false;
   }

@@ -3,7 +3,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FloatList } from '../../demo/shared/float-list.ts';
 import { CONTEXT, Framer, HOP } from '../../demo/vad/framing.ts';
-import { isSoftware, noticeOf, noticeOfPlacement } from '../../demo/vad/problems.ts';
+import {
+  isSoftware,
+  noticeOf,
+  noticeOfLoss,
+  noticeOfPlacement,
+  noticeOfRecovery,
+} from '../../demo/vad/problems.ts';
 import { Resampler } from '../../demo/vad/resampler.ts';
 import { Segmenter } from '../../demo/vad/segments.ts';
 
@@ -149,6 +155,17 @@ describe('messages', () => {
     expect(detail).toBe('DEVICE_LOST · device · it was lost');
     expect([title, next].every((text) => text.length > 10)).toBe(true);
     expect(reload).toBe(true);
+  });
+
+  test('a GPU that goes away and comes back: both keep the words of the loss', () => {
+    const failure = { code: 'DEVICE_LOST', path: 'device', message: 'it crashed' };
+    const { tone, detail, reload } = noticeOfLoss(failure);
+    expect([tone, detail, reload]).toEqual([
+      'warning',
+      'DEVICE_LOST · device · it crashed',
+      undefined,
+    ]);
+    expect(noticeOfRecovery(detail)).toMatchObject({ tone: 'good', detail });
   });
 
   test('a failure that nobody foresaw is shown too', () => {

@@ -289,7 +289,7 @@ describe('the voice page', ONLY_IN_FULL, () => {
       visit.complaints = visit.complaints.filter((complaint) => !/404/.test(complaint)); // the one that was made here
     });
 
-    test('a GPU that goes away is reported, and the model can be loaded again', async () => {
+    test('a GPU that goes away comes back, and no frame is left out', async () => {
       const own = await chromium.launch(chromiumOptions); // its GPU process crashes
       try {
         const page = await visit.open({}, own);
@@ -300,9 +300,41 @@ describe('the voice page', ONLY_IN_FULL, () => {
         const devtools = await own.newBrowserCDPSession();
         await devtools.send('Browser.crashGpuProcess');
         await page.locator('#notice-detail', { hasText: 'DEVICE_LOST' }).waitFor();
+        await page.locator('#notice-title', { hasText: 'The GPU is back.' }).waitFor();
+        const { probabilities: found } = await finished(page);
+        expect(found).toHaveLength(truth.length);
+        expect(worstDifference(found, truth)).toBeLessThan(1e-4);
+        visit.complaints = visit.complaints.filter(
+          (complaint) => !/GPU|external Instance/.test(complaint),
+        ); // Chromium's own words
+      } finally {
+        await own.close();
+        visit.pages = [];
+      }
+    });
+
+    test('a GPU that stays away is reported, and the model can be loaded again', async () => {
+      const own = await chromium.launch(chromiumOptions); // its GPU process crashes
+      try {
+        const page = await visit.open({}, own);
+        await page.context().route('**/worker-*.js', async (route) => {
+          const response = await route.fetch();
+          const once = `const request = navigator.gpu.requestAdapter.bind(navigator.gpu);
+          let requests = 0;
+          navigator.gpu.requestAdapter = async (options) => (requests++ ? null : request(options));`;
+          await route.fulfill({ response, body: `${once}${await response.text()}` });
+        });
+        await page.goto(visit.site.url);
+        await ready(page);
+        await page.locator('#play').click();
+        await judged(page, 5);
+        const devtools = await own.newBrowserCDPSession();
+        await devtools.send('Browser.crashGpuProcess');
+        await page.locator('#notice-detail', { hasText: /DEVICE_LOST.*attempt 5 of 5/ }).waitFor();
         expect(await page.locator('#play').isDisabled()).toBe(true);
         await page.locator('#reload').click();
         await ready(page);
+        expect(await text(page, 'backend')).toBe('wasm');
         await page.locator('#judge').click();
         await judged(page, 5);
         visit.complaints = visit.complaints.filter(
