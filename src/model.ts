@@ -73,7 +73,7 @@ export class Model {
     feeds: Tensors,
     options?: CallOptions & { readonly output?: 'cpu' },
   ): Promise<Record<string, Tensor>>;
-  /** The same with outputs that stay on the GPU, each in a buffer that is the caller's to destroy. */
+  /** The same with outputs that stay on the GPU, each in a buffer that is the caller's to destroy, and lost with its device. */
   run(
     feeds: Tensors,
     options: CallOptions & { readonly output: 'gpu' },

@@ -1,8 +1,12 @@
 // A GPU whose devices a test takes away, one after the other.
+import { afterAll, afterEach } from 'vitest';
 import { environment } from '../../src/environment.ts';
+import { loadModel } from '../../src/index.ts';
+import type { DeviceLoss, LoadOptions, Model } from '../../src/index.ts';
 import { getAdapter } from '../setup/gpu.ts';
+import { graph } from './small-lstm.ts';
 
-/** In the place of the `GPU` of this environment until it is closed. */
+/** In the place of the `GPU` of this environment for the tests of a file, each of which finds it new. */
 export class LosingGpu {
   /** Devices that were made, in order. */
   readonly devices: GPUDevice[] = [];
@@ -14,9 +18,14 @@ export class LosingGpu {
   duds = 0;
   /** Requests wait for it. */
   gate: Promise<void> | undefined;
-  readonly #before = environment.gpu;
+  readonly #models: Model[] = [];
 
   constructor() {
+    const before = environment.gpu;
+    afterEach(() => this.#reset());
+    afterAll(() => {
+      environment.gpu = before;
+    });
     const requestAdapter = async (): Promise<GPUAdapter> => {
       this.requests++;
       await this.gate;
@@ -53,9 +62,24 @@ export class LosingGpu {
     await Promise.resolve(); // whoever asked before comes first
   }
 
-  close(): void {
-    environment.gpu = this.#before;
-    for (const device of this.devices) device.destroy();
+  /** The small LSTM on it, with one kernel, for each device compiles anew. */
+  async load(options: LoadOptions = {}): Promise<{ model: Model; losses: DeviceLoss[] }> {
+    const losses: DeviceLoss[] = [];
+    const model = await loadModel(graph, {
+      device: 'webgpu',
+      recurrentKernel: 'persistent',
+      recovery: { delay: 1 },
+      onDeviceLost: (loss) => losses.push(loss),
+      ...options,
+    });
+    this.#models.push(model);
+    return { model, losses };
+  }
+
+  #reset(): void {
+    for (const model of this.#models.splice(0)) model.dispose();
+    for (const device of this.devices.splice(0)) device.destroy();
+    [this.requests, this.failures, this.duds, this.gate] = [0, 0, 0, undefined];
   }
 }
 

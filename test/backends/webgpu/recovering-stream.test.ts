@@ -1,31 +1,12 @@
 // A stream whose device is lost: it goes on from its checkpoint, or says that it begins anew.
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { loadModel } from '../../../src/index.ts';
+import { describe, expect, test } from 'vitest';
 import type { LoadOptions, Model, Stream, Tensor } from '../../../src/index.ts';
 import { runOutOfMemory } from '../../support/fake-gpu.ts';
 import { gate, LosingGpu } from '../../support/losing-gpu.ts';
-import { expectRight, failureOf, feedsOf, graph, stepsOf } from '../../support/small-lstm.ts';
+import { expectRight, failureOf, feedsOf, stepsOf } from '../../support/small-lstm.ts';
 
-let gpu: LosingGpu;
-const opened: Model[] = [];
-beforeEach(() => {
-  gpu = new LosingGpu();
-});
-afterEach(() => {
-  for (const model of opened.splice(0)) model.dispose();
-  gpu.close();
-});
-
-async function open(options: LoadOptions = {}): Promise<Model> {
-  const model = await loadModel(graph, {
-    device: 'webgpu',
-    recurrentKernel: 'persistent', // one kernel: each device compiles anew
-    recovery: { delay: 1 },
-    ...options,
-  });
-  opened.push(model);
-  return model;
-}
+const gpu = new LosingGpu();
+const open = async (options?: LoadOptions): Promise<Model> => (await gpu.load(options)).model;
 
 const COUNT = 8;
 const feeds = feedsOf(COUNT);
@@ -117,6 +98,13 @@ describe('with a checkpoint', () => {
     await expectSteps(stream, 0, 2);
   });
 
+  test('a copy is made where no outputs are wanted', async () => {
+    const stream = (await open()).stream({ checkpoint: 2 });
+    for (let t = 0; t < 3; t++) expect(await stream.step(frame(t), { outputs: [] })).toEqual({});
+    await gpu.lose();
+    await expectSteps(stream, 2, 4);
+  });
+
   test('a copy that arrives after a reset is none', async () => {
     const stream = (await open()).stream({ checkpoint: 1 });
     await expectSteps(stream, 0, 1);
@@ -192,11 +180,12 @@ describe('without a checkpoint', () => {
   });
 
   test('it says so however many devices are lost before somebody asks', async () => {
-    const stream = (await open()).stream();
+    const model = await open();
+    const stream = model.stream();
     await expectSteps(stream, 0, 2);
     for (let i = 0; i < 2; i++) {
       await gpu.lose();
-      await opened[0]!.run(feeds);
+      await model.run(feeds);
     }
     await expectLost(() => stream.step(frame(2)));
     await expectSteps(stream, 0, 2);

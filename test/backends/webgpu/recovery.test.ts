@@ -1,40 +1,14 @@
 // A model that loses its device: what is under way rejects, and what comes later is right.
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { loadModel } from '../../../src/index.ts';
-import type { DeviceLoss, LoadOptions, Model } from '../../../src/index.ts';
-import { until } from '../../support/fake-gpu.ts';
+import { describe, expect, test } from 'vitest';
+import type { LoadOptions, Model } from '../../../src/index.ts';
+import { countBuffers, until } from '../../support/fake-gpu.ts';
 import { gate, LosingGpu } from '../../support/losing-gpu.ts';
-import { expectRight, failureOf, feedsOf, graph } from '../../support/small-lstm.ts';
+import { expectRight, failureOf, feedsOf } from '../../support/small-lstm.ts';
 import { getAdapter } from '../../setup/gpu.ts';
 
-let gpu: LosingGpu;
-const opened: Model[] = [];
-beforeEach(() => {
-  gpu = new LosingGpu();
-});
-afterEach(() => {
-  for (const model of opened.splice(0)) model.dispose();
-  gpu.close();
-  vi.restoreAllMocks();
-});
-
+const gpu = new LosingGpu();
+const open = (options?: LoadOptions) => gpu.load(options);
 const feeds = feedsOf(3);
-
-/** One kernel: each device compiles anew. */
-async function open(options: LoadOptions = {}): Promise<{ model: Model; losses: DeviceLoss[] }> {
-  const losses: DeviceLoss[] = [];
-  const model = await loadModel(graph, {
-    device: 'webgpu',
-    recurrentKernel: 'persistent',
-    recovery: { delay: 1 },
-    onDeviceLost: (loss) => losses.push(loss),
-    ...options,
-  });
-  opened.push(model);
-  return { model, losses };
-}
 
 const expectWorks = async (model: Model): Promise<void> =>
   expectRight(await model.run(feeds), feeds);
@@ -64,6 +38,22 @@ describe('a loss', () => {
     expect(losses).toHaveLength(1);
     expect(losses[0]!.reason).toBe('destroyed');
     await losses[0]!.recovered;
+  });
+
+  test('leaves nothing behind on the device', async () => {
+    const { model } = await open();
+    const live = countBuffers(gpu.device);
+    const streams = [model.stream(), model.stream({ checkpoint: 1 })];
+    await Promise.all(streams.map((stream) => stream.step(feeds)));
+    await expectWorks(model);
+    expect(live()).toBeGreaterThan(0);
+    const pending = [model.run(feeds), ...streams.map((stream) => stream.step(feeds))];
+    const settled = Promise.allSettled(pending);
+    await gpu.lose();
+    await settled;
+    await expectWorks(model);
+    await until(() => live() === 0);
+    expect(live()).toBe(0);
   });
 
   test('may come again and again', async () => {
@@ -259,93 +249,4 @@ describe('a call that waits for another device', () => {
     await expect(losses[0]!.recovered).rejects.toMatchObject({ code: 'DISPOSED' });
     expect(gpu.requests).toBe(2);
   });
-});
-
-describe('onDeviceLost', () => {
-  test('is called before a call knows; what it calls waits', async () => {
-    const order: string[] = [];
-    let inside: Promise<unknown> | undefined;
-    const { model } = await open({
-      onDeviceLost: () => {
-        order.push('told');
-        inside = expectWorks(model);
-      },
-    });
-    const call = model.run(feeds).catch(() => order.push('rejected'));
-    await gpu.lose();
-    await call;
-    expect(order).toEqual(['told', 'rejected']);
-    await inside;
-  });
-
-  test('may throw: that is an uncaught error, and the model recovers', async () => {
-    const thrown = new Error('from the app');
-    const { model } = await open({
-      onDeviceLost: () => {
-        throw thrown;
-      },
-    });
-    const later: (() => void)[] = [];
-    vi.spyOn(globalThis, 'queueMicrotask').mockImplementation((work) => later.push(work));
-    await gpu.lose();
-    vi.restoreAllMocks();
-    expect(later).toHaveLength(1);
-    expect(later[0]).toThrow(thrown);
-    await expectWorks(model);
-  });
-
-  test('may dispose of the model', async () => {
-    const { model } = await open({ onDeviceLost: () => model.dispose() });
-    await gpu.lose();
-    expect((await failureOf(() => model.run(feeds))).code).toBe('DISPOSED');
-    await until(() => gpu.devices.length === 2);
-    expect((await gpu.device.lost).reason).toBe('destroyed');
-  });
-
-  test('is not called for a device that goes with its model', async () => {
-    const { model, losses } = await open();
-    await expectWorks(model);
-    model.dispose();
-    await gpu.device.lost;
-    expect(losses).toHaveLength(0);
-  });
-
-  test('does not keep the model that it refers to from being collected', async () => {
-    setFlagsFromString('--expose_gc');
-    const collect = runInNewContext('gc') as () => void;
-    vi.spyOn(console, 'warn').mockImplementation(() => undefined);
-    await (async () => {
-      const held: { model?: Model } = {};
-      held.model = await loadModel(graph, {
-        device: 'webgpu',
-        recurrentKernel: 'persistent',
-        onDeviceLost: () => held.model!.dispose(),
-      });
-      await held.model.run(feeds);
-    })();
-    let gone = false;
-    void gpu.device.lost.then(() => (gone = true));
-    await until(() => (collect(), gone));
-    expect(gone).toBe(true);
-  });
-});
-
-test.each([
-  ['recovery', { recovery: true }],
-  ['recovery.tries', { recovery: { tries: 2 } }],
-  ['recovery.attempts', { recovery: { attempts: 0 } }],
-  ['recovery.attempts', { recovery: { attempts: 1.5 } }],
-  ['recovery.delay', { recovery: { delay: -1 } }],
-  ['recovery.delay', { recovery: { delay: Number.NaN } }],
-  ['onDeviceLost', { onDeviceLost: 'reload' }],
-])('options.%s is refused where it is wrong', async (name, options) => {
-  const error = await failureOf(() => loadModel(graph, options as never));
-  expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', path: `options.${name}` });
-});
-
-test('options.recovery is refused for a device of the app', async () => {
-  const device = await (await getAdapter()).requestDevice();
-  const error = await failureOf(() => loadModel(graph, { device, recovery: {} }));
-  expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', path: 'options.recovery' });
-  device.destroy();
 });
