@@ -79,13 +79,47 @@ const demo = (command: 'build' | 'serve'): ViteUserConfig => ({
   },
 });
 
-/** The test files in a folder with tests of which `npm test` runs a part only. */
-function longTests(folder: string): string[] {
+/** The test files in a folder. */
+function testFiles(folder: string): string[] {
   const files = readdirSync(path(folder), { recursive: true, encoding: 'utf8' });
-  return files
-    .filter((file) => file.endsWith('.test.ts'))
-    .map((file) => join(folder, file))
-    .filter((file) => /\b(MORE|ONLY)_IN_FULL\b/.test(readFileSync(path(file), 'utf8')));
+  return files.filter((file) => file.endsWith('.test.ts')).map((file) => join(folder, file));
+}
+
+/** Whether `npm test` runs a part only of a test file. */
+const isLong = (file: string): boolean =>
+  /\b(MORE|ONLY)_IN_FULL\b/.test(readFileSync(path(file), 'utf8'));
+
+/**
+ * Whether a test file needs a process of its own: `webgpu-rnn/node` changes the environment of its process for good, and
+ * flags of V8 are of a process too. test/setup/shared-process.ts fails for the others that do the former.
+ */
+const isAlone = (file: string): boolean =>
+  /setFlagsFromString|'(webgpu-rnn\/node|[./]+\/(src\/node|builds)\.ts)'/.test(
+    readFileSync(path(file), 'utf8'),
+  );
+
+/** Tests in Node over Dawn. Those of the project `node` share processes, for each start costs 2 s of a core. */
+function nodeTests(name: 'node' | 'alone', mode: string): TestProjectConfiguration {
+  const elsewhere = /^test[\\/](browser|package|wgpu)[\\/]/;
+  const include = testFiles('test').filter((file) => !elsewhere.test(file));
+  return {
+    extends: true,
+    test: {
+      name,
+      provide: settings(mode),
+      setupFiles: [
+        'test/setup/operators.ts',
+        'test/setup/sleep-while-waiting.ts',
+        ...(name === 'node' ? ['test/setup/shared-process.ts'] : []),
+      ],
+      include: include.filter(
+        (file) => isAlone(file) === (name === 'alone') && (mode !== 'long' || isLong(file)),
+      ),
+      globalSetup: name === 'node' ? 'test/setup/global.ts' : [],
+      pool: 'forks', // Dawn is native code: a crash must not take the runner with it
+      isolate: name === 'alone',
+    },
+  };
 }
 
 /** What test/support/settings.ts reads. A project does not inherit it: for `extends` the mode is always 'test'. */
@@ -119,69 +153,64 @@ async function firefoxTests(mode: string): Promise<TestProjectConfiguration> {
 }
 
 /** `vitest run` is the fast tier, `--mode full` all tests, `--mode long` what the fast tier runs a part of. */
-const tests = async (mode: string): Promise<ViteUserConfig> => ({
-  plugins: [wasmKernels()],
-  resolve: { alias },
-  test: {
-    maxWorkers: 2,
-    // For what hangs, not for what is slow: a CPU stands in for the GPU, and may be busy.
-    testTimeout: 600_000,
-    hookTimeout: 600_000,
-    reporters: ['default', new SkipReporter()],
-    tags: [{ name: 'long', description: 'More cases, or a part only, of `npm run test:all`.' }],
-    ...(mode === 'long' && { tagsFilter: ['long'] }),
-    projects: [
-      {
-        extends: true,
-        test: {
-          name: 'node',
-          provide: settings(mode),
-          setupFiles: ['test/setup/operators.ts', 'test/setup/sleep-while-waiting.ts'],
-          include: mode === 'long' ? longTests('test') : ['test/**/*.test.ts'],
-          exclude: ['test/browser/**', 'test/package/**', 'test/wgpu/**'],
-          globalSetup: 'test/setup/global.ts',
-          pool: 'forks', // Dawn is native code: a crash must not take the runner with it
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: 'package', // reads dist/
-          provide: settings(mode),
-          include: ['test/package/**/*.test.ts'],
-        },
-      },
-      ...(mode === 'firefox' ? [await firefoxTests(mode)] : []),
-      {
-        extends: true,
-        test: {
-          name: 'wgpu', // reads dist/
-          provide: settings(mode),
-          setupFiles: 'test/setup/operators.ts',
-          include: ['test/wgpu/**/*.test.ts'],
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: 'browser',
-          provide: settings(mode),
-          setupFiles: 'test/setup/operators.ts',
-          include: mode === 'long' ? longTests('test/browser') : ['test/browser/**/*.test.ts'],
-          globalSetup: 'test/setup/global.ts',
-          browser: {
-            enabled: true,
-            headless: true,
-            screenshotFailures: false,
-            api: { host: LOOPBACK },
-            provider: playwright({ launchOptions: chromiumOptions }),
-            instances: [{ browser: 'chromium' }],
+async function tests(mode: string): Promise<ViteUserConfig> {
+  // Only here: it loads Vitest.
+  const { LongestFirst } = await import('./test/setup/longest-first.ts');
+  return {
+    plugins: [wasmKernels()],
+    resolve: { alias },
+    test: {
+      maxWorkers: 2,
+      sequence: { sequencer: LongestFirst },
+      // For what hangs, not for what is slow: a CPU stands in for the GPU, and may be busy.
+      testTimeout: 600_000,
+      hookTimeout: 600_000,
+      reporters: ['default', new SkipReporter()],
+      tags: [{ name: 'long', description: 'More cases, or a part only, of `npm run test:all`.' }],
+      ...(mode === 'long' && { tagsFilter: ['long'] }),
+      projects: [
+        nodeTests('node', mode),
+        nodeTests('alone', mode),
+        {
+          extends: true,
+          test: {
+            name: 'package', // reads dist/
+            provide: settings(mode),
+            include: ['test/package/**/*.test.ts'],
           },
         },
-      },
-    ],
-  },
-});
+        ...(mode === 'firefox' ? [await firefoxTests(mode)] : []),
+        {
+          extends: true,
+          test: {
+            name: 'wgpu', // reads dist/
+            provide: settings(mode),
+            setupFiles: 'test/setup/operators.ts',
+            include: ['test/wgpu/**/*.test.ts'],
+          },
+        },
+        {
+          extends: true,
+          test: {
+            name: 'browser',
+            provide: settings(mode),
+            setupFiles: 'test/setup/operators.ts',
+            include: testFiles('test/browser').filter((file) => mode !== 'long' || isLong(file)),
+            globalSetup: 'test/setup/global.ts',
+            browser: {
+              enabled: true,
+              headless: true,
+              screenshotFailures: false,
+              api: { host: LOOPBACK },
+              provider: playwright({ launchOptions: chromiumOptions }),
+              instances: [{ browser: 'chromium' }],
+            },
+          },
+        },
+      ],
+    },
+  };
+}
 
 export default defineConfig(({ command, mode }) => {
   if (process.env['VITEST']) return tests(mode);

@@ -23,7 +23,11 @@ const external = (location: string): Uint8Array =>
   );
 const WEIGHTS = Uint8Array.of(0, 0, 128, 63);
 
+const { readFile } = environment;
 environment.readFile = readLocalFile;
+afterAll(() => {
+  environment.readFile = readFile;
+});
 
 let root = '';
 const at = (...parts: string[]): string => join(root, ...parts);
