@@ -61,17 +61,7 @@ let stopChild = (): void => undefined;
 function runTests(copy: string, files: readonly string[]): Promise<Outcome> {
   const report = join(copy, 'mutant-report.json');
   rmSync(report, { force: true });
-  const args = [
-    'run',
-    '--project',
-    'node',
-    '--project',
-    'alone',
-    '--bail',
-    '1',
-    '--reporter',
-    'json',
-  ];
+  const args = ['run', '--project=node', '--project=alone', '--bail=1', '--reporter=json'];
   return new Promise((done) => {
     const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
     const child = spawn(process.execPath, [vitest, ...args, '--outputFile', report, ...files], {

@@ -110,6 +110,14 @@ describe('what does not fit', () => {
   });
 });
 
+it('weights in registers leave fewer rows where they take more registers', () => {
+  const rowsOf = (hidden: number): number | undefined => {
+    const found = recurrentCandidates(layer(hidden, 64, 8), deviceOf({ adapter: 'swiftshader' }));
+    return found.find(({ name }) => name === 'persistent-registers')?.tile.rows;
+  };
+  expect([8, 64, 65, 128].map(rowsOf)).toEqual([2, 2, 1, 1]); // 128 dots of 4 gates over hidden/4 vec4s
+});
+
 describe('overrides', () => {
   const names = (overrides: Overrides, shape = layer(128), device = deviceOf()): string[] =>
     recurrentCandidates(shape, device, overrides).map(({ name }) => name);
@@ -171,6 +179,17 @@ describe('costs', () => {
     expect(costs(8)['persistent-registers']).toBe(8);
     expect(costs(9)['persistent-registers']).toBeLessThan(costs(9)['step-plain']!);
     expect(costs(7)['persistent-registers']).toBeGreaterThan(costs(7)['step-plain']!);
+  });
+
+  it('grow where workgroups of rows and directions are more than the cores', () => {
+    const costOf = (direction: 'forward' | 'bidirectional', rows: number): number => {
+      const shape = { ...layer(64, 64, rows), spec: { ...layer(64).spec, direction } };
+      const found = recurrentCandidates(shape, deviceOf({ adapter: 'swiftshader' }));
+      return found.find(({ name }) => name === 'persistent-registers')!.cost;
+    };
+    expect(costOf('forward', 4)).toBe(costOf('forward', 1)); // 2 workgroups of 2 rows, and 2 cores
+    expect(costOf('forward', 5)).toBeGreaterThan(costOf('forward', 4));
+    expect(costOf('bidirectional', 4)).toBeGreaterThan(costOf('forward', 4));
   });
 
   it('have no term for a capacity that is kept, and a growing one above it', () => {
