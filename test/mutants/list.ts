@@ -506,8 +506,8 @@ const streams: readonly Mutant[] = [
   {
     name: 'streams: reset leaves the state',
     file: 'src/backends/webgpu/stream.ts',
-    search: 'if (this.#initial) this.#fill(this.#initial);',
-    replace: '',
+    search: 'if (this.#initial) this.#fill(state ?? this.#initial);',
+    replace: 'if (this.#initial && state) this.#fill(state);',
     tests: ['test/model/stream.test.ts'],
   },
 ];
