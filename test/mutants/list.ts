@@ -376,31 +376,31 @@ const weights: readonly Mutant[] = [
 const importers: readonly Mutant[] = [
   {
     name: 'gates: PyTorch LSTM is read in its own order',
-    file: 'src/import/gates.ts',
+    file: 'src/cells/gate-order.ts',
     search: 'pytorch: { rnn: [0], lstm: [0, 3, 1, 2], gru: [1, 0, 2] },',
     replace: 'pytorch: { rnn: [0], lstm: [0, 1, 2, 3], gru: [1, 0, 2] },',
     tests: ['test/import/pytorch-golden.test.ts', 'test/golden/pytorch.test.ts'],
   },
   {
     name: 'gates: the GRU of PyTorch is read as that of Keras',
-    file: 'src/import/gates.ts',
+    file: 'src/cells/gate-order.ts',
     search: 'gru: [1, 0, 2] },',
     replace: 'gru: [0, 1, 2] },',
     tests: ['test/import/pytorch-golden.test.ts', 'test/golden/pytorch.test.ts'],
   },
   {
     name: 'gates: the LSTM of Keras is read as that of ONNX',
-    file: 'src/import/gates.ts',
+    file: 'src/cells/gate-order.ts',
     search: 'keras: { rnn: [0], lstm: [0, 3, 1, 2]',
     replace: 'keras: { rnn: [0], lstm: [0, 1, 2, 3]',
     tests: ['test/import/tfjs-recurrent.test.ts', 'test/import/keras-recurrent.test.ts'],
   },
   {
     name: 'gates: the columns of a Keras kernel are rows',
-    file: 'src/import/gates.ts',
+    file: 'src/cells/gate-order.ts',
     search: 'const column = source * hidden + j;',
     replace: 'const column = j * order.length + source;',
-    tests: ['test/import/gates.test.ts'],
+    tests: ['test/cells/gate-order.test.ts'],
   },
   {
     name: 'onnx: linear_before_reset is ignored',

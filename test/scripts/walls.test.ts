@@ -31,7 +31,7 @@ describe('the walls between modules', () => {
 
   test('importers see the graph, one another and their one package', () => {
     expectAllowed('src/import/onnx/message.ts', '../../graph.ts');
-    expectAllowed('src/import/onnx/message.ts', '../gates.ts');
+    expectAllowed('src/import/onnx/message.ts', '../format.ts');
     expectAllowed('src/import/onnx/message.ts', '@bufbuild/protobuf/wire');
     expectRefused('src/import/keras/hdf5.ts', 'jsfive');
     expectRefused('src/import/onnx/message.ts', 'protobufjs');

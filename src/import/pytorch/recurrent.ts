@@ -5,7 +5,7 @@ import type { GraphBuilder } from '../../graph-builder.ts';
 import type { RecurrentAttributes, ValueInfo } from '../../graph.ts';
 import { tensor } from '../../tensor.ts';
 import { concat } from '../concat.ts';
-import { GATE_ORDER, gateBiases, permuteGates } from '../gates.ts';
+import { GATE_ORDER, gateBiases, permuteGates } from '../../cells/gate-order.ts';
 import type { PyTorchRecurrent } from './architecture.ts';
 import { wrongArchitecture } from './check.ts';
 import type { StateDict, StateTensor } from './state-dict.ts';

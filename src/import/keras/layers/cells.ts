@@ -2,7 +2,7 @@
 // into that of the graph. https://keras.io/api/layers/recurrent_layers/
 import type { CellName } from '../../../cells/index.ts';
 import { RnnError } from '../../../errors.ts';
-import { gateBiases, GATE_ORDER, gatesFromColumns } from '../../gates.ts';
+import { gateBiases, GATE_ORDER, gatesFromColumns } from '../../../cells/gate-order.ts';
 import { cellActivation, type Elementwise } from './activations.ts';
 import { layerConfig, plainClass, type LayerConfig } from './config.ts';
 import type { Dialect } from './dialect.ts';

@@ -1,6 +1,6 @@
 // Gate blocks of other frameworks brought into the order and layout of the graph, which is that of
 // ONNX: rows [G·H, I], LSTM i o f c, GRU z r h. Past this file nobody thinks about gate order.
-import type { CellName } from '../cells/index.ts';
+import type { CellName } from './index.ts';
 import { RnnError } from '../errors.ts';
 
 /** For each block of the graph, the number of the block in the source that holds it. */
