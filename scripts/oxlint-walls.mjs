@@ -12,11 +12,14 @@ const WALLS = {
   graph: { may: ['errors', 'tensor'], types: ['cells'] },
   'graph-builder': { may: ['graph', 'tensor', 'errors', 'unique-names'], types: ['cells'] },
   'unique-names': {},
+  prune: { may: ['graph'] },
   float16: {},
   feeds: { may: ['graph', 'tensor', 'errors'] },
   ops: { may: ['graph', 'cells', 'tensor', 'errors', 'float16'] },
   reference: { may: ['graph', 'feeds', 'cells', 'tensor', 'errors', 'ops'] },
-  simplify: { may: ['graph', 'cells', 'tensor', 'errors', 'ops', 'reference', 'unique-names'] },
+  simplify: {
+    may: ['graph', 'prune', 'cells', 'tensor', 'errors', 'ops', 'reference', 'unique-names'],
+  },
   import: {
     may: [
       'environment',
@@ -30,7 +33,7 @@ const WALLS = {
     ],
     packages: ['@bufbuild/protobuf/wire'],
   },
-  layers: { may: ['graph', 'graph-builder', 'cells', 'tensor', 'errors'] },
+  layers: { may: ['graph', 'graph-builder', 'prune', 'cells', 'tensor', 'errors'] },
   'shaders/kernel': { types: ['cells'] },
   'shaders/wgsl': { packages: ['wgsl-preprocessor/wgsl-preprocessor.js'] },
   // The WGSL of cells and activations is next to their TypeScript, in cells.

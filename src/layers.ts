@@ -1,23 +1,56 @@
-// Builds graphs layer by layer, for models that never were a file. The order of gates is that of the
-// graph: LSTM i o f c, GRU z r h (PyTorch: i f g o and r z n; Keras: i f c o and z r h).
+// Builds graphs layer by layer, for models that never were a file.
 import { GraphBuilder } from './graph-builder.ts';
 import { validateGraph, type Graph } from './graph.ts';
-import { invalid, type Layer, type Layout } from './layers/layer.ts';
+import { namedInput, Stems } from './layers/functional.ts';
+import { invalid, makeLayer, type Layer, type Layout } from './layers/layer.ts';
+import type { SymbolicTensor } from './layers/symbolic.ts';
+import type { DataType } from './tensor.ts';
 
+export { activation, softmax } from './layers/activation.ts';
+export type { ActivationOptions, SoftmaxOptions } from './layers/activation.ts';
+export type { AttentionInputs, AttentionLayer } from './layers/attend.ts';
+export { attention } from './layers/attention.ts';
+export type {
+  AdditiveOptions,
+  AttentionOptions,
+  ConcatScoreOptions,
+  DotOptions,
+  GeneralOptions,
+} from './layers/attention.ts';
+export { bidirectional } from './layers/bidirectional.ts';
+export type { BothDirections } from './layers/bidirectional.ts';
+export { add, concat, residual, stack, timeDistributed } from './layers/compose.ts';
+export type { ConcatOptions } from './layers/compose.ts';
 export { dense, embedding } from './layers/dense.ts';
 export type { DenseOptions, EmbeddingOptions } from './layers/dense.ts';
-export type { Layer, Layout, NestedNumbers, Weights } from './layers/layer.ts';
-export { bidirectional } from './layers/bidirectional.ts';
+export { functional } from './layers/functional.ts';
+export type { FunctionalOptions } from './layers/functional.ts';
+export type { Layer, LayerOptions, LayerParts, Layout, SequenceOptions } from './layers/layer.ts';
+export { multiHeadAttention } from './layers/multi-head.ts';
+export type { MultiHeadOptions, Projection } from './layers/multi-head.ts';
+export { batchNorm, dropout, layerNorm } from './layers/normalize.ts';
+export type { BatchNormOptions, LayerNormOptions } from './layers/normalize.ts';
 export { gru, lstm, recurrent, rnn } from './layers/recurrent.ts';
 export type {
   CellOptions,
   GruOptions,
   LstmOptions,
   MergeMode,
+  RecurrentInputs,
   RecurrentLayer,
   RecurrentLayerOptions,
   RecurrentOptions,
-} from './layers/recurrent.ts';
+} from './layers/recurrent-options.ts';
+export type { SymbolicTensor } from './layers/symbolic.ts';
+export type {
+  FloatArray,
+  NestedNumbers,
+  OrderOption,
+  WeightOrder,
+  Weights,
+} from './layers/weights.ts';
+export { conv1d, pool } from './layers/window.ts';
+export type { Conv1dOptions, PoolOptions, WindowOptions } from './layers/window.ts';
 
 /** Options of `input`. */
 export interface InputOptions {
@@ -28,19 +61,44 @@ export interface InputOptions {
 }
 
 /**
- * Declares how wide the input is, and its layout. It stands first or not at all: without it the
+ * Declares an input of a model for `functional`, to which layers are applied.
+ *
+ * @param name what a run is fed it as
+ * @param dims its sizes, outermost first; free ones are texts, and those of one name are the same size
+ * @param type float32 by default; int32 or int64 for an embedding
+ * @throws RnnError `INVALID_ARGUMENT` for what is no name, no shape and no type
+ * @example
+ * ```ts
+ * const x = input('x', ['batch', 'time', 40]);
+ * const tokens = input('tokens', ['batch', 'length'], 'int32');
+ * ```
+ */
+export function input(
+  name: string,
+  dims: readonly (number | string)[],
+  type?: DataType,
+): SymbolicTensor;
+/**
+ * Declares how wide the input of `sequential` is, and its layout. It stands first or not at all: without it the
  * weights of the first layer tell.
  */
-export function input({ features, layout }: InputOptions): Layer {
+export function input(options: InputOptions): Layer;
+export function input(
+  first: string | InputOptions,
+  dims: readonly (number | string)[] = [],
+  type?: DataType,
+): SymbolicTensor | Layer {
+  if (typeof first === 'string') return namedInput(first, dims, type);
+  const { features, layout } = first;
   if (!Number.isSafeInteger(features) || features < 1) {
     throw invalid('input.features', features, 'a whole number, 1 or more');
   }
-  return {
+  return makeLayer({
     kind: 'input',
     layout,
-    wants: () => ({ type: 'float32', features }),
+    wants: () => ({ type: 'float32', features }) as const,
     append: ({ x }) => x,
-  };
+  });
 }
 
 /** Options of `sequential`. */
@@ -74,11 +132,13 @@ export function sequential(layers: readonly Layer[], options: SequentialOptions 
   if (layout !== 0 && layout !== 1) throw invalid('options.layout', layout, '0 or 1');
   const builder = new GraphBuilder();
   const wanted = first.wants('layers[0]');
+  if (wanted === undefined) {
+    throw invalid('layers[0]', `${first.kind} first`, 'input({ features }) in front of it');
+  }
   const axes = layout === 1 ? ['batch', 'time'] : ['time', 'batch'];
   const dims = wanted.type === 'int32' ? axes : [...axes, wanted.features];
   let x = builder.input({ name: 'X', type: wanted.type, dims });
-  const counts = new Map<string, number>();
-  const stems = new Set<string>();
+  const stems = new Stems();
   layers.forEach((layer, i) => {
     const path = `layers[${i}]`;
     if (layer.kind === 'input' && i > 0)
@@ -86,11 +146,7 @@ export function sequential(layers: readonly Layer[], options: SequentialOptions 
     if (layer.layout !== undefined && layer.layout !== layout) {
       throw invalid(`${path}.layout`, layer.layout, `${layout}, that of the model`);
     }
-    const count = counts.get(layer.kind) ?? 0;
-    counts.set(layer.kind, count + 1);
-    const stem = layer.name ?? `${layer.kind}_${count}`;
-    if (stems.has(stem)) throw invalid(`${path}.name`, `'${stem}' again`, 'a name of its own');
-    stems.add(stem);
+    const stem = stems.take(layer.kind, layer.name, `${path}.name`);
     x = layer.append({ builder, x, layout, stem, path });
   });
   const graph = builder.finish(options.name ?? 'sequential', [{ name: 'Y', value: x }]);

@@ -414,7 +414,7 @@ describe('what does not fit is named', () => {
       /got gru, expected rnn/,
     ],
     'directions of different sizes': [
-      () => [bidirectional(rnn(parts('rnn')), rnn({ ...parts('rnn'), R: weights(3, 3) }))],
+      () => [bidirectional(rnn(parts('rnn')), rnn({ W: weights(3, I), R: weights(3, 3) }))],
       'SHAPE_MISMATCH',
       'bidirectional.backward.R',
       /expected \[1, 2, 2\]/,

@@ -1,31 +1,50 @@
-// What a layer in code is, and how its weights are read.
-import { findActivation, type ActivationName } from '../cells/index.ts';
+// What a layer in code is, and the errors of layers.
 import { RnnError } from '../errors.ts';
 import type { GraphBuilder } from '../graph-builder.ts';
 import type { ValueInfo } from '../graph.ts';
-import { formatDims, isFloat, tensor, type Tensor } from '../tensor.ts';
-
-/** Weights as a tensor, or as numbers within brackets: `[[1, 2], [3, 4]]` is [2, 2]. */
-export type Weights = Tensor | readonly NestedNumbers[];
-
-/** A number, or a list of these of equal length. */
-export type NestedNumbers = number | readonly NestedNumbers[];
+import { formatDims, type Tensor } from '../tensor.ts';
+import { apply, type SymbolicTensor } from './symbolic.ts';
 
 /** Axes of a sequence: 0 for [T, B, F], time first; 1 for [B, T, F], batch first. */
 export type Layout = 0 | 1;
 
-/** A layer that `sequential` can stack; made by `lstm`, `dense` and their like. */
-export interface Layer {
-  /** What it is. Without a name its nodes are called `lstm_0`, `lstm_1` in the order of the stack. */
+/** Options of every layer. */
+export interface LayerOptions {
+  /** What its nodes are called after; by default its kind and its place. */
+  readonly name?: string | undefined;
+}
+
+/** Options of a layer that looks along time. */
+export interface SequenceOptions extends LayerOptions {
+  /** The layout that the layer insists on; else it takes that of the model. */
+  readonly layout?: Layout | undefined;
+}
+
+/** What a layer is besides the function that applies it. */
+export interface LayerParts {
+  /** What it is. Without a name its nodes are called `lstm_0`, `lstm_1` in the order of the model. */
   readonly kind: string;
   /** What its nodes are called after. */
   readonly name?: string | undefined;
   /** The layout that it insists on, if any. */
   readonly layout?: Layout | undefined;
-  /** @internal What it is to be fed where it comes first. */
-  readonly wants: (path: string) => Wanted;
+  /** @internal What it is to be fed where it comes first; undefined where anything does. */
+  readonly wants: (path: string) => Wanted | undefined;
   /** @internal Appends its nodes. */
   readonly append: (place: Place) => ValueInfo;
+}
+
+/**
+ * A layer; made by `lstm`, `dense` and their like. `sequential` stacks it, and the call applies it to the
+ * output of another layer or to an `input`, for `functional`. Where it is applied twice, its weights are shared.
+ */
+export interface Layer extends LayerParts {
+  /**
+   * Applies the layer.
+   *
+   * @throws RnnError `SHAPE_MISMATCH` or `INVALID_ARGUMENT` with the name or kind of the layer as path
+   */
+  (x: SymbolicTensor): SymbolicTensor;
 }
 
 /** Ids [B, T], or features [B, T, F]. */
@@ -44,6 +63,45 @@ export interface Place {
   readonly path: string;
 }
 
+/** A function that is a layer too. */
+export function callable<F extends (...inputs: never[]) => unknown, P extends LayerParts>(
+  call: F,
+  parts: P,
+): F & P {
+  // Functions have a name of their own, which an assignment would not replace.
+  const entries = Object.entries(parts).map(([key, value]) => [
+    key,
+    { value: value as unknown, enumerable: true },
+  ]);
+  const { name = undefined } = parts;
+  const properties = Object.fromEntries([...entries, ['name', { value: name, enumerable: true }]]);
+  return Object.defineProperties(call, properties as PropertyDescriptorMap) as F & P;
+}
+
+/** A layer of one input and one output. */
+export function makeLayer<P extends LayerParts>(parts: P): P & Layer {
+  const layer: P & Layer = callable(
+    (x: SymbolicTensor): SymbolicTensor =>
+      apply({
+        layer,
+        kind: parts.kind,
+        name: parts.name,
+        inputs: [x],
+        append: ({ builder, inputs: [given], stem, path }) => [
+          parts.append({ builder, x: given!, layout: layoutOf(parts, path), stem, path }),
+        ],
+      })[0]!,
+    parts,
+  );
+  return layer;
+}
+
+/** The layout of a layer that no model tells one. */
+export function layoutOf({ layout = 1 }: { readonly layout?: unknown }, path: string): Layout {
+  if (layout === 0 || layout === 1) return layout;
+  throw invalid(`${path}.layout`, layout, '0 or 1');
+}
+
 /** The error for an argument that makes no sense. */
 export const invalid = (path: string, got: unknown, expected: string): RnnError =>
   new RnnError('INVALID_ARGUMENT', path, `got ${String(got)}, expected ${expected}`);
@@ -52,34 +110,9 @@ export const invalid = (path: string, got: unknown, expected: string): RnnError 
 export const mismatch = (path: string, got: string, expected: string): RnnError =>
   new RnnError('SHAPE_MISMATCH', path, `got ${got}, expected ${expected}`);
 
-/** Reads weights as float32, in the shape that was given. */
-export function readWeights(weights: unknown, path: string): Tensor<'float32'> {
-  if (Array.isArray(weights)) return nested(weights, path);
-  const { type, dims, data } = (weights ?? {}) as Partial<Tensor>;
-  if (type === undefined || !Array.isArray(dims) || !ArrayBuffer.isView(data)) {
-    throw invalid(path, typeof weights, 'a tensor, or numbers within brackets');
-  }
-  if (!isFloat(type)) throw invalid(path, `a tensor of ${type}`, 'float32');
-  const floats = data instanceof Float32Array ? data : Float32Array.from(data as Float64Array);
-  return tensor(floats, dims);
-}
-
-function nested(weights: readonly unknown[], path: string): Tensor<'float32'> {
-  const dims: number[] = [];
-  for (let at: unknown = weights; Array.isArray(at); at = at[0]) dims.push(at.length);
-  const flat = (at: unknown, axis: number): number[] => {
-    if (axis === dims.length && typeof at === 'number') return [at];
-    if (Array.isArray(at) && axis < dims.length && at.length === dims[axis]) {
-      return at.flatMap((item) => flat(item, axis + 1));
-    }
-    throw invalid(
-      path,
-      'lists of different lengths',
-      `numbers within brackets, all ${formatDims(dims)}`,
-    );
-  };
-  return tensor(Float32Array.from(flat(weights, 0)), dims);
-}
+/** `float32 [batch, time, 40]`, for messages. */
+export const show = ({ type, dims }: Pick<ValueInfo, 'type' | 'dims'>): string =>
+  `${type} ${formatDims(dims)}`;
 
 /** Refuses weights of another shape; `meaning` says it in letters. */
 export function expectDims(
@@ -95,18 +128,41 @@ export function expectDims(
 }
 
 /** Refuses an input of another width than the weights are made for. */
-export function expectWidth({ x, path }: Place, width: number): void {
+export function expectWidth({ x, path }: Place, width: number, key = 'W'): void {
   if (x.type === 'float32' && x.dims.at(-1) === width) return;
-  throw mismatch(
-    `${path}.W`,
-    `an input ${x.type} ${formatDims(x.dims)}`,
-    `float32 with ${width} features`,
-  );
+  throw mismatch(`${path}.${key}`, `an input ${show(x)}`, `float32 with ${width} features`);
 }
 
-/** An activation by its name in any case. */
-export function readActivation(name: unknown, path: string): ActivationName {
-  const found = typeof name === 'string' ? findActivation(name) : undefined;
-  if (found === undefined) throw invalid(path, name, 'the name of an activation, such as tanh');
-  return found;
+/** Refuses what is no sequence of features, and gives its axes. */
+export function expectSequence({ x, layout, path }: Place) {
+  if (x.dims.length !== 3 || x.type !== 'float32') {
+    throw mismatch(path, `an input ${show(x)}`, 'a sequence, float32 of 3 axes');
+  }
+  const [first, second, features] = x.dims as [number | string, number | string, number | string];
+  const [batch, time] = layout === 1 ? [first, second] : [second, first];
+  return { batch, time, features };
+}
+
+/** The width of an input, where the arithmetic needs its number. */
+export function knownWidth({ x, path }: Pick<Place, 'x' | 'path'>): number {
+  const width = x.dims.at(-1);
+  if (typeof width === 'number' && x.type === 'float32') return width;
+  throw mismatch(path, `an input ${show(x)}`, 'float32 with a known number of features');
+}
+
+/** A whole number of an option, `from` or more. */
+export function readCount(value: unknown, path: string, from = 1): number {
+  if (Number.isSafeInteger(value) && (value as number) >= from) return value as number;
+  throw invalid(path, value, `a whole number, ${from} or more`);
+}
+
+/** One of several texts of an option. */
+export function readChoice<T extends string>(
+  value: unknown,
+  choices: readonly T[],
+  path: string,
+): T {
+  const found = choices.find((choice) => choice === value);
+  if (found !== undefined) return found;
+  throw invalid(path, value, `one of ${choices.join(', ')}`);
 }

@@ -6,7 +6,7 @@ import type { Tensor } from '../tensor.ts';
 import { KnownValues } from './known-values.ts';
 import { UniqueNames } from '../unique-names.ts';
 import { definedNames, Renames } from './names.ts';
-import { renamed, withoutDead } from './prune.ts';
+import { renamed, withoutDead } from '../prune.ts';
 
 /** A graph that is being written. */
 interface Level {

@@ -1,7 +1,12 @@
 // Gates arrive in the order of the graph, from wherever they come.
 import { describe, expect, it } from 'vitest';
 import { CELLS, type CellName } from '../../src/cells/index.ts';
-import { GATE_ORDER, gateBiases, gatesFromColumns, permuteGates } from '../../src/cells/gate-order.ts';
+import {
+  GATE_ORDER,
+  gateBiases,
+  gatesFromColumns,
+  permuteGates,
+} from '../../src/cells/gate-order.ts';
 
 // The gates of each framework as its documentation lists them, in the names of the graph.
 const DOCUMENTED = {

@@ -1,5 +1,5 @@
 // Removes values that nothing reads, and renames values.
-import { isGraph, valuesRead, type Attribute, type Graph, type Node } from '../graph.ts';
+import { isGraph, valuesRead, type Attribute, type Graph, type Node } from './graph.ts';
 
 /** The graph without nodes, outputs of nodes, and constants that lead to none of its outputs. */
 export function withoutDead(graph: Graph): Graph {
