@@ -65,6 +65,7 @@ const WALLS = {
   environment: {},
   model: { may: ['*'] },
   'load-options': { may: ['*'] },
+  'save-model': { may: ['graph', 'import', 'tensor', 'errors', 'unique-names'] },
   backends: { may: ['*'] },
   stream: { may: ['*'] },
   inspect: { may: ['*'] },

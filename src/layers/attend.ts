@@ -99,7 +99,7 @@ export function attentionLayer(
 /** Brings the parts of attention into one form and its result back into that of the query. */
 function write(parts: Parts, layout: Layout, run: (parts: Parts) => Attended): ValueInfo[] {
   const { builder, stem, path } = parts;
-  const turn = (name: string): string =>
+  const transpose = (name: string): string =>
     layout === 1
       ? name
       : builder.node('Transpose', `${stem}/batch_first`, [name], { perm: [1, 0, 2] });
@@ -109,7 +109,7 @@ function write(parts: Parts, layout: Layout, run: (parts: Parts) => Attended): V
     if (x.type !== 'float32' || x.dims.length !== 3) {
       throw mismatch(`${path}.${what}`, show(x), 'a sequence, float32 of 3 axes');
     }
-    return { ...x, name: turn(x.name), dims: axes(x.dims) };
+    return { ...x, name: transpose(x.name), dims: axes(x.dims) };
   };
   const value = sequence(parts.value, 'value');
   const key = parts.key === parts.value ? value : sequence(parts.key, 'key');
@@ -139,7 +139,7 @@ function write(parts: Parts, layout: Layout, run: (parts: Parts) => Attended): V
     };
     return [made(squeeze(y, 1), [batch, width]), flat];
   }
-  return [made(turn(y), axes([batch, steps, width])), weights];
+  return [made(transpose(y), axes([batch, steps, width])), weights];
 }
 
 function checkSizes(path: string, query: ValueInfo, key: ValueInfo, value: ValueInfo): void {

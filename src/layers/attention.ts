@@ -123,8 +123,8 @@ function general(parts: Parts, { W }: GeneralOptions): string {
   const dims = widths(parts);
   const weights = readShaped(W, dims, 'Dq × Dk', `${path}.W`);
   const constant = builder.constant(`${stem}/W`, () => weights);
-  const projected = builder.node('MatMul', `${stem}/projected`, [query.name, constant]);
-  return builder.node('MatMul', `${stem}/scores`, [projected, columns(parts, key.name)]);
+  const left = builder.node('MatMul', `${stem}/projected`, [query.name, constant]);
+  return builder.node('MatMul', `${stem}/scores`, [left, columns(parts, key.name)]);
 }
 
 /** vᵀ·tanh(queries + keys + b) of each pair; both [B, T, A]. */

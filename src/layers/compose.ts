@@ -110,8 +110,8 @@ export function timeDistributed(layer: Layer, { name }: LayerOptions = {}): Laye
       const whole = builder.node('Concat', `${stem}/shape`, [lead, builder.ints(after)], {
         axis: 0,
       });
-      const name = builder.node('Reshape', stem, [y.name, whole]);
-      return { name, type: y.type, dims: [...x.dims.slice(0, 2), ...after] };
+      const dims = [...x.dims.slice(0, 2), ...after];
+      return { name: builder.node('Reshape', stem, [y.name, whole]), type: y.type, dims };
     },
   });
 }

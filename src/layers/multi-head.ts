@@ -57,8 +57,8 @@ export function multiHeadAttention(options: MultiHeadOptions): AttentionLayer {
       const { name, O } = project({ ...parts, x: parts[what] }, options[what], what, order, at);
       if (O % heads !== 0) throw invalid(`${path}.heads`, heads, `a divisor of ${O} outputs`);
       const shape = builder.ints([0, 0, heads, O / heads]);
-      const apart = builder.node('Reshape', `${stem}/${what}_heads`, [name, shape]);
-      const y = builder.node('Transpose', `${stem}/${what}_first`, [apart], { perm });
+      const divided = builder.node('Reshape', `${stem}/${what}_heads`, [name, shape]);
+      const y = builder.node('Transpose', `${stem}/${what}_first`, [divided], { perm });
       return { y, width: O / heads };
     };
     const query = split('query', [0, 2, 1, 3]);

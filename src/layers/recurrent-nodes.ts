@@ -61,7 +61,7 @@ export function appendRecurrent(
   const used = inputs.slice(0, inputs.findLastIndex((name) => name !== '') + 1);
   const sequences = options.returnSequences ?? true;
   const attributes = attributesOf(cell, options, { direction, layout, hidden: H }, path);
-  // A stack reads one output; whoever wants the states has all of them.
+  // A stack reads one output; in a functional graph those that nobody reads are left out at its end.
   const wanted = [
     sequences,
     ...cell.states.map((_, k) => extra.initialState !== undefined || (k === 0 && !sequences)),
@@ -128,7 +128,7 @@ function lastStates(place: Place, { D, widths, batch, axis }: States, last: read
   return Array.from({ length: D }, (_, d) =>
     widths.map((width, k): ValueInfo => {
       const made = { from: last[k]!, lead: [batch], axis, D, width };
-      return direction(place, made, d, 'last');
+      return oneDirection(place, made, d, 'last');
     }),
   ).flat();
 }
@@ -150,7 +150,7 @@ const info = ({ lead }: Made, name: string, size: number): ValueInfo => ({
 });
 
 /** One direction of a value. */
-function direction({ builder, stem }: Place, made: Made, d: number, what: string): ValueInfo {
+function oneDirection({ builder, stem }: Place, made: Made, d: number, what: string): ValueInfo {
   const { from, axis, D, width } = made;
   if (D === 1) {
     return info(
@@ -164,7 +164,7 @@ function direction({ builder, stem }: Place, made: Made, d: number, what: string
 }
 
 const separate = (place: Place, made: Made): ValueInfo[] =>
-  ['forward', 'backward'].map((what, d) => direction(place, made, d, what));
+  ['forward', 'backward'].map((what, d) => oneDirection(place, made, d, what));
 
 const REDUCTIONS = { sum: 'ReduceSum', mul: 'ReduceProd', ave: 'ReduceMean' } as const;
 
@@ -172,7 +172,7 @@ const REDUCTIONS = { sum: 'ReduceSum', mul: 'ReduceProd', ave: 'ReduceMean' } as
 function joined(place: Place, made: Made, merge: MergeMode): ValueInfo {
   const { builder, stem, path } = place;
   const { from, lead, axis, D, width } = made;
-  if (D === 1) return direction(place, made, 0, 'y');
+  if (D === 1) return oneDirection(place, made, 0, 'y');
   const axes = builder.ints([axis]);
   if (merge !== 'concat') {
     if (!Object.hasOwn(REDUCTIONS, merge))
