@@ -6,6 +6,7 @@ export { tensor } from './tensor.ts';
 export type { DataType, NestedValues, Tensor, TypedArray, TypedArrays, TypeOf } from './tensor.ts';
 export { isWebGPUAvailable } from './environment.ts';
 export { loadModel, Model } from './model.ts';
+export { saveModel } from './save-model.ts';
 export type { DeviceLoss, LoadOptions, Recovery, StreamOptions } from './load-options.ts';
 export { inspect } from './inspect.ts';
 export type {

@@ -13,7 +13,7 @@ export interface SafetensorsOptions {
 }
 
 /** Bytes of JSON: 40,000 tensors and more; the largest recurrent models have 10^3. */
-const MAX_HEADER_BYTES = 4_194_304;
+export const MAX_HEADER_BYTES = 4_194_304;
 
 /** A header is an object of objects of lists. */
 const MAX_DEPTH = 3;
@@ -91,6 +91,18 @@ export function readSafetensors(
       return [name, { type: format.type, dims, data: array } as Tensor];
     }),
   );
+}
+
+/**
+ * The texts by name that a safetensors file has in its header; none where it has no such part.
+ *
+ * @throws RnnError `INVALID_MODEL` for a header that is damaged; the tensors in it are not looked at
+ */
+export function readMetadata(file: Uint8Array, limits: ImportLimits): ReadonlyMap<string, string> {
+  const value = splitFile(file).header['__metadata__'];
+  if (value === undefined) return new Map();
+  checkMetadata(value, new Budget(limits, file.length));
+  return new Map(Object.entries(value as Record<string, string>));
 }
 
 /** The two parts of a file: a length in 8 bytes, that much JSON, and the numbers. */

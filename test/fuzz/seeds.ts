@@ -1,4 +1,6 @@
 // Small sound models of every format, from which the fuzzer makes damaged ones.
+import { attention, dense, functional, input, lstm, pool } from '../../src/layers.ts';
+import { saveModel } from '../../src/save-model.ts';
 import { tensor } from '../../src/tensor.ts';
 import { initializer, int, message, model, output, text } from '../support/proto.ts';
 import { writeOnnx, type OnnxGraph } from '../support/onnx-writer.ts';
@@ -87,6 +89,24 @@ function safetensors(): Uint8Array {
   });
 }
 
+/**
+ * A graph in the header: recurrence with states, masks, attention. Its weights are larger than the header, or nearly
+ * every change would be one of the graph.
+ */
+function saved(): Uint8Array {
+  const random = randomOf(7);
+  const [I, H] = [24, 16];
+  const weights = (...dims: number[]) =>
+    tensor(random.floats(dims.reduce((a, b) => a * b, 1)), dims);
+  const x = input('x', ['batch', 'time', I]);
+  const lengths = input('lengths', ['batch'], 'int32');
+  const recurrent = lstm({ W: weights(4 * H, I), R: weights(4 * H, H), clip: 3.5 });
+  const { y, states } = recurrent.withStates(x, { lengths });
+  const h = attention({ causal: true })({ query: y, value: y, lengths });
+  const z = dense({ W: weights(3, H), b: weights(3), activation: 'softmax' })(pool('max')(h));
+  return saveModel(functional({ outputs: { z, c: states[1]! } }));
+}
+
 const tfjs = () =>
   filesOf(
     writeModel({
@@ -123,6 +143,7 @@ export async function makeSeeds(): Promise<readonly Seed[]> {
       ]),
     },
     { format: 'safetensors', files: one('m.safetensors', safetensors()) },
+    { format: 'saved', files: one('m.safetensors', saved()) },
     { format: '.keras', files: one('m.keras', await good()) },
     {
       format: '.keras',

@@ -1,4 +1,4 @@
-// How PyTorch weights in safetensors files are recognised and read.
+// How safetensors files are recognised and read: weights of PyTorch, and models that `saveModel` wrote.
 import type { Detected, Format } from '../format.ts';
 
 /** An unsigned 64-bit length, then that much JSON. */
@@ -9,7 +9,7 @@ function detect(bytes: Uint8Array): Detected {
   return fits ? 'certain' : 'no';
 }
 
-/** Weights of PyTorch: one safetensors file, or several that belong together. */
+/** Weights of PyTorch: one safetensors file, or several that belong together. Or a model that was saved here. */
 export const SAFETENSORS: Format<'safetensors'> = {
   name: 'safetensors',
   describe: 'safetensors of PyTorch',
@@ -17,7 +17,10 @@ export const SAFETENSORS: Format<'safetensors'> = {
   takesArchitecture: true,
   detect,
   companions: () => Promise.resolve([]),
-  read: async (files, _main, { architecture, limits }) => {
+  read: async (files, main, { architecture, limits }) => {
+    const { readSavedModel } = await import('../saved-model.ts');
+    const saved = readSavedModel(files.get(main)!, { architecture, limits });
+    if (saved) return saved;
     const { importPytorch } = await import('./index.ts');
     return importPytorch(files, { architecture, limits });
   },
