@@ -8,7 +8,7 @@ import type { DataType } from './tensor.ts';
 
 export { activation, softmax } from './layers/activation.ts';
 export type { ActivationOptions, SoftmaxOptions } from './layers/activation.ts';
-export type { AttentionInputs, AttentionLayer } from './layers/attend.ts';
+export type { AttentionInputs, AttentionLayer, AttentionResult } from './layers/attend.ts';
 export { attention } from './layers/attention.ts';
 export type {
   AdditiveOptions,
@@ -16,6 +16,7 @@ export type {
   ConcatScoreOptions,
   DotOptions,
   GeneralOptions,
+  ScoreOptions,
 } from './layers/attention.ts';
 export { bidirectional } from './layers/bidirectional.ts';
 export type { BothDirections } from './layers/bidirectional.ts';
@@ -40,6 +41,7 @@ export type {
   RecurrentLayer,
   RecurrentLayerOptions,
   RecurrentOptions,
+  RecurrentResult,
 } from './layers/recurrent-options.ts';
 export type { SymbolicTensor } from './layers/symbolic.ts';
 export type {

@@ -20,6 +20,14 @@ export interface AttentionInputs {
   readonly lengths?: SymbolicTensor | undefined;
 }
 
+/** What attention gives. */
+export type AttentionResult<Y = SymbolicTensor> = {
+  /** The mean of the values, [B, Tq, V]. */
+  readonly y: Y;
+  /** How much of each value is in it, [B, Tq, Tk]; of several heads [B, heads, Tq, Tk]. */
+  readonly weights: SymbolicTensor;
+};
+
 /** Attention: applied to one sequence it is self-attention. */
 export interface AttentionLayer<Y = SymbolicTensor> extends LayerParts {
   /**
@@ -28,11 +36,8 @@ export interface AttentionLayer<Y = SymbolicTensor> extends LayerParts {
    * @throws RnnError `SHAPE_MISMATCH` or `INVALID_ARGUMENT` with the name or kind of the layer as path
    */
   (inputs: SymbolicTensor | AttentionInputs): Y;
-  /** Applies the layer and gives the weights of the keys too, which sum to one: [B, Tq, Tk], or [B, heads, Tq, Tk]. */
-  readonly withWeights: (inputs: SymbolicTensor | AttentionInputs) => {
-    readonly y: Y;
-    readonly weights: SymbolicTensor;
-  };
+  /** Applies the layer and gives the weights of the keys too, which sum to one. */
+  readonly withWeights: (inputs: SymbolicTensor | AttentionInputs) => AttentionResult<Y>;
 }
 
 /** One application: values batch first, queries of 3 axes. */

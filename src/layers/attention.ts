@@ -61,7 +61,8 @@ export interface AdditiveOptions extends AttentionOptions, OrderOption {
   readonly v: Weights;
 }
 
-type AnyScore = DotOptions | GeneralOptions | ConcatScoreOptions | AdditiveOptions;
+/** Options of `attention`, by its score. */
+export type ScoreOptions = DotOptions | GeneralOptions | ConcatScoreOptions | AdditiveOptions;
 
 /**
  * Attention of one head: the values' mean, weighted by softmax(score(query, key)) over the keys:
@@ -75,7 +76,7 @@ type AnyScore = DotOptions | GeneralOptions | ConcatScoreOptions | AdditiveOptio
  * const { weights } = attention({ score: 'dot' }).withWeights({ query: decoded, value: encoded }); // [B, Tq, Tk]
  * ```
  */
-export function attention(options: AnyScore = {}): AttentionLayer<SymbolicTensor> {
+export function attention(options: ScoreOptions = {}): AttentionLayer<SymbolicTensor> {
   const choices = ['dot', 'scaledDot', 'general', 'concat', 'additive'] as const;
   return attentionLayer('attention', options, (parts) => {
     const { path } = parts;

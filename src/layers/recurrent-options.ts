@@ -89,6 +89,14 @@ export interface RecurrentInputs {
   readonly mask?: SymbolicTensor | undefined;
 }
 
+/** What a recurrent layer gives. */
+export type RecurrentResult<Y = SymbolicTensor> = {
+  /** Its output, as its call gives it. */
+  readonly y: Y;
+  /** Every state after the last step, [B, H] each, in the order of {@link RecurrentInputs.initialState}. */
+  readonly states: readonly SymbolicTensor[];
+};
+
 /** A recurrent layer, which `bidirectional` can pair with another. */
 export interface RecurrentLayer<Y = SymbolicTensor> extends LayerParts {
   /**
@@ -101,10 +109,7 @@ export interface RecurrentLayer<Y = SymbolicTensor> extends LayerParts {
    * Applies the layer and gives its output and its states after the last step, in the order of
    * {@link RecurrentInputs.initialState}.
    */
-  readonly withStates: (
-    x: SymbolicTensor,
-    also?: RecurrentInputs,
-  ) => { readonly y: Y; readonly states: readonly SymbolicTensor[] };
+  readonly withStates: (x: SymbolicTensor, also?: RecurrentInputs) => RecurrentResult<Y>;
   /** @internal */
   readonly cell: Cell;
   /** @internal */

@@ -16,6 +16,8 @@ declare global {
   const X: Tensor;
   /** Weights of layers. */
   const W: Tensor, R: Tensor, B: Tensor, V: Tensor, b: Tensor;
+  /** Trained weights of a shape. */
+  const weight: (...dims: number[]) => Tensor;
   /** Files. */
   const bytes: ArrayBuffer;
   const json: Uint8Array;
