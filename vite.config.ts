@@ -1,4 +1,4 @@
-// Three jobs: build the library (`vite build`), serve or build the demos (`--mode demo`), run the tests (vitest).
+// Three jobs: build the library (`vite build`, and `--mode worklet` for one of its entries), serve or build the demos (`--mode demo`), run the tests (vitest).
 import { chmodSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,6 +17,7 @@ const LOOPBACK = '127.0.0.1'; // nothing here is for the network; WebGPU needs h
 const alias = [
   { find: /^webgpu-rnn$/, replacement: path('src/index.ts') },
   { find: /^webgpu-rnn\/node$/, replacement: path('src/node.ts') },
+  { find: /^webgpu-rnn\/worklet$/, replacement: path('src/worklet.ts') },
 ];
 
 /** npm makes a program executable when it installs it; this does so for a checkout. */
@@ -50,6 +51,19 @@ const library: ViteUserConfig = {
         minify: { codegen: true }, // library mode would keep the whitespace
       },
     },
+  },
+};
+
+/** The entry for audio threads, after the others: one file, for such a thread cannot load a second later. */
+const worklet: ViteUserConfig = {
+  plugins: [wasmKernels()],
+  publicDir: false,
+  build: {
+    target: 'es2022',
+    sourcemap: true,
+    emptyOutDir: false,
+    lib: { entry: { worklet: path('src/worklet.ts') }, formats: ['es'] },
+    rolldownOptions: { output: { entryFileNames: '[name].js', minify: { codegen: true } } },
   },
 };
 
@@ -214,5 +228,6 @@ async function tests(mode: string): Promise<ViteUserConfig> {
 
 export default defineConfig(({ command, mode }) => {
   if (process.env['VITEST']) return tests(mode);
+  if (mode === 'worklet') return worklet;
   return mode === 'demo' ? demo(command) : library;
 });

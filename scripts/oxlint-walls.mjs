@@ -59,6 +59,8 @@ const WALLS = {
     may: ['graph', 'cells', 'tensor', 'errors', 'ops', 'plan'],
     packages: ['virtual:wasm-kernels'],
   },
+  // Sound between an audio graph and a model: knows neither.
+  audio: { may: ['errors'] },
   gpu: { may: ['environment', 'errors', 'plan/types', 'shaders/kernel'] },
   operators: { may: ['ops', 'plan', 'simplify'] },
   kernels: { may: ['plan'] },
@@ -70,6 +72,8 @@ const WALLS = {
   stream: { may: ['*'] },
   inspect: { may: ['*'] },
   cli: { may: ['*'], packages: ['node:*'] },
+  'audio-node': { may: ['*'] },
+  worklet: { may: ['*'], packages: ['virtual:wasm-kernels'] },
   index: { may: ['*'] },
   node: { may: ['*'], packages: ['webgpu', 'node:*'] },
   'node/sleep-while-waiting': {},

@@ -8,6 +8,10 @@ export { isWebGPUAvailable } from './environment.ts';
 export { loadModel, Model } from './model.ts';
 export { saveModel } from './save-model.ts';
 export type { DeviceLoss, LoadOptions, Recovery, StreamOptions } from './load-options.ts';
+export { createRnnNode } from './audio-node.ts';
+export type { RnnNode, RnnNodeOptions } from './worklet/node.ts';
+export type { Recovered, Starved, WorkletModel } from './worklet/protocol.ts';
+export type { BlockStatistics } from './audio/block-times.ts';
 export { inspect } from './inspect.ts';
 export type {
   InspectedCpu,

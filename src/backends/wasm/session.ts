@@ -5,7 +5,7 @@ import type { Graph } from '../../graph.ts';
 import type { EvaluatorOptions } from '../../plan/specialize/infer.ts';
 import type { Tensor } from '../../tensor.ts';
 import { Machine } from '../../wasm/machine.ts';
-import { compileKernels, type Build } from '../../wasm/module.ts';
+import { compileKernels, type Build, type Compiled } from '../../wasm/module.ts';
 import { checkSignal } from '../abort.ts';
 import type { Session, StreamSession, Tensors, Usage } from '../backend.ts';
 import { CallChecker } from '../prepare-call.ts';
@@ -52,6 +52,11 @@ export class WasmSession implements Session {
       const what = `WebAssembly with SIMD, got an engine or a content security policy that refuses it: ${why}`;
       throw new RnnError('UNSUPPORTED_FEATURE', 'options.device', what, { cause: error });
     }
+    return WasmSession.of(graph, compiled, limits);
+  }
+
+  /** A graph on kernels that are compiled. */
+  static of(graph: Graph, compiled: Compiled, limits: EvaluatorOptions = {}): WasmSession {
     return new WasmSession(graph, new Machine(compiled), compiled.build, limits);
   }
 

@@ -3,6 +3,7 @@
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { RnnError } from '../../errors.ts';
 import type { Budget } from '../limits.ts';
+import { decodeUtf8 } from '../utf8.ts';
 
 const WIRE_NAMES: Readonly<Record<number, string>> = {
   [WireType.Varint]: 'a varint',
@@ -12,9 +13,6 @@ const WIRE_NAMES: Readonly<Record<number, string>> = {
   [WireType.EndGroup]: 'the end of a group',
   [WireType.Bit32]: '32 bits',
 };
-
-const UTF8 = new TextDecoder();
-const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * A cursor over a message: `next()` gives the number of the next field, 0 at the end, and one
@@ -31,7 +29,7 @@ export class Message {
 
   constructor(bytes: Uint8Array, path: string, budget: Budget) {
     this.#bytes = bytes;
-    this.#reader = new BinaryReader(bytes);
+    this.#reader = new BinaryReader(bytes, decodeUtf8); // its own default needs a TextEncoder
     this.path = path;
     this.budget = budget;
   }
@@ -55,12 +53,12 @@ export class Message {
     this.budget.spend('maxEntries', 1, this.path, 'too many names, attributes and list entries');
     const bytes = this.bytes();
     this.budget.check('maxNameLength', bytes.length, this.path, 'a name is too long');
-    return this.#guard(() => STRICT_UTF8.decode(bytes));
+    return this.#guard(() => decodeUtf8(bytes, true));
   }
 
   /** The field as text; bytes that are no UTF-8 become replacement characters. */
   text(): string {
-    return UTF8.decode(this.bytes());
+    return decodeUtf8(this.bytes(), false);
   }
 
   /** The field as an integer of 64 bits. */
@@ -151,7 +149,7 @@ export class Message {
 
 /** Calls `each` with the varints in `bytes` as signed integers of 64 bits. */
 export function varints(bytes: Uint8Array, path: string, each: (value: bigint) => void): void {
-  const reader = new BinaryReader(bytes);
+  const reader = new BinaryReader(bytes, decodeUtf8); // its own default needs a TextEncoder
   try {
     while (reader.pos < reader.len) each(BigInt(reader.int64()));
   } catch (cause) {
@@ -161,7 +159,7 @@ export function varints(bytes: Uint8Array, path: string, each: (value: bigint) =
 
 /** Calls `each` with the varints in `bytes` as signed integers of 32 bits. */
 export function varints32(bytes: Uint8Array, path: string, each: (value: number) => void): void {
-  const reader = new BinaryReader(bytes);
+  const reader = new BinaryReader(bytes, decodeUtf8); // its own default needs a TextEncoder
   try {
     while (reader.pos < reader.len) each(reader.int32());
   } catch (cause) {
