@@ -18,6 +18,7 @@ const alias = [
   { find: /^webgpu-rnn$/, replacement: path('src/index.ts') },
   { find: /^webgpu-rnn\/node$/, replacement: path('src/node.ts') },
   { find: /^webgpu-rnn\/worklet$/, replacement: path('src/worklet.ts') },
+  { find: /^webgpu-rnn\/worker$/, replacement: path('src/worker.ts') },
 ];
 
 /** npm makes a program executable when it installs it; this does so for a checkout. */
@@ -28,8 +29,26 @@ const executable = {
   },
 };
 
+/**
+ * Names the worker as it is called in dist/, where chunks lie as deep as sources do in src/, in the form that bundlers of
+ * apps follow. After Vite, which would follow it as well.
+ */
+const nameWorker = {
+  name: 'name-worker',
+  enforce: 'post' as const,
+  transform: (code: string, id: string) =>
+    id === path('src/worker/spawn.ts')
+      ? {
+          code: code
+            .replaceAll('/* @vite-ignore */', '')
+            .replace(/(["'])\.\.\/worker\.ts\1/, "'../worker.js'"),
+          map: null,
+        }
+      : undefined,
+};
+
 const library: ViteUserConfig = {
-  plugins: [wasmKernels(), minifyWgslFiles(), executable],
+  plugins: [wasmKernels(), minifyWgslFiles(), nameWorker, executable],
   publicDir: false,
   build: {
     target: 'es2022',
@@ -39,6 +58,7 @@ const library: ViteUserConfig = {
       entry: {
         index: path('src/index.ts'),
         node: path('src/node.ts'),
+        worker: path('src/worker.ts'),
         cli: path('src/cli/index.ts'),
       },
       formats: ['es'],

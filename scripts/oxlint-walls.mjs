@@ -74,6 +74,8 @@ const WALLS = {
   cli: { may: ['*'], packages: ['node:*'] },
   'audio-node': { may: ['*'] },
   worklet: { may: ['*'], packages: ['virtual:wasm-kernels'] },
+  worker: { may: ['*'] },
+  'worker-model': { may: ['*'] },
   index: { may: ['*'] },
   node: { may: ['*'], packages: ['webgpu', 'node:*'] },
   'node/sleep-while-waiting': {},

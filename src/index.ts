@@ -8,6 +8,14 @@ export { isWebGPUAvailable } from './environment.ts';
 export { loadModel, Model } from './model.ts';
 export { saveModel } from './save-model.ts';
 export type { DeviceLoss, LoadOptions, Recovery, StreamOptions } from './load-options.ts';
+export { createWorkerModel } from './worker-model.ts';
+export type {
+  NodeWorker,
+  WorkerCallOptions,
+  WorkerModel,
+  WorkerModelOptions,
+  WorkerStream,
+} from './worker/worker-model.ts';
 export { createRnnNode } from './audio-node.ts';
 export type { RnnNode, RnnNodeOptions } from './worklet/node.ts';
 export type { Recovered, Starved, WorkletModel } from './worklet/protocol.ts';

@@ -21,5 +21,9 @@ declare global {
   /** Files. */
   const bytes: ArrayBuffer;
   const json: Uint8Array;
+  /** Sound. */
+  const context: AudioContext;
+  const workletUrl: string;
+  const microphone: AudioNode;
 }
 `;

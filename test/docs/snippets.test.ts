@@ -24,6 +24,8 @@ const OPTIONS: ts.CompilerOptions = {
   paths: {
     'webgpu-rnn': [join(ROOT, 'src/index.ts')],
     'webgpu-rnn/node': [join(ROOT, 'src/node.ts')],
+    'webgpu-rnn/worklet': [join(ROOT, 'src/worklet.ts')],
+    'webgpu-rnn/worker': [join(ROOT, 'src/worker.ts')],
   },
 };
 

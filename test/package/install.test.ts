@@ -116,27 +116,23 @@ process.exit(0);`,
   },
 );
 
-test('an empty Vite project builds with it, and the page runs a model', async () => {
+/** Builds an empty Vite project around a script, and opens its page. */
+async function pageResult(folder: string, policy: string, main: string): Promise<unknown> {
   const { build, preview } = await import('vite');
-  const page = join(app, 'page');
+  const page = join(app, folder);
   await mkdir(join(page, 'public'), { recursive: true });
   await cp(join(app, 'node_modules/webgpu-rnn'), join(page, 'node_modules/webgpu-rnn'), {
     recursive: true,
   });
   await writeFile(join(page, 'package.json'), '{ "type": "module" }');
   await writeFile(join(page, 'public/model.onnx'), file);
-  // No 'wasm-unsafe-eval' and no 'unsafe-eval': the strictest page can run it.
-  const policy = `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'self'; connect-src 'self'">`;
+  const meta = `<meta http-equiv="Content-Security-Policy" content="${policy}">`;
   await writeFile(
     join(page, 'index.html'),
-    `<!doctype html><head>${policy}<script type="module" src="/main.js"></script></head>`,
+    `<!doctype html><head>${meta}<script type="module" src="/main.js"></script></head>`,
   );
-  await writeFile(
-    join(page, 'main.js'),
-    `${script('webgpu-rnn', 'webgpu')}
-globalThis.result = judge('/model.onnx');`,
-  );
-  await build({ root: page, configFile: false, logLevel: 'error' });
+  await writeFile(join(page, 'main.js'), main);
+  await build({ root: page, configFile: false, logLevel: 'error', worker: { format: 'es' } });
   const server = await preview({
     root: page,
     configFile: false,
@@ -148,9 +144,57 @@ globalThis.result = judge('/model.onnx');`,
     const tab = await browser.newPage();
     await tab.goto(server.resolvedUrls!.local[0]!);
     await tab.waitForFunction('globalThis.result !== undefined');
-    expectResult((await tab.evaluate('globalThis.result')) as Result, 'webgpu');
+    return await tab.evaluate('globalThis.result');
   } finally {
     await browser.close();
     await server.close();
   }
+}
+
+test('an empty Vite project builds with it, and the page runs a model', async () => {
+  // No 'wasm-unsafe-eval' and no 'unsafe-eval': the strictest page can run it.
+  const policy = "default-src 'none'; script-src 'self'; connect-src 'self'";
+  const main = `${script('webgpu-rnn', 'webgpu')}
+globalThis.result = judge('/model.onnx');`;
+  expectResult((await pageResult('page', policy, main)) as Result, 'webgpu');
+});
+
+const inWorker = (entry: string, before: string, options: string, source: string): string => `
+import { createWorkerModel, tensor } from '${entry}';
+${before}
+export async function judge() {
+  const model = await createWorkerModel('${source}', { device: 'wasm', ${options} });
+  const X = tensor(new Float32Array(4 * ${I}).fill(0.5), [4, 1, ${I}]);
+  const { P } = await model.run({ X });
+  const { backend } = model;
+  model.dispose();
+  return { backend, dims: P.dims, data: [...P.data] };
+}
+`;
+
+test('an empty Vite project finds the worker of the package, which runs a model', async () => {
+  const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
+  const main = `${inWorker('webgpu-rnn', '', '', 'model.onnx')}
+globalThis.result = judge();`;
+  expectResult((await pageResult('page-worker', policy, main)) as Result, 'wasm');
+});
+
+test('a worker thread of Node runs a model', async () => {
+  await writeFile(
+    join(app, 'thread.js'),
+    `import 'webgpu-rnn/node';
+import { parentPort } from 'node:worker_threads';
+import { serveModels } from 'webgpu-rnn/worker';
+serveModels(parentPort);`,
+  );
+  const before = `import { Worker } from 'node:worker_threads';
+const worker = new Worker(new URL('./thread.js', import.meta.url));`;
+  await writeFile(
+    join(app, 'threads.js'),
+    `${inWorker('webgpu-rnn/node', before, 'worker', 'model.onnx')}
+console.log(JSON.stringify(await judge()));
+await worker.terminate();`,
+  );
+  const { stdout } = await run(process.execPath, ['threads.js'], { cwd: app });
+  expectResult(JSON.parse(stdout) as Result, 'wasm');
 });

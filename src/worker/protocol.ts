@@ -1,0 +1,50 @@
+// What a page and a worker that runs its model say to each other, over a port of each model's own.
+import type { Tensors } from '../backends/backend.ts';
+import type { RnnErrorData } from '../errors.ts';
+import type { ValueInfo } from '../graph.ts';
+import type { ModelSource, Progress } from '../import/source.ts';
+import type { LoadOptions, StreamOptions } from '../load-options.ts';
+
+/** The first message to a worker; `port` is transferred. Other messages of an app are none of ours. */
+export interface Connect {
+  readonly webgpuRnn: 'connect';
+  readonly port: MessagePort;
+}
+
+/** What is asked of the other side, each answered once. `stream` is the number of a stream. */
+export type Request =
+  | { readonly type: 'load'; readonly source: ModelSource; readonly options: LoadOptions }
+  | { readonly type: 'run' | 'warmUp'; readonly feeds: Tensors; readonly outputs: Outputs }
+  | { readonly type: 'stream'; readonly stream: number; readonly options: StreamOptions }
+  | { readonly type: 'fork'; readonly stream: number; readonly from: number }
+  | {
+      readonly type: 'step' | 'warmUpStep';
+      readonly stream: number;
+      readonly feeds: Tensors;
+      readonly outputs: Outputs;
+    }
+  | { readonly type: 'restore'; readonly stream: number; readonly state: unknown }
+  | { readonly type: 'reset' | 'snapshot' | 'disposeStream'; readonly stream: number }
+  | { readonly type: 'dispose' };
+
+type Outputs = readonly string[] | undefined;
+
+/** What is sent to the other side. */
+export type ToWorker =
+  | { readonly id: number; readonly request: Request }
+  | { readonly id: number; readonly abort: true };
+
+/** What a model says of itself. */
+export interface About {
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
+  readonly backend: 'webgpu' | 'wasm' | 'reference';
+  readonly reason: string;
+  readonly adapter: string;
+}
+
+/** What comes back. */
+export type FromWorker =
+  | { readonly id: number; readonly result: unknown; readonly about: About | undefined }
+  | { readonly id: number; readonly error: RnnErrorData }
+  | { readonly id: number; readonly progress: Progress };
