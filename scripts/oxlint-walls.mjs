@@ -65,6 +65,7 @@ const WALLS = {
   operators: { may: ['ops', 'plan', 'simplify'] },
   kernels: { may: ['plan'] },
   environment: {},
+  auto: { may: ['*'] },
   model: { may: ['*'] },
   'load-options': { may: ['*'] },
   'save-model': { may: ['graph', 'import', 'tensor', 'errors', 'unique-names'] },

@@ -39,9 +39,12 @@ export interface DeviceLoss {
 export interface LoadOptions {
   /**
    * Where to compute: `'webgpu'`; `'wasm'`, float32 on the CPU with SIMD; `'reference'`, slow and exact in
-   * float64; `'auto'` (default), webgpu where there is an adapter, else wasm, and reference where that is
-   * refused too, for example by a content security policy without `'wasm-unsafe-eval'`; or a GPUDevice of
-   * the app, which is never destroyed here, nor made again when it is lost. `model.backend` and `model.reason` say what it came to.
+   * float64; `'auto'` (default), for each run, and each stream at its first step, the one of webgpu and wasm that is predicted
+   * to be sooner, the one that is there where only one is, and reference where both are missing, for example by
+   * a content security policy without `'wasm-unsafe-eval'`; or a GPUDevice of the app, which is never destroyed here, nor
+   * made again when it is lost.
+   * `model.backend` and `model.reason` say what it came to. With an option for GPUs (`weights`, `arithmetic`, `tune`,
+   * `recurrentKernel`, `wavefront`, `subgroups`, `selfCheck`) `'auto'` takes webgpu where there is an adapter.
    */
   readonly device?: 'auto' | 'webgpu' | 'wasm' | 'reference' | GPUDevice;
   /** The format to insist on; found out from the bytes when left out. */

@@ -15,6 +15,7 @@ import type { LoadOptions, StreamOptions } from './load-options.ts';
 import { CALL_OPTIONS, notSynchronous, Stream, outputNames } from './stream.ts';
 import type { CallOptions } from './stream.ts';
 import { streamGraph } from './backends/stateful-graph.ts';
+import type { RecoveringSession } from './backends/webgpu/recovering-session.ts';
 import type { Tensor } from './tensor.ts';
 import type { Lease } from './gpu/device.ts';
 
@@ -28,12 +29,9 @@ export class Model {
   readonly inputs: readonly ValueInfo[];
   /** Name, element type and shape of each output, where the file tells. */
   readonly outputs: readonly ValueInfo[];
-  /** What computes. */
-  readonly backend: 'webgpu' | 'wasm' | 'reference';
-  /** Why this backend, in a sentence. */
-  readonly reason: string;
   readonly #graph: Graph;
   readonly #session: Session;
+  readonly #reason: string;
   #disposed = false;
 
   /** @internal */
@@ -42,9 +40,18 @@ export class Model {
     this.#session = session;
     this.inputs = graph.inputs;
     this.outputs = graph.outputs;
-    this.backend = session.backend;
-    this.reason = reason;
+    this.#reason = reason;
     disposeWhenCollected(this, session, 'Model');
+  }
+
+  /** What computed the latest call; before the first, what is expected to. Only with `device: 'auto'` it may change. */
+  get backend(): 'webgpu' | 'wasm' | 'reference' {
+    return this.#session.backend;
+  }
+
+  /** Why this backend, in a sentence. */
+  get reason(): string {
+    return this.#session.reason ?? this.#reason;
   }
 
   /** Vendor and name of the adapter, another one perhaps after a loss of the GPU; or the instruction set. */
@@ -194,7 +201,7 @@ async function webgpuSession(
   plan: PlanOptions,
   lease: Promise<Lease>,
   options: LoadOptions,
-): Promise<Session> {
+): Promise<RecoveringSession> {
   const { limits, timeout, signal, onDeviceLost } = options;
   const { RecoveringSession } = await import('./backends/webgpu/recovering-session.ts');
   // Weakly: the callback may refer to the model, which must be collectable while its session is not.
@@ -235,6 +242,17 @@ async function cpuSession(
   }
 }
 
+/** Options that say how a GPU computes; with one of them `'auto'` takes a GPU where there is one. */
+const GPU_OPTIONS = [
+  'weights',
+  'arithmetic',
+  'tune',
+  'recurrentKernel',
+  'wavefront',
+  'subgroups',
+  'selfCheck',
+] as const satisfies readonly (keyof LoadOptions)[];
+
 async function makeSession(
   graph: Graph,
   options: LoadOptions,
@@ -252,7 +270,11 @@ async function makeSession(
   }
   try {
     const session = await webgpuSession(graph, plan, lease, options);
-    return { session, reason: device === 'auto' ? 'WebGPU is available' : 'asked for' };
+    if (device === 'webgpu') return { session, reason: 'asked for' };
+    const forGpu = GPU_OPTIONS.find((name) => options[name] !== undefined);
+    if (forGpu) return { session, reason: `WebGPU is available, and '${forGpu}' is for GPUs` };
+    const { makeAutoSession } = await import('./auto/index.ts');
+    return await makeAutoSession(graph, session, (await lease).gpu, plan, limits);
   } catch (error) {
     const missing =
       error instanceof RnnError && (error.code === 'NO_WEBGPU' || error.code === 'NO_ADAPTER');

@@ -128,6 +128,13 @@ export function noticeOfPlacement({ backend, adapter, reason, gaveUp }: Placemen
       next: 'Play the recording, or speak yourself.',
     };
   }
+  if (reason.includes('predicted against')) {
+    return {
+      tone: 'good',
+      title: 'Ready on the CPU, which is the faster one for this model here.',
+      next: `${reason}, for a frame. Play the recording, or speak yourself.`,
+    };
+  }
   if (reason === 'asked for') {
     return {
       tone: 'plain',

@@ -54,6 +54,8 @@ export interface Usage {
 /** A graph on a backend. */
 export interface Session {
   readonly backend: 'webgpu' | 'wasm' | 'reference';
+  /** Why this backend, where calls decide that. */
+  readonly reason?: string;
   /** What computes, for people: the adapter, or the instruction set. */
   readonly adapter: string;
   run(

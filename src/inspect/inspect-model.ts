@@ -21,8 +21,8 @@ import { makePlan, type PlanRequest } from '../plan/index.ts';
 import type { PlanOptions } from '../plan/lowering.ts';
 import { planOptionsOf } from '../plan/options.ts';
 import { specializeGraph, type PlannedNode } from '../plan/specialize/infer.ts';
-import { kernelsOf } from '../plan/types.ts';
-import type { Dispatch, Plan } from '../plan/types.ts';
+import { kernelsOf, runsOf } from '../plan/types.ts';
+import type { Plan } from '../plan/types.ts';
 import { checkSignal } from '../backends/abort.ts';
 import type { Tensor } from '../tensor.ts';
 import { inspectCpu } from './cpu.ts';
@@ -119,19 +119,6 @@ function planOf(
     if (error instanceof RnnError) return error.message; // these sizes do not fit; others may
     throw error;
   }
-}
-
-/** Every run of a kernel, with how often it runs. */
-function runsOf({ commands }: Plan): { dispatch: Dispatch; times: number }[] {
-  return commands.flatMap((command) => {
-    if (command.kind === 'copy') return [];
-    if (command.kind === 'dispatch') return [{ dispatch: command, times: 1 }];
-    const { steps, even, odd } = command;
-    return [
-      ...even.map((dispatch) => ({ dispatch, times: Math.ceil(steps / 2) })),
-      ...odd.map((dispatch) => ({ dispatch, times: Math.floor(steps / 2) })),
-    ].filter(({ times }) => times > 0);
-  });
 }
 
 function summary(plan: Plan, dims: ReadonlyMap<string, readonly number[]>): InspectedPlan {

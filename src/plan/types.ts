@@ -114,6 +114,19 @@ export function dispatchesOf({ commands }: Plan): readonly Dispatch[] {
   });
 }
 
+/** Every run of a kernel, with how often it runs. */
+export function runsOf({ commands }: Plan): { dispatch: Dispatch; times: number }[] {
+  return commands.flatMap((command) => {
+    if (command.kind === 'copy') return [];
+    if (command.kind === 'dispatch') return [{ dispatch: command, times: 1 }];
+    const { steps, even, odd } = command;
+    return [
+      ...even.map((dispatch) => ({ dispatch, times: Math.ceil(steps / 2) })),
+      ...odd.map((dispatch) => ({ dispatch, times: Math.floor(steps / 2) })),
+    ].filter(({ times }) => times > 0);
+  });
+}
+
 /** The candidate that each recurrent layer has, by its path. */
 export function selectedOf({ selections }: Plan): Readonly<Record<string, string>> {
   // The layers of a stack that computes one after another follow it, each with its own.

@@ -20,7 +20,7 @@ export interface NodeWorker {
 }
 
 /** Options of {@link createWorkerModel}: those of `loadModel`, and where to compute. */
-export interface WorkerModelOptions extends Omit<LoadOptions, 'device'> {
+export interface WorkerModelOptions extends Omit<LoadOptions, 'device' | 'onDeviceLost'> {
   /** As for `loadModel`; a GPUDevice cannot be sent to a worker. */
   readonly device?: 'auto' | 'webgpu' | 'wasm' | 'reference';
   /**
@@ -40,7 +40,7 @@ export interface WorkerCallOptions extends CallOptions {
 }
 
 const WORKER_CALL_OPTIONS = { ...CALL_OPTIONS, transfer: true } as const;
-const { device: _, ...SHARED } = LOAD_OPTIONS;
+const { device: _, onDeviceLost: __, ...SHARED } = LOAD_OPTIONS;
 const OPTIONS = { ...SHARED, device: true, worker: true, transfer: true } as const;
 
 function buffersOf(values: Iterable<unknown>): Transferable[] {

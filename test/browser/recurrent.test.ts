@@ -19,12 +19,13 @@ describe.each(['step', 'persistent'] as const)('%s kernel', (recurrentKernel) =>
   );
 });
 
-test('this browser has WebGPU, and auto takes it', async () => {
+test('this browser has WebGPU, and auto says why it takes it or not', async () => {
   expect(await isWebGPUAvailable()).toBe(true);
   const { graph: layer, feeds } = exampleOf(recurrentCases());
   const model = await loadModel(layer);
-  expect(model.backend).toBe('webgpu');
   await model.run(feeds);
+  const { backend, reason } = model;
+  expect(reason).toMatch(new RegExp(`^${backend}: .* ms predicted against (webgpu|wasm) .* ms$`));
   model.dispose();
 });
 

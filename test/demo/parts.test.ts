@@ -182,6 +182,14 @@ describe('messages', () => {
     expect(notice.detail).toBe('OUT_OF_MEMORY · device · 2 GiB');
   });
 
+  test('a CPU that was chosen is told with both figures', () => {
+    const reason = 'wasm: 0.3 ms predicted against webgpu 0.9 ms';
+    const adapter = 'WebAssembly simd128';
+    const notice = noticeOfPlacement({ backend: 'wasm', adapter, reason, startMs: 1 });
+    expect(notice.tone).toBe('good');
+    expect(notice.next).toContain(reason);
+  });
+
   test('software adapters are told from GPUs', () => {
     const software = [
       'google swiftshader',

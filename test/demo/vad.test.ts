@@ -59,7 +59,7 @@ describe('the voice page', ONLY_IN_FULL, () => {
     beforeAll(async () => {
       page = await visit.open();
       visit.pages = []; // kept open from test to test
-      await page.goto(`${visit.site.url}?run=1`);
+      await page.goto(`${visit.site.url}?run=1&device=webgpu`);
       result = await finished(page);
     });
 

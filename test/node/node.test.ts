@@ -30,7 +30,7 @@ test('setSleepWhileWaiting(false) keeps it awake', async () => {
     W: tensor(new Float32Array(4 * H * I), [1, 4 * H, I]),
     R: tensor(new Float32Array(4 * H * H), [1, 4 * H, H]),
   });
-  const model = await loadModel(sequential([layer]));
+  const model = await loadModel(sequential([layer]), { device: 'webgpu' });
   await model.run({ X: tensor(new Float32Array(5 * I), [5, 1, I]) });
   model.dispose();
   expect(wait).not.toHaveBeenCalled();

@@ -1,0 +1,105 @@
+// A stream whose first step decides which side computes it.
+import type { StreamSession, Tensors } from '../backends/backend.ts';
+import type { StreamedGraph } from '../backends/stateful-graph.ts';
+import { StreamFeeds } from '../backends/stream-feeds.ts';
+import type { EvaluatorOptions } from '../plan/specialize/infer.ts';
+import { notSynchronous } from '../stream.ts';
+import type { Tensor } from '../tensor.ts';
+import type { Side } from './predict.ts';
+import type { Choice, Judge } from './judge.ts';
+
+/** What a stream and its forks have in common, and the two streams that it is until one is chosen. */
+export interface AutoStreamParts {
+  readonly sides: Readonly<Record<Side, StreamSession>>;
+  readonly streamed: StreamedGraph;
+  readonly batch: number;
+  readonly limits: EvaluatorOptions;
+  readonly judge: Judge;
+  /** Called with the side of each step. */
+  readonly tell: (choice: Choice) => void;
+}
+
+/** See {@link StreamSession}. */
+export class AutoStream implements StreamSession {
+  readonly #parts: AutoStreamParts;
+  #choice: Choice | undefined;
+
+  constructor(parts: AutoStreamParts, choice?: Choice) {
+    this.#parts = parts;
+    this.#choice = choice;
+  }
+
+  /** The streams that are in use: both, until a step decides. */
+  get #open(): StreamSession[] {
+    const { sides } = this.#parts;
+    return this.#choice ? [sides[this.#choice.side]] : [sides.wasm, sides.webgpu];
+  }
+
+  /** The stream of the chosen side; the first step chooses. */
+  #chosen(feeds: Tensors, outputs: readonly string[]): StreamSession {
+    const { sides, streamed, batch, limits, judge, tell } = this.#parts;
+    if (!this.#choice && !this.disposed) {
+      const { call } = new StreamFeeds(streamed, batch, limits).check(feeds);
+      this.#decide(judge.choose(call, outputs, undefined));
+    }
+    if (this.#choice) tell(this.#choice);
+    return sides[this.#choice?.side ?? 'wasm'];
+  }
+
+  #decide(choice: Choice): void {
+    this.#choice = choice;
+    this.#parts.sides[choice.side === 'wasm' ? 'webgpu' : 'wasm'].dispose();
+  }
+
+  async step(
+    feeds: Tensors,
+    outputs: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<Record<string, Tensor>> {
+    return this.#chosen(feeds, outputs).step(feeds, outputs, signal);
+  }
+
+  stepSync(feeds: Tensors, outputs: readonly string[]): Record<string, Tensor> {
+    if (this.#choice?.side === 'webgpu') throw notSynchronous('stream.stepSync', 'step');
+    const results = this.#parts.sides.wasm.stepSync!(feeds, outputs);
+    if (!this.#choice) this.#decide({ side: 'wasm', reason: 'wasm: a synchronous call' });
+    this.#parts.tell(this.#choice!);
+    return results;
+  }
+
+  async warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
+    await this.#chosen(feeds, outputs).warmUp(feeds, outputs, signal);
+  }
+
+  reset(): void {
+    for (const stream of this.#open) stream.reset();
+  }
+
+  snapshot(): Promise<Record<string, Tensor>> {
+    return this.#open[0]!.snapshot();
+  }
+
+  restore(state: unknown): void {
+    for (const stream of this.#open) stream.restore(state);
+  }
+
+  fork(): StreamSession {
+    const { sides } = this.#parts;
+    const forks = this.#choice
+      ? { ...sides, [this.#choice.side]: sides[this.#choice.side].fork() }
+      : { webgpu: sides.webgpu.fork(), wasm: sides.wasm.fork() };
+    return new AutoStream({ ...this.#parts, sides: forks }, this.#choice);
+  }
+
+  get steps(): number {
+    return this.#open[0]!.steps;
+  }
+
+  get disposed(): boolean {
+    return this.#open[0]!.disposed;
+  }
+
+  dispose(): void {
+    for (const stream of this.#open) stream.dispose();
+  }
+}
