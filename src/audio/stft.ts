@@ -7,7 +7,7 @@ export type WindowName = 'hann' | 'sqrt-hann' | 'hamming' | 'vorbis' | 'rectangu
 
 /** How frames become spectra. */
 export interface SpectrumOptions {
-  /** Samples of a transform: even, with the prime factors 2, 3 and 5, and at min the hop. */
+  /** Samples of a transform: even, with the prime factors 2, 3 and 5, and at least the hop. */
   readonly size: number;
   /** Window before the transform, by name or as `size` numbers. Default `'hann'`. */
   readonly window?: WindowName | Float32Array;
@@ -75,7 +75,7 @@ export class Stft {
   constructor({ size, window = 'hann', synthesis = window }: SpectrumOptions, hop: number) {
     this.#fft = new RealFft(size);
     if (hop > size) {
-      const what = `got ${size}, expected at min the hop, ${hop}`;
+      const what = `got ${size}, expected at least the hop, ${hop}`;
       throw new RnnError('INVALID_ARGUMENT', 'spectrum.size', what);
     }
     this.#hop = hop;
