@@ -71,6 +71,8 @@ const WALLS = {
   'save-model': { may: ['graph', 'import', 'tensor', 'errors', 'unique-names'] },
   backends: { may: ['*'] },
   stream: { may: ['*'] },
+  generate: { may: ['*'] },
+  generation: { may: ['*'] },
   inspect: { may: ['*'] },
   cli: { may: ['*'], packages: ['node:*'] },
   'audio-node': { may: ['*'] },

@@ -29,6 +29,14 @@ export type {
   InspectOptions,
   Inspection,
 } from './inspect.ts';
+export { generate } from './generate.ts';
+export type {
+  GenerateOptions,
+  SamplingOptions,
+  ScoredToken,
+  TokenList,
+  TokenOptions,
+} from './generation/types.ts';
 export { Stream } from './stream.ts';
 export type { CallOptions, StreamState } from './stream.ts';
 export type { GpuTensor, Tensors, Usage } from './backends/backend.ts';

@@ -168,6 +168,12 @@ export class Model {
     return new Stream(session, this.outputs, slots, chunk, this);
   }
 
+  /** @internal What runs other graphs with the weights of this one. */
+  parts(): { readonly graph: Graph; readonly session: Session } {
+    this.#check();
+    return { graph: this.#graph, session: this.#session };
+  }
+
   #check(): void {
     if (this.#disposed) throw new RnnError('DISPOSED', 'model', 'the model has been disposed of');
   }

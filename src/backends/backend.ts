@@ -24,6 +24,20 @@ export interface StreamSession {
   ): Promise<Record<string, Tensor>>;
   /** The same without a promise; where the CPU computes. */
   stepSync?(feeds: Tensors, outputs: readonly string[]): Record<string, Tensor>;
+  /**
+   * Several steps with nothing read back in between; where that saves something.
+   *
+   * @param feeds the same for all steps; those of a state are for the first
+   * @param each what differs from step to step, [steps, …]
+   * @returns outputs of all steps, [steps, …]
+   */
+  stepMany?(
+    feeds: Tensors,
+    steps: number,
+    each: Tensors,
+    outputs: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<Record<string, Tensor>>;
   /** Makes ready what such a step needs, and leaves the state as it is. */
   warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void>;
   reset(): void;

@@ -8,8 +8,8 @@ import type { Compiled } from './pipelines.ts';
 import { createFilled, STORAGE, UNIFORM_ALIGNMENT } from './model-resources.ts';
 import type { ModelResources } from './model-resources.ts';
 
-// About 8 ms on a weak GPU. Longer submits stall the page that shares it.
-const SUBMIT_FLOPS = 4e9;
+/** About 8 ms on a weak GPU. Longer submits stall the page that shares it. */
+export const SUBMIT_FLOPS = 4e9;
 
 /** Buffers of a stream by the name of the input they stand for. */
 export type StateBuffers = ReadonlyMap<string, GPUBuffer>;

@@ -3,7 +3,7 @@ import { RnnError } from '../../errors.ts';
 import { toTensor } from '../../ops/value.ts';
 import type { DeviceProfile } from '../../plan/select/device-profile.ts';
 import type { PlanOptions } from '../../plan/lowering.ts';
-import type { Plan } from '../../plan/types.ts';
+import type { Plan, PlanOutput } from '../../plan/types.ts';
 import type { Tensor } from '../../tensor.ts';
 import type { Gpu, Lease } from '../../gpu/device.ts';
 import type { Bindings, Program } from '../../gpu/program.ts';
@@ -12,6 +12,7 @@ import { checkSignal } from '../abort.ts';
 import { CallQueue } from '../call-queue.ts';
 import { ownedUploads, type Uploads } from '../prepare-call.ts';
 import { profileOf } from './device-profile.ts';
+import { readBacksOf, repeated, submitSteps, type StepFeeds } from './many-steps.ts';
 import { checkScope, PendingRead, submitAndRead, type ReadBack } from './read-back.ts';
 
 /** A plan on the device. */
@@ -121,9 +122,12 @@ export class Executor {
   }
 
   /** Records a plan, submitting on the way where there is much of it. */
-  record(program: Program, bindings: Bindings): GPUCommandEncoder {
+  record(
+    program: Program,
+    bindings: Bindings,
+    encoder = this.device.createCommandEncoder(),
+  ): GPUCommandEncoder {
     const { device } = this;
-    let encoder = device.createCommandEncoder();
     return program.record(encoder, bindings, () => {
       device.queue.submit([encoder.finish()]);
       encoder = device.createCommandEncoder();
@@ -136,20 +140,39 @@ export class Executor {
    *
    * @throws RnnError `LIMIT_EXCEEDED` where no buffer can hold them; nothing has been changed then
    */
-  execute(
+  execute(program: Program, bindings: Bindings, work: StepWork = {}): PendingRead {
+    const computed = readBacksOf(program, bindings);
+    return this.#checked(program.plan.outputs, computed, work, (also) =>
+      this.#submit(this.record(program, bindings), [...computed, ...also]),
+    );
+  }
+
+  /** Submits a plan several times, the results of all steps to be read back at once. @throws as {@link execute} */
+  executeMany(
     program: Program,
     bindings: Bindings,
-    { also = [], arrived, refused }: StepWork = {},
+    steps: StepFeeds,
+    work: StepWork = {},
   ): PendingRead {
-    const { outputs } = program.plan;
-    const computed = outputs.flatMap((output): ReadBack[] =>
-      'host' in output ? [] : [{ ...output, buffer: bindings.resolve(output.buffer) }],
+    const outputs = program.plan.outputs.map((output) => repeated(output, steps.count));
+    const computed = readBacksOf(program, bindings);
+    return this.#checked(outputs, computed, work, (also) =>
+      submitSteps(this, program, bindings, steps, { computed, also }),
     );
+  }
+
+  /** What `submit` reads back, the computed outputs first, with those that the host knows. */
+  #checked(
+    outputs: readonly PlanOutput[],
+    computed: readonly ReadBack[],
+    { also = [], arrived, refused }: StepWork,
+    submit: (also: readonly ReadBack[]) => Promise<Tensor[]>,
+  ): PendingRead {
     this.device.pushErrorScope('validation');
     let read: Promise<Tensor[]>;
     let scope: Promise<GPUError | null>;
     try {
-      read = this.#submit(this.record(program, bindings), [...computed, ...also]);
+      read = submit(also);
       read.catch(() => undefined); // refused work has an error of its own, which comes first
     } finally {
       scope = this.resources.wait(this.device.popErrorScope(), 'the check of the work');

@@ -64,7 +64,7 @@ export function submitAndRead(
 }
 
 /** What is in a staging buffer, when the work before has been done. */
-async function arrivals<T>(
+export async function arrivals<T>(
   resources: ModelResources,
   staging: Staging,
   size: number,

@@ -125,25 +125,40 @@ export class RecoveringStream implements StreamSession {
     if (this.#inner && this.#lost === undefined) {
       return this.#host.proving(this.#inner.step(feeds, outputs, signal, count));
     }
-    return this.#begin(feeds, outputs, signal);
+    return this.#begin(feeds, {}, signal, (inner, owned) =>
+      inner.step(owned, outputs, signal, count),
+    );
   }
 
-  /** A step on a device that the stream has not stepped on yet. */
+  stepMany(
+    feeds: Tensors,
+    steps: number,
+    each: Tensors,
+    outputs: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<Record<string, Tensor>> {
+    const { count } = this.#progress;
+    return this.#begin(feeds, each, signal, (inner, owned, ownedEach) =>
+      inner.stepMany(owned, steps, ownedEach, outputs, signal, count),
+    );
+  }
+
+  /** Steps on a device that the stream may not have stepped on yet. */
   async #begin(
     feeds: Tensors,
-    outputs: readonly string[],
+    each: Tensors,
     signal: AbortSignal | undefined,
+    work: (inner: WebGpuStream, feeds: Tensors, each: Tensors) => Promise<Record<string, Tensor>>,
   ): Promise<Record<string, Tensor>> {
     this.#check();
     checkSignal(signal);
     this.#checkState();
     const { live } = this.#host;
-    const { count } = this.#progress;
-    if (live) return this.#host.proving(this.#on(live).step(feeds, outputs, signal, count));
+    if (live) return this.#host.proving(work(this.#on(live), feeds, each));
     checkIsFeeds(feeds);
-    const owned = copyOf(feeds);
+    const [owned, ownedEach] = [copyOf(feeds), copyOf(each)];
     return this.#host.later(signal, (next) =>
-      this.#host.proving(this.#on(next).step(owned, outputs, signal, count)),
+      this.#host.proving(work(this.#on(next), owned, ownedEach)),
     );
   }
 

@@ -83,10 +83,10 @@ export class StreamProgress {
     return this.#count;
   }
 
-  /** Whether the state is to be copied to the host after the next step that is submitted. */
-  isDue(count: StepCount): boolean {
+  /** Whether the state is to be copied to the host after the next steps that are submitted together. */
+  isDue(count: StepCount, steps: number): boolean {
     if (this.#every === 0 || count !== this.#count) return false;
-    return (count.steps + 1) % this.#every === 0;
+    return Math.floor((count.steps + steps) / this.#every) > Math.floor(count.steps / this.#every);
   }
 
   /** Takes a copy of the state, as it was after a step. One that has been overtaken is left. */

@@ -8,7 +8,7 @@ import type { Tensors } from '../backend.ts';
 import { ownedUploads, type Uploads } from '../prepare-call.ts';
 import type { StreamFeeds } from '../stream-feeds.ts';
 import { checkShapes, copyOf, portable } from '../stream-state.ts';
-import type { CachedPlan, Executor } from './executor.ts';
+import type { CachedPlan, Executor, StepWork } from './executor.ts';
 import type { PlanCache } from './plan-cache.ts';
 import type { PendingRead, ReadBack } from './read-back.ts';
 import type { StepCount, StreamProgress } from './stream-progress.ts';
@@ -65,12 +65,52 @@ export class WebGpuStream {
     signal: AbortSignal | undefined,
     count: StepCount,
   ): Promise<Record<string, Tensor>> {
+    return this.#run(feeds, outputs, signal, (ready) =>
+      this.#submit(count, 1, (work) =>
+        this.#executor.execute(ready.program, this.#bindingsOf(ready), work),
+      ),
+    );
+  }
+
+  /** Several steps in one submit, read back at once. */
+  async stepMany(
+    feeds: Tensors,
+    steps: number,
+    each: Tensors,
+    outputs: readonly string[],
+    signal: AbortSignal | undefined,
+    count: StepCount,
+  ): Promise<Record<string, Tensor>> {
+    // What holds of the first step holds of the others, which have the same shapes.
+    const first = Object.entries(each).map(([name, { type, dims, data }]) => {
+      const part = data.slice(0, data.length / steps);
+      return [name, { type, dims: dims.slice(1), data: part }];
+    });
+    const tables = Object.entries(each).map(
+      ([name, value]) => [name, uploadArray(name, value).slice()] as const,
+    );
+    const all = { ...feeds, ...(Object.fromEntries(first) as Tensors) };
+    const what = { count: steps, each: tables };
+    return this.#run(all, outputs, signal, (ready) =>
+      this.#submit(count, steps, (work) =>
+        this.#executor.executeMany(ready.program, this.#bindingsOf(ready), what, work),
+      ),
+    );
+  }
+
+  /** A call of one step or several. */
+  async #run(
+    feeds: Tensors,
+    outputs: readonly string[],
+    signal: AbortSignal | undefined,
+    submit: (plan: CachedPlan) => PendingRead,
+  ): Promise<Record<string, Tensor>> {
     const { call, initial, uploads } = this.#begin(feeds, signal);
     const plan = this.#plans.get(call, outputs, uploads);
     const submitted = this.#executor.call(plan, uploads, signal, (ready, arrays) => {
       const execute = (data: Uploads): PendingRead => {
         this.#upload(ready, data);
-        return this.#submit(ready, count);
+        return submit(ready);
       };
       const started = this.#start(ready, initial);
       if (!started) return execute(arrays);
@@ -84,18 +124,18 @@ export class WebGpuStream {
     return abortable(pending.read(), signal);
   }
 
-  /** Submits a step, with a copy of the state after it where one is due. */
-  #submit(plan: CachedPlan, count: StepCount): PendingRead {
+  /** Submits steps, with a copy of the state after them where one is due. */
+  #submit(count: StepCount, steps: number, submit: (work: StepWork) => PendingRead): PendingRead {
     const progress = this.#progress;
-    let number = 0;
-    const pending = this.#executor.execute(plan.program, this.#bindingsOf(plan), {
-      refused: () => count.refuse(number),
-      ...(progress.isDue(count) && {
+    const numbers: number[] = [];
+    const pending = submit({
+      refused: () => numbers.forEach((number) => count.refuse(number)),
+      ...(progress.isDue(count, steps) && {
         also: this.#state(),
-        arrived: (state) => progress.keep(count, number, state),
+        arrived: (state) => progress.keep(count, numbers.at(-1)!, state),
       }),
     });
-    number = count.add();
+    for (let step = 0; step < steps; step++) numbers.push(count.add());
     return pending;
   }
 
