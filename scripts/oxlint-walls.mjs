@@ -73,6 +73,7 @@ const WALLS = {
   stream: { may: ['*'] },
   generate: { may: ['*'] },
   generation: { may: ['*'] },
+  seq2seq: { may: ['*'] },
   inspect: { may: ['*'] },
   cli: { may: ['*'], packages: ['node:*'] },
   'audio-node': { may: ['*'] },

@@ -37,6 +37,8 @@ export type {
   TokenList,
   TokenOptions,
 } from './generation/types.ts';
+export { seq2seq } from './seq2seq.ts';
+export type { DecodedSequence, Decoding, Seq2Seq, Seq2SeqOptions } from './generation/decoding.ts';
 export { Stream } from './stream.ts';
 export type { CallOptions, StreamState } from './stream.ts';
 export type { GpuTensor, Tensors, Usage } from './backends/backend.ts';

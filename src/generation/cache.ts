@@ -1,6 +1,6 @@
 // Keeps what generations of a model have in common, so that a second one compiles and uploads nothing.
 import { RnnError } from '../errors.ts';
-import type { Tensors } from '../backends/backend.ts';
+import type { Session, Tensors } from '../backends/backend.ts';
 import type { Model } from '../model.ts';
 import { makePrograms, type ProgramRequest, type Programs } from './programs.ts';
 
@@ -8,6 +8,15 @@ import { makePrograms, type ProgramRequest, type Programs } from './programs.ts'
 const MAX_PROGRAMS = 4;
 
 const made = new WeakMap<Model, Map<string, Programs>>();
+
+/** Loads the operators that are added to graphs; the model may have none of them. */
+export async function loadOperators({ backend }: Session): Promise<void> {
+  const [{ registerOperators }] = await Promise.all([
+    import('../operators.ts'),
+    backend === 'webgpu' && import('../kernels.ts').then((each) => each.registerKernels()),
+  ]);
+  registerOperators();
+}
 
 /**
  * The streams for a kind of generation.
@@ -23,15 +32,10 @@ export async function programsOf(
     throw new RnnError('INVALID_ARGUMENT', 'model', what);
   }
   const { graph, session } = model.parts();
-  const [{ registerOperators }] = await Promise.all([
-    import('../operators.ts'),
-    session.backend === 'webgpu' && import('../kernels.ts').then((each) => each.registerKernels()),
-  ]);
-  registerOperators();
+  await loadOperators(session);
   const known = made.get(model) ?? new Map<string, Programs>();
   made.set(model, known);
-  const shapes = Object.entries(feeds).map(([name, { dims }]) => [name, dims]);
-  const key = JSON.stringify([request, shapes]);
+  const key = JSON.stringify([request, Object.keys(feeds)]);
   const programs = known.get(key) ?? makePrograms(graph, session, request, feeds);
   known.delete(key);
   known.set(key, programs); // most recent last

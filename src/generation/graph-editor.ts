@@ -91,10 +91,16 @@ export class GraphEditor {
     stem = `${op}:0`,
   ): string {
     const output = this.#names.take(`generate.${stem}`);
-    // TopK has a second output, which must have a place.
-    const outputs = op === 'TopK' ? [output, ''] : [output];
-    this.#after.push(this.#make(op, inputs, attributes, outputs));
+    this.#after.push(this.#make(op, inputs, attributes, [output]));
     return output;
+  }
+
+  /** The best `k` of each row of x [B, V], best first, and their places, both [B, k]. */
+  topK(x: string, k: number): readonly [values: string, places: string] {
+    const values = this.#names.take('generate.best');
+    const places = this.#names.take('generate.places');
+    this.#after.push(this.#make('TopK', [x, this.ints([k])], { axis: 1 }, [values, places]));
+    return [values, places];
   }
 
   /** A node before those of the graph, whose output is `output`, or a new value. */

@@ -38,9 +38,15 @@ export async function* generateItems(
   const { rows: prompts, isBatch } = readPrompt(options.prompt);
   const { logProbs = false } = options;
   if (typeof logProbs !== 'boolean') throw invalidOption('logProbs', logProbs, 'true or false');
-  const shown = (token: RowToken): unknown => (logProbs ? token : token?.token);
+  const shown = (found: RowToken): unknown => {
+    if (found === undefined || found.isStop) return undefined;
+    const { token, logProb } = found;
+    return logProbs ? { token, logProb } : token;
+  };
   for await (const row of generateRows(model, prompts, options)) {
-    yield isBatch ? row.map(shown) : shown(row[0]);
+    const tokens = row.map(shown);
+    if (tokens.every((token) => token === undefined)) continue; // the last rows have ended
+    yield isBatch ? tokens : tokens[0];
   }
 }
 

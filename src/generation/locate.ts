@@ -71,8 +71,23 @@ export function tokenDims(
   return batchAxis === undefined ? axes : axes.with(batchAxis, batch);
 }
 
-/** Reads the layout of the token input. */
-export function tokenInput(info: ValueInfo, streamed: StreamedGraph, batch: number): TokenInput {
+/** Names of free dimensions that say that they are time. */
+const TIME_NAME = /^(?:t|time.*|seq.*|steps?|frames?)$/i;
+
+/** The axis of time by the names of the dimensions; the second where they say nothing. */
+export const namedTimeAxis = (dims: ValueInfo['dims']): number =>
+  TIME_NAME.test(String(dims[0])) && !TIME_NAME.test(String(dims[1])) ? 0 : 1;
+
+/**
+ * Reads the layout of the token input.
+ *
+ * @param time axis of time by name of the input, where it is known
+ */
+export function tokenInput(
+  info: ValueInfo,
+  time: ReadonlyMap<string, number>,
+  batch: number,
+): TokenInput {
   const { name, type, dims } = info;
   const last = dims.at(-1);
   const oneHot = isFloat(type) && dims.length >= 2 && typeof last === 'number' && last > 1;
@@ -82,8 +97,8 @@ export function tokenInput(info: ValueInfo, streamed: StreamedGraph, batch: numb
     const what = `'${name}' is ${type} ${formatDims(dims)}, expected token numbers [B, T], [T, B] or [B], or rows `;
     throw new RnnError('INVALID_ARGUMENT', path, `${what}of zeros with a one [B, T, V]`);
   }
-  const known = streamed.chunk.time.get(name);
-  const timeAxis = rank === 2 ? (known ?? 1) : known === 0 ? 0 : undefined;
+  const known = time.get(name);
+  const timeAxis = rank === 2 ? (known ?? namedTimeAxis(dims)) : known === 0 ? 0 : undefined;
   if (rank === 1 && timeAxis === 0 && batch > 1) {
     const what = `got ${batch} prompts, expected one: '${name}' ${formatDims(dims)} has no axis for a batch`;
     throw new RnnError('INVALID_ARGUMENT', 'options.prompt', what);

@@ -76,21 +76,24 @@ export function readTokensPerSubmit(count: unknown = 32): number {
 }
 
 /** Rows of tokens, and whether there was one row without a list around it. @throws RnnError `INVALID_ARGUMENT` */
-export function readPrompt(prompt: unknown): {
+export function readPrompt(
+  prompt: unknown,
+  name = 'prompt',
+): {
   readonly rows: readonly (readonly number[])[];
   readonly isBatch: boolean;
 } {
   const isList = (value: unknown): value is ArrayLike<unknown> =>
     Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value);
   const expected = 'a list of token numbers, or a list of such lists';
-  if (!isList(prompt)) throw invalidOption('prompt', prompt, expected);
+  if (!isList(prompt)) throw invalidOption(name, prompt, expected);
   const isBatch = isList(prompt[0]);
   const rows = isBatch ? Array.from(prompt) : [prompt];
-  if (rows.length === 0) throw invalidOption('prompt', 'nothing', expected);
+  if (rows.length === 0) throw invalidOption(name, 'nothing', expected);
   return {
     isBatch,
     rows: rows.map((row, i) => {
-      const path = isBatch ? `prompt[${i}]` : 'prompt';
+      const path = isBatch ? `${name}[${i}]` : name;
       if (!isList(row)) throw invalidOption(path, row, 'a list of token numbers');
       if (row.length === 0) throw invalidOption(path, 'no tokens', 'at least one');
       return Array.from(row, (token, k) => {

@@ -45,7 +45,7 @@ export interface Programs {
 }
 
 /** The rows of scores after the last step, [B, V], as logits or logarithms of probabilities. */
-function lastScores(editor: GraphEditor, score: ScoreOutput, batch: number): string {
+export function lastScores(editor: GraphEditor, score: ScoreOutput, batch: number): string {
   const { value, timeAxis, vocabulary, isProbability } = score;
   let rows = value;
   if (timeAxis !== undefined) {
@@ -178,7 +178,7 @@ export function makePrograms(
     throw new RnnError('INVALID_ARGUMENT', `options.feeds.${name}`, what);
   }
   const base = streamGraph(graph, { ...stream, batch });
-  const input = tokenInput(info, base, batch);
+  const input = tokenInput(info, base.chunk.time, batch);
   if (base.chunk.multiple > 1) {
     const what = `a step takes ${base.chunk.multiple} tokens at once, expected one`;
     throw new RnnError('UNSUPPORTED_OPERATOR', 'options.tokens', what);

@@ -3,8 +3,8 @@ import { RnnError } from '../errors.ts';
 import type { ScoredToken } from './types.ts';
 import { uniformNumbers } from './random.ts';
 
-/** What one step gives for a row. */
-export type RowToken = ScoredToken | undefined;
+/** What one step gives for a row: a token, which may be the one that ends it. */
+export type RowToken = (ScoredToken & { readonly isStop: boolean }) | undefined;
 
 /** The rows of a batch, step by step. Step 0 reads as many tokens as the shortest prompt has. */
 export class Rows {
@@ -86,7 +86,7 @@ export class Rows {
       const isStop = this.#stops.has(token);
       if (!isStop) this.#counts[row]!++;
       this.#ended[row] = isStop || this.#counts[row]! >= this.#maxSteps;
-      return isStop ? undefined : { token, logProb: logProbs[row] ?? NaN };
+      return { token, logProb: logProbs[row] ?? NaN, isStop };
     });
     return result.every((token) => token === undefined) ? undefined : result;
   }

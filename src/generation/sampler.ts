@@ -37,7 +37,7 @@ function threshold(
   vocabulary: number,
 ): string | undefined {
   if (topK >= vocabulary && !topP) return undefined;
-  const best = editor.node('TopK', [x, editor.ints([Math.min(topK, vocabulary)])], { axis: 1 });
+  const [best] = editor.topK(x, Math.min(topK, vocabulary));
   let kept = best;
   if (topP) {
     const p = editor.node('Softmax', [best], { axis: 1 });

@@ -11,6 +11,7 @@ import {
 } from '../../src/index.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { expectClose } from '../support/close.ts';
+import { DECODER, ENCODER, type Words } from '../support/g2p.ts';
 import { ONLY_IN_FULL } from '../support/settings.ts';
 import { needsSharedData, sharedBytes, sharedFloats, sharedJson } from '../support/shared-data.ts';
 
@@ -23,42 +24,6 @@ const BACKENDS: readonly [string, LoadOptions][] = [
   ['reference', { device: 'reference' }],
 ];
 const floats = (value: Tensor | undefined): Float32Array => value!.data as Float32Array;
-
-interface Words {
-  readonly graphemes: readonly string[];
-  readonly phonemes: readonly string[];
-  readonly words: Readonly<
-    Record<
-      string,
-      { phonemes: readonly string[]; encoderLastHidden: number[]; logitsStep0: number[] }
-    >
-  >;
-}
-
-const gru = (side: 'enc' | 'dec') =>
-  ({
-    weight_ih_l0: `${side}_w_ih`,
-    weight_hh_l0: `${side}_w_hh`,
-    bias_ih_l0: `${side}_b_ih`,
-    bias_hh_l0: `${side}_b_hh`,
-  }) as const;
-const ENCODER: PyTorchArchitecture = {
-  batchFirst: true,
-  ignore: ['dec_', 'fc_'],
-  layers: [
-    { type: 'embedding', tensors: { weight: 'enc_emb' } },
-    { type: 'gru', tensors: gru('enc'), output: 'hidden', returnState: true },
-  ],
-};
-const DECODER: PyTorchArchitecture = {
-  batchFirst: true,
-  ignore: ['enc_'],
-  layers: [
-    { type: 'embedding', tensors: { weight: 'dec_emb' } },
-    { type: 'gru', tensors: gru('dec'), initialState: true },
-    { type: 'linear', tensors: { weight: 'fc_w', bias: 'fc_b' } },
-  ],
-};
 
 describe.each(BACKENDS)('letters to phonemes on %s', needsSharedData, (_, options) => {
   test('ten words to the phoneme', async () => {
