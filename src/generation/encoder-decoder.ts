@@ -13,6 +13,7 @@ import type { DecodedSequence, Decoding, Seq2Seq, Seq2SeqOptions } from './decod
 import { generateRows } from './index.ts';
 import { chosenOf, namedTimeAxis, tokenInput, tokenTensor } from './locate.ts';
 import { invalidOption, readMaxSteps, readPrompt, readStops } from './options.ts';
+import { anySeed } from './random.ts';
 import type { TokenList } from './types.ts';
 
 const OPTIONS: Record<keyof Seq2SeqOptions, true> = {
@@ -43,6 +44,9 @@ const DECODING: Record<keyof Decoding, true> = {
 
 /** Programs for beam searches that a pair keeps; the least recent goes first. */
 const MAX_PROGRAMS = 4;
+
+/** Pairs that run, whose models must not be collected meanwhile. */
+const UNDER_WAY = new Set<EncoderDecoder>();
 
 /** Sources that are read together: where they stand among all, and what the encoder takes. */
 interface Batch {
@@ -126,11 +130,18 @@ export class EncoderDecoder implements Seq2Seq {
       if (temperature !== 0) throw invalidOption('temperature', temperature, '0 with beams');
     }
     const results: DecodedSequence[] = [];
-    for (const { places, feeds } of this.#batches(source)) {
-      const decoded = await this.#decode(feeds, places.length, decoding);
-      places.forEach((place, row) => (results[place] = decoded[row]!));
+    UNDER_WAY.add(this);
+    try {
+      // Without a seed all batches have one, which is another at each run.
+      const seeded = { seed: anySeed(), ...decoding };
+      for (const { places, feeds } of this.#batches(source)) {
+        const decoded = await this.#decode(feeds, places, seeded);
+        places.forEach((place, row) => (results[place] = decoded[row]!));
+      }
+      return results;
+    } finally {
+      UNDER_WAY.delete(this);
     }
-    return results;
   }
 
   /** Sources in batches that the encoder can read. */
@@ -170,7 +181,11 @@ export class EncoderDecoder implements Seq2Seq {
   }
 
   /** One batch from the encoder to the sequences. */
-  async #decode(feeds: Tensors, rows: number, decoding: Decoding): Promise<DecodedSequence[]> {
+  async #decode(
+    feeds: Tensors,
+    places: readonly number[],
+    decoding: Decoding,
+  ): Promise<DecodedSequence[]> {
     const { signal } = decoding;
     const links = this.#links();
     const wanted = this.#encoder.outputs.filter(({ name }) =>
@@ -183,26 +198,30 @@ export class EncoderDecoder implements Seq2Seq {
     const given: Tensors = { ...own, ...Object.fromEntries(linked) };
     const { beams = 1 } = decoding;
     return beams === 1
-      ? this.#follow(given, rows, decoding)
-      : this.#search(given, rows, beams, decoding);
+      ? this.#follow(given, places, decoding)
+      : this.#search(given, places.length, beams, decoding);
   }
 
   /** One hypothesis for each row, chosen on the device. */
-  async #follow(feeds: Tensors, rows: number, decoding: Decoding): Promise<DecodedSequence[]> {
+  async #follow(
+    feeds: Tensors,
+    places: readonly number[],
+    decoding: Decoding,
+  ): Promise<DecodedSequence[]> {
     const { start, stop, tokens, logits, scores, stream } = this.#options;
     const { lengthPenalty = 0, beams: _, maxSteps = 256, temperature = 0, ...sampling } = decoding;
     const said = { stop, tokens, logits, scores, stream };
     const named = Object.fromEntries(
       Object.entries(said).filter(([, value]) => value !== undefined),
     );
-    const made = Array.from({ length: rows }, () => ({
+    const made = places.map(() => ({
       tokens: [] as number[],
       logProb: 0,
       length: 0,
     }));
     const prompts = made.map(() => [start]);
     const all = { ...named, ...sampling, temperature, maxSteps, feeds, logProbs: true };
-    for await (const step of generateRows(this.#decoder, prompts, all)) {
+    for await (const step of generateRows(this.#decoder, prompts, all, [...places])) {
       step.forEach((found, row) => {
         if (!found) return;
         const sequence = made[row]!;

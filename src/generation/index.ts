@@ -50,11 +50,16 @@ export async function* generateItems(
   }
 }
 
-/** A list for each step: the token of each row, undefined where a row has none. */
+/**
+ * A list for each step: the token of each row, undefined where a row has none.
+ *
+ * @param places which random numbers each row has; those of its place among the prompts when left out
+ */
 export async function* generateRows(
   model: Model,
   prompts: readonly (readonly number[])[],
   options: Omit<GenerateOptions, 'prompt'>,
+  places = [...prompts.keys()],
 ): AsyncGenerator<readonly RowToken[], void, undefined> {
   const sampling = readSampling(options);
   const stops = readStops(options.stop);
@@ -65,7 +70,7 @@ export async function* generateRows(
     throw invalidOption('scores', scores, `'logits' or 'probabilities'`);
   }
   checkSignal(signal);
-  const rows = new Rows(prompts, { stops, maxSteps, seed: sampling.seed });
+  const rows = new Rows(prompts, { stops, maxSteps, seed: sampling.seed }, places);
   const programs = await programsOf(model, {
     batch: prompts.length,
     parts: {
@@ -82,7 +87,7 @@ export async function* generateRows(
     stream: options.stream ?? {},
     feeds,
   });
-  const steps = new Steps(programs, { rows, prompts, sampling, feeds, signal });
+  const steps = new Steps(programs, { owner: model, rows, prompts, sampling, feeds, signal });
   try {
     // A CPU has no read-back to save, and gives each token when it is there.
     const limit = steps.canBatch ? perSubmit : 1;

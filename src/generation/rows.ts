@@ -20,14 +20,16 @@ export class Rows {
   /** Tokens of the shortest prompt. */
   readonly shortest: number;
 
+  /** @param places which random numbers each row has */
   constructor(
     prompts: readonly (readonly number[])[],
     { stops, maxSteps, seed }: { stops: ReadonlySet<number>; maxSteps: number; seed: number },
+    places: readonly number[],
   ) {
     this.#prompts = prompts;
     this.#stops = stops;
     this.#maxSteps = maxSteps;
-    this.#uniform = prompts.map((_, row) => uniformNumbers(seed, row));
+    this.#uniform = places.map((place) => uniformNumbers(seed, place));
     this.#counts = prompts.map(() => 0);
     this.#ended = prompts.map(() => false);
     this.shortest = Math.min(...prompts.map(({ length }) => length));

@@ -16,6 +16,8 @@ export interface StepResult {
 
 /** What a generation is about. */
 interface Task {
+  /** The model, which must not be collected meanwhile. */
+  readonly owner: object;
   readonly rows: Rows;
   readonly prompts: readonly (readonly number[])[];
   readonly sampling: Sampling;

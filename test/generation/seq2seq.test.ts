@@ -315,6 +315,11 @@ test('sources without lengths are read in groups of one length, and come back in
   for (const [row, source] of sources.entries()) {
     expectSame(got[row]!, await plainBeam(await nextOf(source), 2, 5, 0.6), `row ${row}`);
   }
+  // At random a row has the numbers of its place, whatever it is computed with.
+  const how = { temperature: 1.2, seed: 8, maxSteps: 12 };
+  const drawn = await seq2seq(encoder, reference, CONNECT).run(sources, how);
+  const tokensOf = (list: readonly DecodedSequence[]) => list.map(({ tokens }) => tokens);
+  expect(tokensOf(await pair.run(sources, how))).toEqual(tokensOf(drawn));
   const [one] = await pair.run(sources[0]!, { beams: 2, maxSteps: 5, lengthPenalty: 0.6 });
   expect(one).toEqual(got[0]);
   // The same as tensors.
