@@ -43,7 +43,7 @@ test('five steps in one submit equal five submits, in every output and the state
   const model = await loadModel(GRAPH, { device });
   const { graph, session } = model.parts();
   const streamed = streamGraph(graph, { chunks: 'independent' });
-  const [one, many] = [session.stream(streamed, 2), session.stream(streamed, 2)];
+  const [one, many] = [session.stream(streamed, 2, 0), session.stream(streamed, 2, 0)];
   const outputs = ['Y', 'shape', 'whole'];
   const bias = tensor(Float32Array.of(1, -2, 3), [I]);
   const frames = Array.from({ length: 5 }, () => feedsOf(1, 2)['X'] as Tensor<'float32'>);
