@@ -46,7 +46,7 @@ const DECODING: Record<keyof Decoding, true> = {
 const MAX_PROGRAMS = 4;
 
 /** Pairs that run, whose models must not be collected meanwhile. */
-const UNDER_WAY = new Set<EncoderDecoder>();
+const ACTIVE = new Set<EncoderDecoder>();
 
 /** Sources that are read together: where they stand among all, and what the encoder takes. */
 interface Batch {
@@ -130,7 +130,7 @@ export class EncoderDecoder implements Seq2Seq {
       if (temperature !== 0) throw invalidOption('temperature', temperature, '0 with beams');
     }
     const results: DecodedSequence[] = [];
-    UNDER_WAY.add(this);
+    ACTIVE.add(this);
     try {
       // Without a seed all batches have one, which is another at each run.
       const seeded = { seed: anySeed(), ...decoding };
@@ -140,7 +140,7 @@ export class EncoderDecoder implements Seq2Seq {
       }
       return results;
     } finally {
-      UNDER_WAY.delete(this);
+      ACTIVE.delete(this);
     }
   }
 
