@@ -59,6 +59,17 @@ export class AutoStream implements StreamSession {
     return this.#chosen(feeds, outputs).step(feeds, outputs, signal);
   }
 
+  /** That of the chosen side, where it has one; none before a step has chosen. */
+  get stepMany(): StreamSession['stepMany'] {
+    const [choice, { sides, tell }] = [this.#choice, this.#parts];
+    const chosen = choice && sides[choice.side];
+    if (!chosen?.stepMany) return undefined;
+    return (...call) => {
+      tell(choice!);
+      return chosen.stepMany!(...call);
+    };
+  }
+
   stepSync(feeds: Tensors, outputs: readonly string[]): Record<string, Tensor> {
     if (this.#choice?.side === 'webgpu') throw notSynchronous('stream.stepSync', 'step');
     const results = this.#parts.sides.wasm.stepSync!(feeds, outputs);

@@ -31,13 +31,15 @@ export interface StreamSession {
    * @param each what differs from step to step, [steps, …]
    * @returns outputs of all steps, [steps, …]
    */
-  stepMany?(
-    feeds: Tensors,
-    steps: number,
-    each: Tensors,
-    outputs: readonly string[],
-    signal?: AbortSignal,
-  ): Promise<Record<string, Tensor>>;
+  readonly stepMany?:
+    | ((
+        feeds: Tensors,
+        steps: number,
+        each: Tensors,
+        outputs: readonly string[],
+        signal?: AbortSignal,
+      ) => Promise<Record<string, Tensor>>)
+    | undefined;
   /** Makes ready what such a step needs, and leaves the state as it is. */
   warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void>;
   reset(): void;

@@ -10,10 +10,10 @@ const MAX_PROGRAMS = 4;
 const made = new WeakMap<Model, Map<string, Programs>>();
 
 /** Loads the operators that are added to graphs; the model may have none of them. */
-export async function loadOperators({ backend }: Session): Promise<void> {
+export async function loadOperators({ runOnGpu }: Session): Promise<void> {
   const [{ registerOperators }] = await Promise.all([
     import('../operators.ts'),
-    backend === 'webgpu' && import('../kernels.ts').then((each) => each.registerKernels()),
+    runOnGpu && import('../kernels.ts').then((each) => each.registerKernels()),
   ]);
   registerOperators();
 }

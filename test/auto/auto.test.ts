@@ -3,8 +3,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { calibrate, forceCalibration } from '../../src/auto/calibrate.ts';
 import type { Calibration } from '../../src/auto/predict.ts';
 import { leaseDevice } from '../../src/gpu/device.ts';
-import { loadModel, tensor, type Tensor } from '../../src/node.ts';
+import { generate, loadModel, tensor, type Tensor } from '../../src/node.ts';
 import { halvingModel, soundModel } from '../support/sound-model.ts';
+import { listOf, tokenModel } from '../generation/small-models.ts';
 import { randomOf } from '../support/random.ts';
 
 const HOP = 8;
@@ -149,4 +150,21 @@ test('an adapter is measured once', async () => {
     expect(figure).toBeLessThan(Infinity);
   }
   release();
+});
+
+test.each([
+  ['wasm', { ...MACHINE, webgpu: { ...MACHINE.webgpu, callMs: 100 } }],
+  ['webgpu', GPU],
+] as const)('text is the same where %s is sooner', async (side, machine) => {
+  forceCalibration(machine);
+  const [model, reference] = [
+    await loadModel(tokenModel()),
+    await loadModel(tokenModel(), { device: 'reference' }),
+  ];
+  const options = { prompt: [3, 1, 4], seed: 7, maxSteps: 24, topK: 5 };
+  const text = await listOf(generate(model, options));
+  expect(text).toEqual(await listOf(generate(reference, options)));
+  expect(model.backend).toBe(side);
+  model.dispose();
+  reference.dispose();
 });
