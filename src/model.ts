@@ -9,17 +9,19 @@ import type { GpuTensor, Session, Tensors, Usage } from './backends/backend.ts';
 import { abortable, checkSignal } from './backends/abort.ts';
 import { checkOptions } from './backends/check-options.ts';
 import { disposeWhenCollected, forgetCollected } from './backends/finalize.ts';
+import { tracedCall } from './backends/traced-call.ts';
+import type { TracedResults } from './backends/trace.ts';
 import type { ModelSource } from './import/source.ts';
 import { checkDevice, LOAD_OPTIONS, recoveryOf, STREAM_OPTIONS } from './load-options.ts';
 import type { LoadOptions, StreamOptions } from './load-options.ts';
 import { CALL_OPTIONS, notSynchronous, Stream, outputNames } from './stream.ts';
-import type { CallOptions } from './stream.ts';
+import type { CallOptions, TraceOptions } from './stream.ts';
 import { streamGraph } from './backends/stateful-graph.ts';
 import type { RecoveringSession } from './backends/webgpu/recovering-session.ts';
 import type { Tensor } from './tensor.ts';
 import type { Lease } from './gpu/device.ts';
 
-const RUN_OPTIONS = { ...CALL_OPTIONS, output: true } as const;
+const RUN_OPTIONS = { ...CALL_OPTIONS, output: true, trace: true } as const;
 
 /**
  * A model on a backend. Made by {@link loadModel}. Calls may overlap: they queue in order.
@@ -85,18 +87,42 @@ export class Model {
     feeds: Tensors,
     options: CallOptions & { readonly output: 'gpu' },
   ): Promise<Record<string, GpuTensor>>;
+  /**
+   * The same with a look inside: each gate, candidate and state of each step of some recurrent layers. Without
+   * `trace` nothing of it is computed or allocated.
+   *
+   * @throws RnnError as without it; `INVALID_ARGUMENT` for a name that is no recurrent layer, with those that are
+   * @example
+   * ```ts
+   * const { Y, trace } = await model.run({ X }, { trace: ['lstm_0'] });
+   * const { gates, states } = trace.lstm_0; // gates.f and states.c are tensors [T, D, B, H]
+   * ```
+   */
+  run(
+    feeds: Tensors,
+    options: CallOptions & TraceOptions & { readonly output?: 'cpu' },
+  ): Promise<TracedResults>;
   async run(
     feeds: Tensors,
-    options: CallOptions & { readonly output?: 'cpu' | 'gpu' } = {},
+    options: CallOptions & Partial<TraceOptions> & { readonly output?: 'cpu' | 'gpu' } = {},
   ): Promise<Record<string, Tensor> | Record<string, GpuTensor>> {
     this.#check();
     checkOptions(options, RUN_OPTIONS);
-    const { signal, outputs, output } = options;
+    const { signal, outputs, output, trace } = options;
     if (output !== undefined && output !== 'cpu' && output !== 'gpu') {
       const what = `got '${String(output)}', expected 'cpu' or 'gpu'`;
       throw new RnnError('INVALID_ARGUMENT', 'options.output', what);
     }
     const names = outputNames(this.outputs, outputs);
+    if (trace !== undefined) {
+      if (output !== 'gpu') {
+        const run = (all: readonly string[]): Promise<Record<string, Tensor>> =>
+          this.#session.run(feeds, all, signal);
+        return await tracedCall(this.#graph, trace, names, run);
+      }
+      const what = 'got a trace of outputs that stay on the GPU, expected one of the two';
+      throw new RnnError('INVALID_ARGUMENT', 'options.trace', what);
+    }
     // Waiting here, the call keeps the model from being collected.
     if (output !== 'gpu') return await this.#session.run(feeds, names, signal);
     if (this.#session.runOnGpu) return await this.#session.runOnGpu(feeds, names, signal);
@@ -163,9 +189,8 @@ export class Model {
       throw new RnnError('INVALID_ARGUMENT', `options.${name}`, what);
     }
     const streamed = streamGraph(this.#graph, options);
-    const { slots, chunk } = streamed;
     const session = this.#session.stream(streamed, batch, checkpoint ?? 0);
-    return new Stream(session, this.outputs, slots, chunk, this);
+    return new Stream(session, this.outputs, streamed, this);
   }
 
   /** @internal What runs other graphs with the weights of this one. */

@@ -4,7 +4,9 @@ import type { ValueInfo } from './graph.ts';
 import type { StreamSession, Tensors } from './backends/backend.ts';
 import { checkOptions } from './backends/check-options.ts';
 import { disposeWhenCollected, forgetCollected } from './backends/finalize.ts';
-import type { ChunkRule, StateSlot } from './backends/stateful-graph.ts';
+import type { StreamedGraph } from './backends/stateful-graph.ts';
+import type { TracedResults } from './backends/trace.ts';
+import { tracedCall } from './backends/traced-call.ts';
 import type { Tensor } from './tensor.ts';
 
 /** Options of one `run` or `step`. */
@@ -15,6 +17,12 @@ export interface CallOptions {
   readonly outputs?: readonly string[];
 }
 
+/** Asks a `run` or `step` for a look inside. */
+export interface TraceOptions {
+  /** Names of the recurrent layers to trace: of nodes of the graph, as `inspect` lists them. */
+  readonly trace: readonly string[];
+}
+
 /**
  * The recurrent state of a stream: tensors by name. It survives `structuredClone` and
  * `JSON.parse(JSON.stringify(state))`, so that it can be stored and sent.
@@ -23,6 +31,8 @@ export type StreamState = Readonly<Record<string, Tensor>>;
 
 /** The names of {@link CallOptions}, for checks. */
 export const CALL_OPTIONS = { signal: true, outputs: true } as const;
+
+const STEP_OPTIONS = { ...CALL_OPTIONS, trace: true } as const;
 
 /** @throws RnnError `INVALID_ARGUMENT` for a name that is no output */
 export function outputNames(
@@ -74,21 +84,20 @@ export class Stream {
   /** Names of the state tensors, as in {@link Stream.snapshot}. */
   readonly stateNames: readonly string[];
 
-  readonly #chunk: ChunkRule;
+  readonly #streamed: StreamedGraph;
 
   /** @internal */
   constructor(
     session: StreamSession,
     outputs: readonly ValueInfo[],
-    slots: readonly Pick<StateSlot, 'input'>[],
-    chunk: ChunkRule,
+    streamed: StreamedGraph,
     owner: object,
   ) {
     this.#session = session;
     this.#outputs = outputs;
-    this.#chunk = chunk;
+    this.#streamed = streamed;
     this.#owner = owner;
-    this.stateNames = slots.map(({ input }) => input);
+    this.stateNames = streamed.slots.map(({ input }) => input);
     disposeWhenCollected(this, session, 'Stream');
   }
 
@@ -105,12 +114,24 @@ export class Stream {
    *   results cannot be read or the step is aborted then. `DEVICE_LOST` with the path `stream`, once after a
    *   loss of the GPU that took the state with it: the next step begins anew.
    */
-  async step(feeds: Tensors, options: CallOptions = {}): Promise<Record<string, Tensor>> {
-    checkOptions(options, CALL_OPTIONS);
+  step(feeds: Tensors, options?: CallOptions): Promise<Record<string, Tensor>>;
+  /** The same with a look inside, as {@link Model.run} has it: the traced steps go on from the state. */
+  step(feeds: Tensors, options: CallOptions & TraceOptions): Promise<TracedResults>;
+  async step(
+    feeds: Tensors,
+    options: CallOptions & Partial<TraceOptions> = {},
+  ): Promise<Record<string, Tensor>> {
+    checkOptions(options, STEP_OPTIONS);
     const outputs = outputNames(this.#outputs, options.outputs);
-    if (this.#chunk.multiple > 1) this.#checkChunk(feeds);
+    if (this.#streamed.chunk.multiple > 1) this.#checkChunk(feeds);
+    const { trace, signal } = options;
+    if (trace !== undefined) {
+      const step = (all: readonly string[]): Promise<Record<string, Tensor>> =>
+        this.#session.step(feeds, all, signal);
+      return await tracedCall(this.#streamed.graph, trace, outputs, step);
+    }
     // Waiting here, the call keeps the stream from being collected.
-    return await this.#session.step(feeds, outputs, options.signal);
+    return await this.#session.step(feeds, outputs, signal);
   }
 
   /**
@@ -138,7 +159,7 @@ export class Stream {
   async warmUp(feeds: Tensors, options: CallOptions = {}): Promise<void> {
     checkOptions(options, CALL_OPTIONS);
     const outputs = outputNames(this.#outputs, options.outputs);
-    if (this.#chunk.multiple > 1) this.#checkChunk(feeds);
+    if (this.#streamed.chunk.multiple > 1) this.#checkChunk(feeds);
     await this.#session.warmUp(feeds, outputs, options.signal);
   }
 
@@ -187,12 +208,11 @@ export class Stream {
 
   /** A second stream that goes on from the state of this one, independently. */
   fork(): Stream {
-    const slots = this.stateNames.map((input) => ({ input }));
-    return new Stream(this.#session.fork(), this.#outputs, slots, this.#chunk, this.#owner);
+    return new Stream(this.#session.fork(), this.#outputs, this.#streamed, this.#owner);
   }
 
   #checkChunk(feeds: Tensors): void {
-    const { multiple, time } = this.#chunk;
+    const { multiple, time } = this.#streamed.chunk;
     for (const [name, axis] of time) {
       const size = feeds[name]?.dims?.[axis];
       if (size === undefined || size % multiple === 0) continue;

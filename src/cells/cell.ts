@@ -31,6 +31,11 @@ export interface StepInput {
   readonly clip: (x: number) => number;
   /** Options of the layer that change its arithmetic. */
   readonly variant: CellVariant;
+  /**
+   * There where the layer is traced: takes a gate or candidate after its activation, [H], for `trace` to show
+   * under that name.
+   */
+  readonly observe?: (name: string, values: Float64Array) => void;
 }
 
 /** A number per unit that a cell reads besides its gates: a peephole, a gain, a bias. */

@@ -13,10 +13,13 @@ export const gru: Cell = {
   activations: ['Sigmoid', 'Tanh'],
   // Behind the reset gate, the recurrent bias of h cannot be added to the input bias beforehand.
   parameters: ({ resetAfter }) => (resetAfter ? [{ name: 'rb_h', recurrentBias: 'h' }] : []),
-  step: ({ x, product, state, parameters, act, clip, variant }) => {
+  step: ({ x, product, state, parameters, act, clip, variant, observe }) => {
     const h = state['h']!;
-    const gate = (name: string): Float64Array =>
-      product(name, h).map((sum, j) => act[0]!(clip(x[name]![j]! + sum)));
+    const gate = (name: string): Float64Array => {
+      const values = product(name, h).map((sum, j) => act[0]!(clip(x[name]![j]! + sum)));
+      observe?.(name, values);
+      return values;
+    };
     const [z, r] = [gate('z'), gate('r')];
     const inner = variant.resetAfter
       ? product('h', h).map((sum, j) => r[j]! * (sum + parameters['rb_h']![j]!))
@@ -25,6 +28,7 @@ export const gru: Cell = {
           h.map((value, j) => r[j]! * value),
         );
     const n = inner.map((sum, j) => act[1]!(clip(x['h']![j]! + sum)));
+    observe?.('h', n);
     return { h: n.map((value, j) => (1 - z[j]!) * value + z[j]! * h[j]!) };
   },
   phases: ({ resetAfter }) => (resetAfter ? AFTER : BEFORE),

@@ -11,9 +11,9 @@ export const lstm: Cell = {
   states: ['h', 'c'],
   activations: ['Sigmoid', 'Tanh', 'Tanh'],
   parameters: ({ peepholes }) => (peepholes ? ['p_i', 'p_o', 'p_f'].map((name) => ({ name })) : []),
-  step: ({ x, product, state, parameters: p, act, clip, variant }: StepInput) => {
-    const [f, g, hAct] = act as [typeof clip, typeof clip, typeof clip];
-    const c = state['c']!;
+  step: ({ x, product, state, parameters: p, act, clip, variant, observe }: StepInput) => {
+    const [sigma, g, hAct] = act as [typeof clip, typeof clip, typeof clip];
+    const before = state['c']!;
     const s = Object.fromEntries(gates.map((gate) => [gate, product(gate, state['h']!)]));
     const a = (gate: string, j: number): number => x[gate]![j]! + s[gate]![j]!;
     // No product where there are no peepholes: NaN of the cell state times zero would reach the gates.
@@ -21,15 +21,15 @@ export const lstm: Cell = {
       const weights = p[`p_${gate}`];
       return weights === undefined ? 0 : weights[j]! * at;
     };
-    const hNew = new Float64Array(c.length);
-    const cNew = c.map((before, j) => {
-      const i = f(clip(a('i', j) + peep('i', j, before)));
-      const forget = variant.coupled ? 1 - i : f(clip(a('f', j) + peep('f', j, before)));
-      const after = forget * before + i * g(clip(a('c', j)));
-      hNew[j] = f(clip(a('o', j) + peep('o', j, after))) * hAct(after);
-      return after;
-    });
-    return { h: hNew, c: cNew };
+    const gate = (name: string, c: Float64Array): Float64Array =>
+      c.map((at, j) => sigma(clip(a(name, j) + peep(name, j, at))));
+    const i = gate('i', before);
+    const f = variant.coupled ? i.map((value) => 1 - value) : gate('f', before);
+    const candidate = before.map((_, j) => g(clip(a('c', j))));
+    const c = before.map((at, j) => f[j]! * at + i[j]! * candidate[j]!);
+    const o = gate('o', c);
+    if (observe) Object.entries({ i, o, f, c: candidate }).forEach((each) => observe(...each));
+    return { h: o.map((value, j) => value * hAct(c[j]!)), c };
   },
   phases: ({ peepholes }) => [
     phaseOf(gates, 'h', {

@@ -10,9 +10,11 @@ export const rnn: Cell = {
   states: ['h'],
   activations: ['Tanh'],
   parameters: () => [],
-  step: ({ x, product, state, act, clip }) => ({
-    h: product('i', state['h']!).map((sum, j) => act[0]!(clip(x['i']![j]! + sum))),
-  }),
+  step: ({ x, product, state, act, clip, observe }) => {
+    const h = product('i', state['h']!).map((sum, j) => act[0]!(clip(x['i']![j]! + sum)));
+    observe?.('i', h);
+    return { h };
+  },
   phases: () => [
     phaseOf(gates, 'h', {
       name: 'rnn',

@@ -5,6 +5,7 @@ import {
   cellOf,
   type Activation,
   type CellVariant,
+  type StepInput,
   type Vectors,
 } from '../cells/index.ts';
 import { initialStateSlot, RECURRENT_INPUTS, type RecurrentAttributes } from '../graph.ts';
@@ -21,6 +22,28 @@ export interface RecurrentSizes {
 }
 
 type Numbers = Float64Array | undefined;
+
+/** Sees the steps of a layer as they are computed. */
+export interface StepObserver {
+  /** A step that counts, at time position `t` of the input, with W·x + b of each gate. */
+  readonly begin: (
+    place: StepPlace,
+    x: Vectors,
+  ) => {
+    /** R·v of a gate. */
+    readonly product: (gate: string, values: Float64Array) => void;
+    readonly observe: NonNullable<StepInput['observe']>;
+  };
+  /** The states after each step; one that does not count leaves them as they were. */
+  readonly end: (place: StepPlace, states: Vectors) => void;
+}
+
+/** Time position in the input, direction and batch row of a step. */
+export interface StepPlace {
+  readonly t: number;
+  readonly d: number;
+  readonly b: number;
+}
 
 const range = (count: number): number[] => [...Array(count).keys()];
 
@@ -46,11 +69,13 @@ export const variantOf = (
  * Y and each state after the last step.
  *
  * @param inputs numbers by slot of `RECURRENT_INPUTS`
+ * @param observer sees each step, where the layer is traced
  */
 export function runRecurrent(
   attributes: RecurrentAttributes,
   sizes: RecurrentSizes,
   inputs: readonly Numbers[],
+  observer?: StepObserver,
 ): readonly Float64Array[] {
   const { T, B, I, H, D, G, O } = sizes;
   const { direction, layout } = attributes;
@@ -83,12 +108,12 @@ export function runRecurrent(
         }),
       );
       let shown: Float64Array = new Float64Array(O); // what a masked step repeats: zeros before the first output
-      for (const t of order) {
-        if (lengths && t >= lengths[b]!) continue;
+      const step = (t: number): void => {
+        if (lengths && t >= lengths[b]!) return;
         const at = layout === 0 ? (t * D + d) * B + b : (b * T + t) * D + d;
         if (mask?.[place(t, b)] === 0) {
           if (attributes.maskedOutput === 'repeat') Y.set(shown, at * O);
-          continue;
+          return;
         }
         const v = X!.subarray(place(t, b) * I, (place(t, b) + 1) * I);
         const x = Object.fromEntries(
@@ -97,25 +122,40 @@ export function runRecurrent(
             multiply(W!, (d * G + g) * H, H, v).map((sum, j) => sum + biases[g]![j]!),
           ]),
         );
+        const seen = observer?.begin({ t, d, b }, x);
         const next = cell.step({
           x,
-          product,
+          product: seen ? observed(product, seen.product) : product,
           state,
           parameters,
           act: act.slice(d * cell.activations.length),
           clip,
           variant,
+          ...(seen && { observe: seen.observe }),
         });
         const made = next[output]!;
         shown = projection ? multiply(projection, d * O, O, made) : made;
         state = { ...next, [output]: shown };
         Y.set(shown, at * O);
+      };
+      for (const t of order) {
+        step(t);
+        observer?.end({ t, d, b }, state);
       }
       cell.states.forEach((name, k) => last[k]!.set(state[name]!, row * widths[k]!));
     }
   }
   return [Y, ...last];
 }
+
+/** A product whose results someone sees. */
+const observed =
+  (product: StepInput['product'], see: (gate: string, values: Float64Array) => void) =>
+  (gate: string, v: Float64Array): Float64Array => {
+    const values = product(gate, v);
+    see(gate, values);
+    return values;
+  };
 
 /** The activations of every direction, with their parameters. */
 function activationsOf({

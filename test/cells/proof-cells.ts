@@ -19,12 +19,12 @@ fn cell(x: Gates, before: State) -> State {
 }`,
     },
   ],
-  step: ({ x, state }) => ({
-    h: state.h.map((h, j) => {
-      const z = sigmoid(x.z[j]!);
-      return (1 - z) * h + z * x.h[j]!;
-    }),
-  }),
+  step: ({ x, state, observe }) => {
+    const z = x.z.map(sigmoid);
+    observe?.('z', z);
+    observe?.('h', x.h);
+    return { h: state.h.map((h, j) => (1 - z[j]!) * h + z[j]! * x.h[j]!) };
+  },
 });
 
 /**

@@ -164,9 +164,24 @@ const cells: readonly Mutant[] = [
   {
     name: 'lstm in float64: the peephole of o sees the old c',
     file: 'src/cells/lstm.ts',
-    search: "peep('o', j, after)))",
-    replace: "peep('o', j, before)))",
+    search: "gate('o', c)",
+    replace: "gate('o', before)",
     tests: ['test/reference/recurrent-onnxruntime.test.ts'],
+  },
+  {
+    name: 'trace: the gru shows its candidate before the activation',
+    file: 'src/cells/gru.ts',
+    search: "observe?.('h', n);",
+    replace: "observe?.('h', inner);",
+    tests: ['test/model/trace.test.ts'],
+  },
+  {
+    name: 'trace: the numbers of the backend are lost',
+    file: 'src/backends/traced-call.ts',
+    search: 'graph.constants.get(name) ?? values[name]!;',
+    replace:
+      'graph.constants.get(name) ?? { ...values[name]!, data: values[name]!.data.map(() => 0) };',
+    tests: ['test/model/trace.test.ts'],
   },
   {
     name: 'lstm in WGSL: f and i are exchanged',
