@@ -74,6 +74,7 @@ const WALLS = {
   generate: { may: ['*'] },
   generation: { may: ['*'] },
   seq2seq: { may: ['*'] },
+  streams: { may: ['*'] },
   inspect: { may: ['*'] },
   cli: { may: ['*'], packages: ['node:*'] },
   'audio-node': { may: ['*'] },

@@ -16,6 +16,7 @@ import { checkDevice, LOAD_OPTIONS, recoveryOf, STREAM_OPTIONS } from './load-op
 import type { LoadOptions, StreamOptions } from './load-options.ts';
 import { CALL_OPTIONS, notSynchronous, Stream, outputNames } from './stream.ts';
 import type { CallOptions, TraceOptions } from './stream.ts';
+import { checkStreamsOptions, StreamGroup, type StreamsOptions } from './streams.ts';
 import { streamGraph } from './backends/stateful-graph.ts';
 import type { RecoveringSession } from './backends/webgpu/recovering-session.ts';
 import type { Tensor } from './tensor.ts';
@@ -34,11 +35,13 @@ export class Model {
   readonly #graph: Graph;
   readonly #session: Session;
   readonly #reason: string;
+  readonly #limits: LoadOptions['limits'];
   #disposed = false;
 
   /** @internal */
-  constructor(graph: Graph, session: Session, reason: string) {
+  constructor(graph: Graph, session: Session, reason: string, limits?: LoadOptions['limits']) {
     this.#graph = graph;
+    this.#limits = limits;
     this.#session = session;
     this.inputs = graph.inputs;
     this.outputs = graph.outputs;
@@ -197,6 +200,28 @@ export class Model {
   parts(): { readonly graph: Graph; readonly session: Session } {
     this.#check();
     return { graph: this.#graph, session: this.#session };
+  }
+
+  /**
+   * Streams that join and leave, computed together: see {@link StreamGroup}. The model must have a free batch
+   * dimension, and compute its rows independently; the first step or `warmUp` refuses it by name where it has not.
+   *
+   * @throws RnnError as {@link Model.stream} does
+   * @example
+   * ```ts
+   * const group = model.streams({ capacity: 100 });
+   * const caller = group.join();
+   * const { Y } = await caller.step({ X: tensor(frame, [1, 1, 40]) });
+   * caller.leave();
+   * ```
+   */
+  streams(options: StreamsOptions): StreamGroup {
+    this.#check();
+    checkStreamsOptions(options);
+    const { capacity, maxWait = 0, ...request } = options;
+    const streamed = streamGraph(this.#graph, request);
+    const [session, limits] = [this.#session, this.#limits ?? {}];
+    return new StreamGroup({ session, streamed, capacity, maxWait, limits }, this.outputs, this);
   }
 
   #check(): void {
@@ -376,7 +401,7 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
   try {
     const graph = await loadGraph(source, options);
     const { session, reason } = await makeSession(graph, options, lease);
-    const model = new Model(graph, session, reason);
+    const model = new Model(graph, session, reason, options.limits);
     listeners.set(model, options.onDeviceLost);
     return model;
   } catch (error) {

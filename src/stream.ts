@@ -4,7 +4,7 @@ import type { ValueInfo } from './graph.ts';
 import type { StreamSession, Tensors } from './backends/backend.ts';
 import { checkOptions } from './backends/check-options.ts';
 import { disposeWhenCollected, forgetCollected } from './backends/finalize.ts';
-import type { StreamedGraph } from './backends/stateful-graph.ts';
+import type { ChunkRule, StreamedGraph } from './backends/stateful-graph.ts';
 import type { TracedResults } from './backends/trace.ts';
 import { tracedCall } from './backends/traced-call.ts';
 import type { Tensor } from './tensor.ts';
@@ -53,6 +53,17 @@ export function outputNames(
     );
   }
   return wanted ?? names;
+}
+
+/** @throws RnnError `SHAPE_MISMATCH` for a chunk that ends within a stride */
+export function checkChunk({ multiple, time }: ChunkRule, feeds: Tensors): void {
+  if (multiple === 1) return;
+  for (const [name, axis] of time) {
+    const size = feeds[name]?.dims?.[axis];
+    if (size === undefined || size % multiple === 0) continue;
+    const what = `steps of a chunk, got ${size}, expected a multiple of ${multiple}`;
+    throw new RnnError('SHAPE_MISMATCH', `feeds.${name}.dims[${axis}]`, what);
+  }
 }
 
 /** The error for a synchronous call of what a GPU computes. */
@@ -123,7 +134,7 @@ export class Stream {
   ): Promise<Record<string, Tensor>> {
     checkOptions(options, STEP_OPTIONS);
     const outputs = outputNames(this.#outputs, options.outputs);
-    if (this.#streamed.chunk.multiple > 1) this.#checkChunk(feeds);
+    checkChunk(this.#streamed.chunk, feeds);
     const { trace, signal } = options;
     if (trace !== undefined) {
       const step = (all: readonly string[]): Promise<Record<string, Tensor>> =>
@@ -159,7 +170,7 @@ export class Stream {
   async warmUp(feeds: Tensors, options: CallOptions = {}): Promise<void> {
     checkOptions(options, CALL_OPTIONS);
     const outputs = outputNames(this.#outputs, options.outputs);
-    if (this.#streamed.chunk.multiple > 1) this.#checkChunk(feeds);
+    checkChunk(this.#streamed.chunk, feeds);
     await this.#session.warmUp(feeds, outputs, options.signal);
   }
 
@@ -209,16 +220,6 @@ export class Stream {
   /** A second stream that goes on from the state of this one, independently. */
   fork(): Stream {
     return new Stream(this.#session.fork(), this.#outputs, this.#streamed, this.#owner);
-  }
-
-  #checkChunk(feeds: Tensors): void {
-    const { multiple, time } = this.#streamed.chunk;
-    for (const [name, axis] of time) {
-      const size = feeds[name]?.dims?.[axis];
-      if (size === undefined || size % multiple === 0) continue;
-      const what = `steps of a chunk, got ${size}, expected a multiple of ${multiple}`;
-      throw new RnnError('SHAPE_MISMATCH', `feeds.${name}.dims[${axis}]`, what);
-    }
   }
 
   /**

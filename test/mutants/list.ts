@@ -184,6 +184,20 @@ const cells: readonly Mutant[] = [
     tests: ['test/model/trace.test.ts'],
   },
   {
+    name: 'streams: one that has just joined goes on from the state in its row',
+    file: 'src/backends/group/group.ts',
+    search: "if (member.state !== 'initial') rows[i]",
+    replace: 'rows[i]',
+    tests: ['test/model/streams.test.ts'],
+  },
+  {
+    name: 'streams: what nodes mix rows is not looked for',
+    file: 'src/backends/group/batch-axes.ts',
+    search: 'refuseMixed(streamed, {',
+    replace: 'if (limits === undefined) refuseMixed(streamed, {',
+    tests: ['test/model/streams.test.ts'],
+  },
+  {
     name: 'lstm in WGSL: f and i are exchanged',
     file: 'src/cells/lstm.ts',
     search: 'let c = f * before.c + i * act1(',

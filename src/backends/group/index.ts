@@ -1,0 +1,10 @@
+// What a group of streams needs besides its model: operators that gather and write rows, and their kernels.
+import { registerOperators } from '../../operators.ts';
+import { Group, type GroupParts } from './group.ts';
+
+/** A group, with the operators and kernels that it needs. */
+export async function makeGroup(parts: GroupParts): Promise<Group> {
+  registerOperators();
+  if (parts.session.backend === 'webgpu') (await import('../../kernels.ts')).registerKernels();
+  return new Group(parts);
+}
