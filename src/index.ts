@@ -41,7 +41,7 @@ export { seq2seq } from './seq2seq.ts';
 export type { DecodedSequence, Decoding, Seq2Seq, Seq2SeqOptions } from './generation/decoding.ts';
 export { Stream } from './stream.ts';
 export { GroupStream, StreamGroup } from './streams.ts';
-export type { StreamsOptions } from './streams.ts';
+export type { StreamCounts, StreamsOptions } from './streams.ts';
 export type { CallOptions, StreamState, TraceOptions } from './stream.ts';
 export type { LayerTrace, TracedResults, TracedValues } from './backends/trace.ts';
 export type { GpuTensor, Tensors, Usage } from './backends/backend.ts';

@@ -4,7 +4,8 @@ import type { ValueInfo } from './graph.ts';
 import type { Tensors } from './backends/backend.ts';
 import { checkOptions } from './backends/check-options.ts';
 import { disposeWhenCollected, forgetCollected } from './backends/finalize.ts';
-import type { Group, GroupParts, Member } from './backends/group/group.ts';
+import type { Group, Member } from './backends/group/group.ts';
+import type { GroupParts } from './backends/group/parts.ts';
 import { STREAM_OPTIONS, type StreamOptions } from './load-options.ts';
 import {
   CALL_OPTIONS,
@@ -17,7 +18,7 @@ import type { ChunkRule } from './backends/stateful-graph.ts';
 import type { Tensor } from './tensor.ts';
 
 /** Options of {@link Model.streams}: those of a stream, and how many there may be. */
-export interface StreamsOptions extends Omit<StreamOptions, 'batch'> {
+export interface StreamsOptions extends Omit<StreamOptions, 'batch' | 'checkpoint'> {
   /** Streams that there may be at a time; each takes a row of state on the device from the start. */
   readonly capacity: number;
   /**
@@ -27,7 +28,7 @@ export interface StreamsOptions extends Omit<StreamOptions, 'batch'> {
   readonly maxWait?: number;
 }
 
-const { batch: _, ...OF_A_STREAM } = STREAM_OPTIONS;
+const { batch: _, checkpoint: __, ...OF_A_STREAM } = STREAM_OPTIONS;
 const STREAMS_OPTIONS: Record<keyof StreamsOptions, true> = {
   ...OF_A_STREAM,
   capacity: true,
@@ -46,6 +47,14 @@ export function checkStreamsOptions(options: StreamsOptions): void {
     const what = `got ${String(maxWait)}, expected milliseconds, 0 or more`;
     throw new RnnError('INVALID_ARGUMENT', 'options.maxWait', what);
   }
+}
+
+/** What a {@link StreamGroup} has computed. */
+export interface StreamCounts {
+  /** Steps of all streams. */
+  readonly steps: number;
+  /** Batches that they were computed in. */
+  readonly batches: number;
 }
 
 /** What steps are checked with before they are copied. */
@@ -125,7 +134,7 @@ export class StreamGroup {
   }
 
   /** How many steps have been computed, in how many batches: their quotient is the mean size of a batch. */
-  get counts(): { readonly steps: number; readonly batches: number } {
+  get counts(): StreamCounts {
     return { ...this.#held.counts };
   }
 
@@ -215,7 +224,8 @@ export class GroupStream {
    * @returns tensors of one row by output name
    * @throws RnnError as `step` of a {@link Stream} does: feeds that do not fit reject this step, and no other.
    *   `UNSUPPORTED_OPERATOR` for a model whose batch dimension is not free or whose rows are not independent,
-   *   with the name of the input, the state or the node; `DISPOSED` after {@link GroupStream.leave}
+   *   with the name of the input, the state or the node; `DISPOSED` after {@link GroupStream.leave}; `DEVICE_LOST`
+   *   once for each stream after a loss of the GPU that took its state, which then begins anew
    */
   async step(feeds: Tensors, options: CallOptions = {}): Promise<Record<string, Tensor>> {
     checkOptions(options, CALL_OPTIONS);

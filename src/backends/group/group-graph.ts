@@ -6,7 +6,7 @@ import type { Tensor } from '../../tensor.ts';
 import { UniqueNames } from '../../unique-names.ts';
 import type { Tensors } from '../backend.ts';
 import type { StreamedGraph } from '../stateful-graph.ts';
-import { stack } from './rows.ts';
+import { rowOf, stack, writeRow } from './rows.ts';
 
 /** A streamed graph with the states of all streams of a group. */
 export interface GroupGraph {
@@ -91,4 +91,26 @@ export function groupGraph(
   };
   const chunk = { multiple: 1, time: new Map<string, number>() };
   return { streamed: { graph: grouped, probe, slots: states, chunk }, rows, after, all, initial };
+}
+
+/** The state of one row, from that of all. */
+export function stateOf(
+  { all }: GroupGraph,
+  axes: ReadonlyMap<string, number>,
+  states: Tensors,
+  row: number,
+): Record<string, Tensor> {
+  const own = [...axes].map(([name, axis]) => [name, rowOf(states[all.get(name)!]!, axis, row)]);
+  return Object.fromEntries(own) as Record<string, Tensor>;
+}
+
+/** Writes the state of one row into that of all. */
+export function writeState(
+  { all }: GroupGraph,
+  axes: ReadonlyMap<string, number>,
+  states: Tensors,
+  row: number,
+  state: Tensors,
+): void {
+  for (const [name, axis] of axes) writeRow(states[all.get(name)!]!, axis, row, state[name]!);
 }

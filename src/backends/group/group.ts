@@ -1,45 +1,27 @@
 // Many streams of one model as rows of one batch: whoever has a step pending is computed together.
 import { RnnError } from '../../errors.ts';
-import type { EvaluatorOptions } from '../../plan/specialize/infer.ts';
 import { hostInputsOf } from '../../plan/specialize/shape-inputs.ts';
 import { tensor } from '../../tensor.ts';
 import { abortable, checkSignal } from '../abort.ts';
-import type { Session, StreamSession, Tensors } from '../backend.ts';
+import type { Tensors } from '../backend.ts';
 import { CallQueue } from '../call-queue.ts';
-import type { StreamedGraph } from '../stateful-graph.ts';
 import { StreamFeeds } from '../stream-feeds.ts';
 import { copyOf, portable } from '../stream-state.ts';
 import { findBatchAxes, type BatchAxes } from './batch-axes.ts';
-import { groupGraph, type GroupGraph } from './group-graph.ts';
-import { StepKind, type Member, type Pending, type Results } from './pending.ts';
-import { rowOf, writeRow } from './rows.ts';
+import { groupGraph, stateOf, writeState } from './group-graph.ts';
+import {
+  MAX_KINDS,
+  StepKind,
+  StepKinds,
+  type Member,
+  type Pending,
+  type Results,
+} from './pending.ts';
+import { rowOf } from './rows.ts';
+import type { Begun, GroupParts } from './parts.ts';
+import { Wait } from './wait.ts';
 
 export type { Member } from './pending.ts';
-
-/** What a group is made of. */
-export interface GroupParts {
-  readonly session: Session;
-  readonly streamed: StreamedGraph;
-  readonly capacity: number;
-  /** Milliseconds that a step may wait for those of other streams; 0 for those of the same task only. */
-  readonly maxWait: number;
-  readonly limits: EvaluatorOptions;
-}
-
-/** What is known from the first step on. */
-interface Begun {
-  readonly group: GroupGraph;
-  readonly stream: StreamSession;
-  /** State of one row at the beginning. */
-  readonly initial: Tensors;
-  readonly stateAxes: ReadonlyMap<string, number>;
-}
-
-/** Kinds of steps, and shapes, that are remembered. */
-const MAX_KINDS = 64;
-
-/** Rounds of microtasks without a new step after which a batch goes. */
-const IDLE_ROUNDS = 4;
 
 const disposed = (): RnnError =>
   new RnnError('DISPOSED', 'streams', 'the streams have been disposed of');
@@ -57,20 +39,21 @@ export class Group {
   readonly #host: ReadonlySet<string>;
   /** Where the batch is, by the shapes of a step. */
   readonly #axes = new Map<string, BatchAxes>();
-  /** Latest first. */
-  #kinds: readonly StepKind[] = [];
+  readonly #kinds = new StepKinds();
   #begun: Begun | undefined;
   #pending: Pending[] = [];
   #isScheduled = false;
-  /** Ends the wait for more steps. */
-  #go: () => void = () => undefined;
+  readonly #wait: Wait;
   /** Batches and changes of states, in the order in which they take effect. */
   readonly #order = new CallQueue();
+  /** Losses of the device, each of which took the states in all rows. */
+  #losses = 0;
   #disposed = false;
 
   constructor(parts: GroupParts) {
     this.#parts = parts;
     this.#feeds = new StreamFeeds(parts.streamed, 1, parts.limits);
+    this.#wait = new Wait(parts.maxWait);
     this.#host = hostInputsOf(parts.streamed.graph);
     this.#free = Array.from({ length: parts.capacity }, (_, i) => parts.capacity - 1 - i);
   }
@@ -83,15 +66,36 @@ export class Group {
     if (this.#disposed) throw disposed();
   }
 
+  /** @throws RnnError `DEVICE_LOST`, once after a loss that took the state of a stream */
+  #checkState(member: Member): void {
+    if (member.state !== 'row' || member.losses === this.#losses) return;
+    member.state = 'initial';
+    const what =
+      'the GPU was lost, and the state of this stream with it: it begins anew with the next call';
+    throw new RnnError('DEVICE_LOST', 'stream', what);
+  }
+
+  /** Has all streams say that their states are lost, where work that began after `losses` of them failed so. */
+  #noteLoss(error: unknown, losses: number): void {
+    if (!(error instanceof RnnError) || error.code !== 'DEVICE_LOST') return;
+    if (losses !== this.#losses) return;
+    this.#losses++;
+    try {
+      this.#begun?.stream.reset(); // it need not say it as well
+    } catch {
+      // The device is gone for good, as the next call will say.
+    }
+  }
+
   join(): Member {
     this.joined++;
-    return { calls: new CallQueue(), row: undefined, state: 'initial' };
+    return { calls: new CallQueue(), row: undefined, state: 'initial', losses: 0 };
   }
 
   /** Gives the row back after the calls made before. */
   leave(member: Member): void {
     this.joined--;
-    if (this.#isComplete()) this.#go();
+    if (this.#isComplete()) this.#wait.end();
     void member.calls.run(() => {
       if (member.row !== undefined) this.#free.push(member.row);
       member.row = undefined;
@@ -118,11 +122,12 @@ export class Group {
   ): Promise<Results> {
     this.#check();
     checkSignal(signal);
+    this.#checkState(member);
     const kind = this.#kindOf(feeds, outputs);
     return new Promise((resolve, reject) => {
       this.#pending.push({ member, feeds, kind, signal, resolve, reject });
       this.#schedule();
-      if (this.#isComplete()) this.#go();
+      if (this.#isComplete()) this.#wait.end();
     });
   }
 
@@ -133,8 +138,8 @@ export class Group {
   /** Checks the feeds of one stream, and finds where the rows of a batch of such feeds are. */
   #kindOf(feeds: Tensors, outputs: readonly string[]): StepKind {
     const { streamed, session, capacity, limits } = this.#parts;
-    const known = this.#kinds.find((kind) => kind.fits(feeds ?? {}, outputs));
-    if (known?.isChecked) return this.#latest(known);
+    const known = this.#kinds.find(feeds, outputs);
+    if (known?.isChecked) return known;
     const fed = streamed.slots.find(({ input }) => feeds?.[input] !== undefined);
     if (fed) {
       const what = `'${fed.input}' is the state of the stream, expected no feed: restore replaces it`;
@@ -142,7 +147,7 @@ export class Group {
     }
     const { call, initial } = this.#feeds.check(feeds, this.#begun?.initial);
     call.release(); // plans are made for batches
-    if (known) return this.#latest(known);
+    if (known) return known;
     let axes = this.#axes.get(call.key);
     if (!axes) {
       axes = findBatchAxes(streamed, feeds, limits, this.#begun?.stateAxes);
@@ -151,47 +156,21 @@ export class Group {
     }
     if (!this.#begun) {
       const group = groupGraph(streamed, axes.states, initial, capacity);
-      const stream = session.stream(group.streamed, 1);
+      const stream = session.stream(group.streamed, 1, 0);
       this.#begun = { group, stream, initial, stateAxes: axes.states };
     }
-    return this.#latest(new StepKind(call, copyOf(feeds), axes, outputs, this.#host));
-  }
-
-  #latest(kind: StepKind): StepKind {
-    if (this.#kinds[0] !== kind) {
-      const others = this.#kinds.filter((each) => each !== kind);
-      this.#kinds = [kind, ...others].slice(0, MAX_KINDS);
-    }
-    return kind;
+    return this.#kinds.add(new StepKind(call, copyOf(feeds), axes, outputs, this.#host));
   }
 
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    void this.#gathered().then(() => {
-      this.#isScheduled = false;
-      this.#flush();
-    });
-  }
-
-  /** Waits for steps of other streams. */
-  async #gathered(): Promise<void> {
-    const { maxWait } = this.#parts;
-    if (maxWait > 0 && !this.#isComplete()) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, maxWait);
-        this.#go = () => {
-          clearTimeout(timer);
-          resolve();
-        };
+    void this.#wait
+      .forSteps(() => this.#pending.length, this.#isComplete())
+      .then(() => {
+        this.#isScheduled = false;
+        this.#flush();
       });
-      return;
-    }
-    for (let count = -1, idle = 0; idle < IDLE_ROUNDS;) {
-      await undefined;
-      idle = this.#pending.length === count ? idle + 1 : 0;
-      count = this.#pending.length;
-    }
   }
 
   /** Computes what is pending, in as few batches as there are different shapes. */
@@ -212,7 +191,11 @@ export class Group {
       else batches.push([item]);
     }
     for (const batch of batches) {
-      const failed = (error: unknown): void => batch.forEach(({ reject }) => reject(error));
+      const losses = this.#losses;
+      const failed = (error: unknown): void => {
+        this.#noteLoss(error, losses);
+        batch.forEach(({ reject }) => reject(error));
+      };
       this.#order.run(() => this.#compute(batch)).catch(failed);
     }
   }
@@ -230,6 +213,7 @@ export class Group {
     this.#check();
     const { group, stream } = this.#begun!;
     const { capacity } = this.#parts;
+    const losses = this.#losses;
     const [{ kind }] = batch as [Pending];
     const { axes, outputs } = kind;
     const count = Math.min(2 ** Math.ceil(Math.log2(batch.length)), capacity);
@@ -241,6 +225,7 @@ export class Group {
       if (member.state !== 'initial') rows[i] = member.row!;
       after[member.row!] = capacity + 1 + i;
       member.state = 'row';
+      member.losses = losses;
     });
     const feeds = {
       ...kind.batchOf(
@@ -261,12 +246,15 @@ export class Group {
           }
           resolve(own);
         }),
-      (error: unknown) =>
+      (error: unknown) => {
+        this.#noteLoss(error, losses);
         batch.forEach(({ member, reject }, i) => {
           // Its row may hold the state of a stream that has left.
           if (before[i] !== 'row') member.state = before[i]!;
+          else if (losses !== this.#losses) member.state = 'initial'; // this error says so
           reject(error);
-        }),
+        });
+      },
     );
     return undefined;
   }
@@ -279,12 +267,11 @@ export class Group {
     const found = await stream.snapshot();
     const all = copyOf(Object.keys(found).length > 0 ? found : group.initial);
     for (const { member, state } of restored) {
-      for (const [name, axis] of stateAxes) {
-        writeRow(all[group.all.get(name)!]!, axis, member.row!, state[name]!);
-      }
+      writeState(group, stateAxes, all, member.row!, state);
     }
     stream.restore(all);
-    for (const { member, state } of restored) if (member.state === state) member.state = 'row';
+    for (const { member } of restored)
+      Object.assign(member, { state: 'row', losses: this.#losses });
   }
 
   reset(member: Member): void {
@@ -304,6 +291,7 @@ export class Group {
   snapshot(member: Member): Promise<Results> {
     return member.calls.run(async () => {
       this.#check();
+      this.#checkState(member);
       if (member.state === 'initial') return {};
       if (member.state !== 'row') return portable(copyOf(member.state));
       const { group, stream, stateAxes } = this.#begun!;
@@ -311,12 +299,13 @@ export class Group {
       await this.#order.run(() => {
         taken = stream.snapshot();
       });
-      const all = await taken!;
-      const own = [...stateAxes].map(([name, axis]) => [
-        name,
-        rowOf(all[group.all.get(name)!]!, axis, member.row!),
-      ]);
-      return portable(Object.fromEntries(own) as Results);
+      const losses = this.#losses;
+      const all = await taken!.catch((error: unknown) => {
+        this.#noteLoss(error, losses);
+        if (losses !== this.#losses) member.state = 'initial'; // this error says so
+        throw error;
+      });
+      return portable(stateOf(group, stateAxes, all, member.row!));
     });
   }
 

@@ -17,6 +17,8 @@ export interface Member {
   row: number | undefined;
   /** Its state: that of the beginning, the one in its row, or one to begin the next step from. */
   state: 'initial' | 'row' | Tensors;
+  /** Losses of the device that there had been when its state came into its row. */
+  losses: number;
 }
 
 /** A step that waits for its batch. */
@@ -87,5 +89,28 @@ export class StepKind {
       batch[name] = axis === undefined ? rowAt(0) : stack(axis, count, rowAt);
     }
     return batch;
+  }
+}
+
+/** Kinds of steps, and shapes, that are remembered. */
+export const MAX_KINDS = 64;
+
+/** The kinds that came last. */
+export class StepKinds {
+  #latestFirst: readonly StepKind[] = [];
+
+  /** The kind of some feeds, which may be anything. */
+  find(feeds: Tensors, outputs: readonly string[]): StepKind | undefined {
+    const found = this.#latestFirst.find((kind) => kind.fits(feeds ?? {}, outputs));
+    return found && this.add(found);
+  }
+
+  /** Puts a kind first. */
+  add(kind: StepKind): StepKind {
+    if (this.#latestFirst[0] !== kind) {
+      const others = this.#latestFirst.filter((each) => each !== kind);
+      this.#latestFirst = [kind, ...others].slice(0, MAX_KINDS);
+    }
+    return kind;
   }
 }
