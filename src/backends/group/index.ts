@@ -6,6 +6,6 @@ import type { GroupParts } from './parts.ts';
 /** A group, with the operators and kernels that it needs. */
 export async function makeGroup(parts: GroupParts): Promise<Group> {
   registerOperators();
-  if (parts.session.backend === 'webgpu') (await import('../../kernels.ts')).registerKernels();
+  if (parts.session.runOnGpu) (await import('../../kernels.ts')).registerKernels();
   return new Group(parts);
 }
