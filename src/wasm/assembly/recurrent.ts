@@ -3,21 +3,12 @@
 import { gemm } from './gemm';
 import * as id from './ids';
 import { int, mad, num, ptr, sigmoid4, tanh4, unary4 } from './math';
-
-// Arguments, in words. The lowering writes them in this order.
-const KIND = 0, T = 1, B = 2, I = 3, H = 4, O = 5, REVERSE = 6;
-const X = 7, X_TIME = 8, X_ROW = 9; // strides in bytes
-const W = 10, BIAS = 11, R = 12, R_CANDIDATE = 13, R_BIAS = 14;
-const COLUMNS = 15, GATE_COLUMNS = 16; // of W; of R where the candidate has a product of its own
-const XW = 17, CHUNK = 18, GATES = 19;
-const INITIAL_H = 20, INITIAL_H_ROW = 21, INITIAL_C = 22, INITIAL_C_ROW = 23;
-const STATE_H = 24, H_ROW = 25, STATE_C = 26, C_ROW = 27;
-const Y = 28, Y_TIME = 29, Y_ROW = 30;
-const LAST_H = 31, LAST_H_ROW = 32, LAST_C = 33, LAST_C_ROW = 34;
-const LENGTHS = 35, MASK = 36, MASK_TIME = 37, MASK_ROW = 38, REPEATED = 39;
-const PEEPHOLES = 40, COUPLED = 41, PROJECTION = 42, MADE = 43, EDGE = 44;
-const CLIP = 45; // then kind, alpha and beta of each of three activations
-const ACT = 46;
+import {
+  ACT, B, BIAS, CHUNK, CLIP, COLUMNS, COUPLED, C_ROW, EDGE, GATES, GATE_COLUMNS, H, H_ROW, I, INITIAL_C, INITIAL_C_ROW,
+  INITIAL_H, INITIAL_H_ROW, KIND, LAST_C, LAST_C_ROW, LAST_H, LAST_H_ROW, LENGTHS, MADE, MASK, MASK_ROW, MASK_TIME, O,
+  PEEPHOLES, PROJECTION, R, REPEATED, REVERSE, R_BIAS, R_CANDIDATE, STATE_C, STATE_H, T, W, X, XW, X_ROW, X_TIME, Y,
+  Y_ROW, Y_TIME,
+} from './words';
 
 /** An activation of the layer after clipping its argument. */
 @inline function act(p: usize, k: i32, x: v128): v128 {

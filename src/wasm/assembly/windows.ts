@@ -1,12 +1,11 @@
 // Convolutions as products, and pooling. Windows slide over height and width; a single axis is a width.
 import { gemm } from './gemm';
 import { int, ptr } from './math';
-
-// Arguments of all: batch, groups, channels of a group, filters of a group, then these.
-const BATCH = 0, GROUPS = 1, CHANNELS = 2, FILTERS = 3;
-const IN_H = 4, IN_W = 5, OUT_H = 6, OUT_W = 7, KERNEL_H = 8, KERNEL_W = 9;
-const STRIDE_H = 10, STRIDE_W = 11, DILATION_H = 12, DILATION_W = 13, PAD_H = 14, PAD_W = 15;
-const X = 16, WEIGHTS = 17, WEIGHTS_GROUP = 18, BIAS = 19, OUT = 20, COLUMNS = 21, PRODUCT = 22, CHUNK = 23, EDGE = 24;
+import {
+  BATCH, CHANNELS, CONV_BIAS, CONV_EDGE, COUNT_PAD, DILATION_H, DILATION_W, END_H, END_W, FILTERS, GROUPS, IMAGE, IN_H,
+  IN_W, IS_MEAN, KERNEL_H, KERNEL_W, OUT, OUT_H, OUT_W, PAD_H, PAD_W, PLACES, POOLED, PRODUCT, STRIDE_H, STRIDE_W,
+  UNFOLDED, WEIGHTS, WEIGHTS_GROUP,
+} from './words';
 
 /** What `count` places from `first` on see of the channels of a group: [place][channel, kernel]. */
 function unfold(p: usize, x: usize, first: i32, count: i32, out: usize): void {
@@ -34,15 +33,15 @@ export function conv(p: usize): void {
   const groups = int(p, GROUPS), channels = int(p, CHANNELS), filters = int(p, FILTERS);
   const places = int(p, OUT_H) * int(p, OUT_W), K = channels * int(p, KERNEL_H) * int(p, KERNEL_W);
   const area = <usize>(int(p, IN_H) * int(p, IN_W) * channels) << 2;
-  const columns = ptr(p, COLUMNS), product = ptr(p, PRODUCT), chunk = int(p, CHUNK), bias = ptr(p, BIAS);
-  let x = ptr(p, X), out = ptr(p, OUT);
+  const columns = ptr(p, UNFOLDED), product = ptr(p, PRODUCT), chunk = int(p, PLACES), bias = ptr(p, CONV_BIAS);
+  let x = ptr(p, IMAGE), out = ptr(p, OUT);
   for (let n = 0; n < int(p, BATCH); n++)
     for (let g = 0; g < groups; g++, x += area, out += <usize>(filters * places) << 2) {
       const w = ptr(p, WEIGHTS) + <usize>g * ptr(p, WEIGHTS_GROUP), b = bias ? bias + (<usize>(g * filters) << 2) : 0;
       for (let first = 0; first < places; first += chunk) {
         const count = min(chunk, places - first);
         unfold(p, x, first, count, columns);
-        gemm(count, K, filters, columns, <usize>K << 2, w, b, 0, product, <usize>filters << 2, ptr(p, EDGE));
+        gemm(count, K, filters, columns, <usize>K << 2, w, b, 0, product, <usize>filters << 2, ptr(p, CONV_EDGE));
         for (let f = 0; f < filters; f++) {
           let from = product + (<usize>f << 2), to = out + (<usize>(f * places + first) << 2);
           for (let q = 0; q < count; q++, from += <usize>filters << 2, to += 4) store<f32>(to, load<f32>(from));
@@ -56,9 +55,9 @@ export function convTranspose(p: usize): void {
   const groups = int(p, GROUPS), channels = int(p, CHANNELS), filters = int(p, FILTERS);
   const kh = int(p, KERNEL_H), kw = int(p, KERNEL_W), inH = int(p, IN_H), inW = int(p, IN_W), outW = int(p, OUT_W);
   const places = int(p, OUT_H) * outW, N = filters * kh * kw;
-  const columns = ptr(p, COLUMNS), product = ptr(p, PRODUCT), chunk = int(p, CHUNK), bias = ptr(p, BIAS);
+  const columns = ptr(p, UNFOLDED), product = ptr(p, PRODUCT), chunk = int(p, PLACES), bias = ptr(p, CONV_BIAS);
   const area = inH * inW;
-  let x = ptr(p, X), out = ptr(p, OUT);
+  let x = ptr(p, IMAGE), out = ptr(p, OUT);
   for (let n = 0; n < int(p, BATCH); n++)
     for (let g = 0; g < groups; g++, x += <usize>(channels * places) << 2, out += <usize>(filters * area) << 2) {
       for (let f = 0; f < filters; f++) {
@@ -70,7 +69,7 @@ export function convTranspose(p: usize): void {
         for (let q = 0; q < count; q++)
           for (let c = 0; c < channels; c++)
             store<f32>(columns + (<usize>(q * channels + c) << 2), load<f32>(x + (<usize>(c * places + first + q) << 2)));
-        gemm(count, channels, N, columns, <usize>channels << 2, ptr(p, WEIGHTS) + <usize>g * ptr(p, WEIGHTS_GROUP), 0, 0, product, <usize>N << 2, ptr(p, EDGE));
+        gemm(count, channels, N, columns, <usize>channels << 2, ptr(p, WEIGHTS) + <usize>g * ptr(p, WEIGHTS_GROUP), 0, 0, product, <usize>N << 2, ptr(p, CONV_EDGE));
         let from = product;
         for (let q = first; q < first + count; q++) {
           const top = q / outW * int(p, STRIDE_H) - int(p, PAD_H), left = q % outW * int(p, STRIDE_W) - int(p, PAD_W);
@@ -90,13 +89,12 @@ export function convTranspose(p: usize): void {
 }
 
 /**
- * Largest element or mean of each window; `batch` counts images of one channel. The words after the
- * padding are: x, 1 for the mean, out, 1 to count padding as zeros, ends of the padded height and width.
+ * Largest element or mean of each window; `batch` counts images of one channel.
  */
 export function pool(p: usize): void {
-  const inH = int(p, IN_H), inW = int(p, IN_W), mean = int(p, 17) != 0, padded = int(p, 19) != 0;
-  const endH = int(p, 20), endW = int(p, 21);
-  let x = ptr(p, X), out = ptr(p, 18);
+  const inH = int(p, IN_H), inW = int(p, IN_W), mean = int(p, IS_MEAN) != 0, padded = int(p, COUNT_PAD) != 0;
+  const endH = int(p, END_H), endW = int(p, END_W);
+  let x = ptr(p, IMAGE), out = ptr(p, POOLED);
   for (let n = 0; n < int(p, BATCH); n++, x += <usize>(inH * inW) << 2)
     for (let oh = 0; oh < int(p, OUT_H); oh++)
       for (let ow = 0; ow < int(p, OUT_W); ow++, out += 4) {
