@@ -38,15 +38,16 @@ export interface DeviceLoss {
 /** Options of {@link loadModel}. */
 export interface LoadOptions {
   /**
-   * Where to compute: `'webgpu'`; `'wasm'`, float32 on the CPU with SIMD; `'reference'`, slow and exact in
-   * float64; `'auto'` (default), for each run, and each stream at its first step, the one of webgpu and wasm that is predicted
-   * to be sooner, the one that is there where only one is, and reference where both are missing, for example by
-   * a content security policy without `'wasm-unsafe-eval'`; or a GPUDevice of the app, which is never destroyed here, nor
-   * made again when it is lost.
+   * Where to compute: `'webgpu'`; `'wasm'`, float32 on the CPU with SIMD; `'js'`, the same in plain JavaScript,
+   * for pages that refuse WebAssembly, such as those with a content security policy without
+   * `'wasm-unsafe-eval'`; `'reference'`, slow and exact in float64; `'auto'` (default), for each run, and each
+   * stream at its first step, the one of webgpu and wasm that is predicted to be sooner, the one that is there
+   * where only one is, and js where both are missing; or a GPUDevice of the app, which is never destroyed here,
+   * nor made again when it is lost.
    * `model.backend` and `model.reason` say what it came to. With an option for GPUs (`weights`, `arithmetic`, `tune`,
    * `recurrentKernel`, `wavefront`, `subgroups`, `selfCheck`) `'auto'` takes webgpu where there is an adapter.
    */
-  readonly device?: 'auto' | 'webgpu' | 'wasm' | 'reference' | GPUDevice;
+  readonly device?: 'auto' | 'webgpu' | 'wasm' | 'js' | 'reference' | GPUDevice;
   /** The format to insist on; found out from the bytes when left out. */
   readonly format?: ModelFormat;
   /**
@@ -206,7 +207,7 @@ export const LOAD_OPTIONS: Record<keyof LoadOptions, true> = {
   selfCheck: true,
 };
 
-const NAMED_DEVICES = ['auto', 'webgpu', 'wasm', 'reference'];
+const NAMED_DEVICES = ['auto', 'webgpu', 'wasm', 'js', 'reference'];
 
 /** @throws RnnError `INVALID_ARGUMENT` for what is neither the name of a backend nor a device */
 export function checkDevice(device: LoadOptions['device']): void {

@@ -5,7 +5,7 @@ import { isGraphSource, validateGraph } from './graph.ts';
 import { refuseMissingOperators, usesOnlyRecurrence } from './ops/missing.ts';
 import type { PlanOptions } from './plan/lowering.ts';
 import { planOptionsOf } from './plan/options.ts';
-import type { GpuTensor, Session, Tensors, Usage } from './backends/backend.ts';
+import type { BackendName, GpuTensor, Session, Tensors, Usage } from './backends/backend.ts';
 import { abortable, checkSignal } from './backends/abort.ts';
 import { checkOptions } from './backends/check-options.ts';
 import { disposeWhenCollected, forgetCollected } from './backends/finalize.ts';
@@ -50,7 +50,7 @@ export class Model {
   }
 
   /** What computed the latest call; before the first, what is expected to. Only with `device: 'auto'` it may change. */
-  get backend(): 'webgpu' | 'wasm' | 'reference' {
+  get backend(): BackendName {
     return this.#session.backend;
   }
 
@@ -279,8 +279,13 @@ async function referenceSession(graph: Graph, limits: LoadOptions['limits']): Pr
 }
 
 async function wasmSession(graph: Graph, limits: LoadOptions['limits']): Promise<Session> {
-  const { WasmSession } = await import('./backends/wasm/session.ts');
-  return WasmSession.create(graph, limits);
+  const backend = await import('./backends/wasm/wasm-session.ts');
+  return backend.wasmSession(graph, limits);
+}
+
+async function jsSession(graph: Graph, limits: LoadOptions['limits']): Promise<Session> {
+  const backend = await import('./backends/wasm/js-session.ts');
+  return backend.jsSession(graph, limits);
 }
 
 /** The best of the CPU's backends, for `'auto'` without an adapter. */
@@ -293,8 +298,7 @@ async function cpuSession(
     return { session: await wasmSession(graph, limits), reason };
   } catch (error) {
     if (!(error instanceof RnnError) || error.code !== 'UNSUPPORTED_FEATURE') throw error;
-    const session = await referenceSession(graph, limits);
-    return { session, reason: `${reason}; ${error.message}` };
+    return { session: await jsSession(graph, limits), reason: `${reason}; ${error.message}` };
   }
 }
 
@@ -309,6 +313,13 @@ const GPU_OPTIONS = [
   'selfCheck',
 ] as const satisfies readonly (keyof LoadOptions)[];
 
+/** The backends that need no adapter, by the name that asks for them. */
+const WITHOUT_ADAPTER = new Map<LoadOptions['device'], typeof wasmSession>([
+  ['wasm', wasmSession],
+  ['js', jsSession],
+  ['reference', referenceSession],
+]);
+
 async function makeSession(
   graph: Graph,
   options: LoadOptions,
@@ -317,7 +328,7 @@ async function makeSession(
   const { device = 'auto', limits } = options;
   const plan = planOptionsOf(options);
   if (lease === undefined) {
-    const make = device === 'wasm' ? wasmSession : referenceSession;
+    const make = WITHOUT_ADAPTER.get(device)!;
     return { session: await make(graph, limits), reason: 'asked for' };
   }
   if (typeof device !== 'string') {
@@ -358,7 +369,7 @@ async function loadGraph(source: ModelSource, options: LoadOptions): Promise<Gra
   validateGraph(graph);
   if (usesOnlyRecurrence(graph)) return graph;
   // The session will ask for them next.
-  if (device !== 'reference' && device !== 'wasm') import('./kernels.ts').catch(() => undefined);
+  if (!WITHOUT_ADAPTER.has(device)) import('./kernels.ts').catch(() => undefined);
   const { registerOperators, simplify } = await import('./operators.ts');
   registerOperators();
   refuseMissingOperators(graph);
@@ -397,7 +408,7 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
   }
   recoveryOf(options); // refuses what is wrong
   const own = typeof device === 'object' ? device : undefined;
-  const lease = device === 'reference' || device === 'wasm' ? undefined : beginWebGpu(own, timeout);
+  const lease = WITHOUT_ADAPTER.has(device) ? undefined : beginWebGpu(own, timeout);
   try {
     const graph = await loadGraph(source, options);
     const { session, reason } = await makeSession(graph, options, lease);

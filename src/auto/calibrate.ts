@@ -1,5 +1,5 @@
 // What this machine gives: measured once for each adapter, for as long as the page lives.
-import { WasmSession } from '../backends/wasm/session.ts';
+import { wasmSession } from '../backends/wasm/wasm-session.ts';
 import { completionOf } from '../gpu/completion.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { lstm, sequential } from '../layers.ts';
@@ -58,7 +58,7 @@ async function speedOfCpu(): Promise<number> {
   const weights = (columns: number) =>
     tensor(new Float32Array(4 * UNITS * columns).fill(0.01), [4 * UNITS, columns]);
   const graph = sequential([lstm({ W: weights(UNITS), R: weights(UNITS) })], { layout: 0 });
-  const session = await WasmSession.create(graph);
+  const session = await wasmSession(graph);
   const { name } = graph.inputs[0]!;
   const outputs = graph.outputs.map((output) => output.name);
   const feeds = { [name]: tensor(new Float32Array(STEPS * UNITS), [STEPS, 1, UNITS]) };

@@ -1,5 +1,6 @@
 // Makes what `device: 'auto'` computes on where there are both a GPU and the CPU's kernels: a chunk of its own.
-import { WasmSession } from '../backends/wasm/session.ts';
+import type { CpuSession } from '../backends/wasm/session.ts';
+import { wasmSession } from '../backends/wasm/wasm-session.ts';
 import { profileOf } from '../backends/webgpu/device-profile.ts';
 import type { RecoveringSession } from '../backends/webgpu/recovering-session.ts';
 import { RnnError } from '../errors.ts';
@@ -23,9 +24,9 @@ export async function makeAutoSession(
   options: PlanOptions,
   limits: EvaluatorOptions = {},
 ): Promise<{ session: AutoSession | RecoveringSession; reason: string }> {
-  let wasm: WasmSession;
+  let wasm: CpuSession;
   try {
-    wasm = await WasmSession.create(graph, limits);
+    wasm = await wasmSession(graph, limits);
   } catch (error) {
     if (!(error instanceof RnnError) || error.code !== 'UNSUPPORTED_FEATURE') throw error;
     return { session: webgpu, reason: `WebGPU is available; ${error.message}` };

@@ -2,7 +2,7 @@
 import { CallChecker } from '../backends/prepare-call.ts';
 import type { GpuTensor, Session, StreamSession, Tensors, Usage } from '../backends/backend.ts';
 import type { StreamedGraph } from '../backends/stateful-graph.ts';
-import type { WasmSession } from '../backends/wasm/session.ts';
+import type { CpuSession } from '../backends/wasm/session.ts';
 import type { RecoveringSession } from '../backends/webgpu/recovering-session.ts';
 import type { Graph } from '../graph.ts';
 import type { PlanRequest } from '../plan/index.ts';
@@ -16,7 +16,7 @@ import { AutoStream } from './stream.ts';
 /** What an {@link AutoSession} is made of. It takes over both sessions. */
 export interface AutoParts {
   readonly webgpu: RecoveringSession;
-  readonly wasm: WasmSession;
+  readonly wasm: CpuSession;
   readonly calibration: Calibration;
   readonly device: PlanRequest['device'];
   readonly options: PlanRequest['options'];
@@ -53,7 +53,7 @@ export class AutoSession implements Session {
     return this.#judge.choose(this.#checker.check(feeds), names, undefined);
   }
 
-  get #session(): RecoveringSession | WasmSession {
+  get #session(): RecoveringSession | CpuSession {
     return this.#parts[this.#choice.side];
   }
 
@@ -75,13 +75,13 @@ export class AutoSession implements Session {
     return this.#session.usage;
   }
 
-  #take(choice: Choice): RecoveringSession | WasmSession {
+  #take(choice: Choice): RecoveringSession | CpuSession {
     this.#choice = choice;
     return this.#parts[choice.side];
   }
 
   /** The session for a run. */
-  #for(feeds: Tensors, outputs: readonly string[]): RecoveringSession | WasmSession {
+  #for(feeds: Tensors, outputs: readonly string[]): RecoveringSession | CpuSession {
     this.#parts.wasm.check();
     const choice = this.#judge.choose(this.#checker.check(feeds), outputs, this.#ran);
     this.#ran = choice.side;

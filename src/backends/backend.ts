@@ -67,9 +67,15 @@ export interface Usage {
   readonly kernels: Readonly<Record<string, string>>;
 }
 
+/**
+ * What computes: WebGPU; float32 on the CPU with SIMD in WebAssembly; the same kernels in plain JavaScript; the
+ * float64 reference.
+ */
+export type BackendName = 'webgpu' | 'wasm' | 'js' | 'reference';
+
 /** A graph on a backend. */
 export interface Session {
-  readonly backend: 'webgpu' | 'wasm' | 'reference';
+  readonly backend: BackendName;
   /** Why this backend, where calls decide that. */
   readonly reason?: string;
   /** What computes, for people: the adapter, or the instruction set. */

@@ -166,7 +166,7 @@ function countOf(text: string | undefined, option: string, min: number): number 
   return value;
 }
 
-const DEVICES = ['auto', 'webgpu', 'wasm', 'reference'] as const;
+const DEVICES = ['auto', 'webgpu', 'wasm', 'js', 'reference'] as const;
 
 const isDevice = (name: string): name is (typeof DEVICES)[number] =>
   (DEVICES as readonly string[]).includes(name);

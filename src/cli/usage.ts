@@ -22,7 +22,7 @@ webgpu-rnn run FILE --input NAME=x.npy --output DIR [options]     run it once, o
   --output DIR              where NAME.npy of each output goes
   --as npy|json|wav         how outputs are written
   --dims NAME=1x16000       shape that the numbers of an input are given
-  --device auto|webgpu|wasm|reference
+  --device auto|webgpu|wasm|js|reference
   --stream N                step by step, N time steps each, keeping the state. A file with an axis
                             more than the input has one step on its first axis
   --axis NAME=0             which axis of an input is time, where its declaration does not tell

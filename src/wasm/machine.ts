@@ -1,12 +1,12 @@
-// A model in linear memory: an instance of the kernels, the weights, and the programs that run on them.
+// A model in linear memory: its kernels, the weights, and the programs that run on them.
 import { RnnError } from '../errors.ts';
 import type { HostValue } from '../ops/operator.ts';
 import { operatorOf } from '../ops/registry.ts';
 import type { PlannedNode } from '../plan/specialize/infer.ts';
 import { isFloat, sizeOf } from '../tensor.ts';
 import { assignOffsets } from './arena.ts';
+import type { Kernels } from './kernels.ts';
 import { LinearMemory } from './memory.ts';
-import { instantiate, type Compiled, type Kernels } from './module.ts';
 import { wordsOf } from './program.ts';
 import type { Entry, Located, Place, Program, ProgramBuffer, Word } from './program.ts';
 
@@ -43,8 +43,7 @@ export class Machine {
   #kernels: Kernels | undefined;
   readonly #weights = new Map<string, number>();
 
-  constructor(compiled: Compiled) {
-    const kernels = instantiate(compiled);
+  constructor(kernels: Kernels) {
     this.#kernels = kernels;
     this.memory = new LinearMemory(kernels);
   }

@@ -1,6 +1,6 @@
 // The linear memory of a model: blocks are taken and given back, and the memory grows between calls only.
 import { RnnError } from '../errors.ts';
-import type { Kernels } from './module.ts';
+import type { Kernels } from './kernels.ts';
 
 const PAGE = 65536;
 /** Addresses are multiples of this many bytes: one cache line. */
@@ -15,7 +15,7 @@ interface Block {
 
 /** See the top of the file. Views are of the whole memory; growing replaces them. */
 export class LinearMemory {
-  #memory: WebAssembly.Memory | undefined;
+  #memory: Kernels['memory'] | undefined;
   /** Free blocks by address. */
   #free: Block[] = [];
   readonly #sizes = new Map<number, number>();
@@ -25,7 +25,7 @@ export class LinearMemory {
 
   constructor({ memory, HEAP: base }: Kernels) {
     this.#memory = memory;
-    this.#end = Math.ceil((base.value as number) / ALIGNMENT) * ALIGNMENT;
+    this.#end = Math.ceil(base.value / ALIGNMENT) * ALIGNMENT;
     this.#f32 = new Float32Array(memory.buffer as ArrayBuffer);
     this.#i32 = new Int32Array(memory.buffer as ArrayBuffer);
   }
@@ -74,7 +74,7 @@ export class LinearMemory {
     try {
       memory.grow(more);
     } catch (error) {
-      const what = `needs ${bytes} bytes of WebAssembly memory, which cannot be had`;
+      const what = `needs ${bytes} bytes of memory in one piece, which cannot be had`;
       throw new RnnError('OUT_OF_MEMORY', label, what, { cause: error });
     }
     this.#f32 = new Float32Array(memory.buffer as ArrayBuffer);

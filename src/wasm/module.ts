@@ -1,15 +1,6 @@
-// The compiled kernels: the best build that this engine accepts, compiled once for all models.
+// The kernels in WebAssembly: the best build that this engine accepts, compiled once for all models.
 import { relaxed, simd } from 'virtual:wasm-kernels';
-
-/** What an instance exports. */
-export interface Kernels {
-  /** Weights, programs and values. */
-  readonly memory: WebAssembly.Memory;
-  /** Runs `count` entries of the table at an address; -1, or the entry that refused its numbers. */
-  readonly run: (entry: number, count: number) => number;
-  /** Where the memory of the caller begins. */
-  readonly HEAP: WebAssembly.Global;
-}
+import type { Kernels } from './kernels.ts';
 
 /** Names of the builds. */
 export type Build = 'simd128' | 'relaxed-simd';

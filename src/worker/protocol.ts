@@ -1,5 +1,5 @@
 // What a page and a worker that runs its model say to each other, over a port of each model's own.
-import type { Tensors } from '../backends/backend.ts';
+import type { BackendName, Tensors } from '../backends/backend.ts';
 import type { RnnErrorData } from '../errors.ts';
 import type { ValueInfo } from '../graph.ts';
 import type { ModelSource, Progress } from '../import/source.ts';
@@ -38,7 +38,7 @@ export type ToWorker =
 export interface About {
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
-  readonly backend: 'webgpu' | 'wasm' | 'reference';
+  readonly backend: BackendName;
   readonly reason: string;
   readonly adapter: string;
 }

@@ -1,5 +1,5 @@
 // A model that computes in a worker, as a page holds it.
-import type { Tensors } from '../backends/backend.ts';
+import type { BackendName, Tensors } from '../backends/backend.ts';
 import { checkOptions } from '../backends/check-options.ts';
 import { RnnError } from '../errors.ts';
 import type { ValueInfo } from '../graph.ts';
@@ -22,7 +22,7 @@ export interface NodeWorker {
 /** Options of {@link createWorkerModel}: those of `loadModel`, and where to compute. */
 export interface WorkerModelOptions extends Omit<LoadOptions, 'device' | 'onDeviceLost'> {
   /** As for `loadModel`; a GPUDevice cannot be sent to a worker. */
-  readonly device?: 'auto' | 'webgpu' | 'wasm' | 'reference';
+  readonly device?: 'auto' | 'webgpu' | 'wasm' | 'js' | 'reference';
   /**
    * A worker of the app that imports `webgpu-rnn/worker`, a port to one, or one of `node:worker_threads` that calls
    * `serveModels`; several models may share it, and it is left
@@ -155,7 +155,7 @@ export class WorkerModel {
   }
 
   /** What computed the latest call that was answered. */
-  get backend(): 'webgpu' | 'wasm' | 'reference' {
+  get backend(): BackendName {
     return this.#about.backend;
   }
 

@@ -2,7 +2,7 @@
 import type { StreamSession } from '../backends/backend.ts';
 import { checkOptions } from '../backends/check-options.ts';
 import { streamGraph } from '../backends/stateful-graph.ts';
-import { WasmSession } from '../backends/wasm/session.ts';
+import { sessionOf } from '../backends/wasm/wasm-session.ts';
 import { RnnError } from '../errors.ts';
 import { isGraphSource, validateGraph, type Graph } from '../graph.ts';
 import { importOnnx } from '../import/onnx/index.ts';
@@ -41,7 +41,7 @@ export function loadInThread(source: WorkletModel, options: StreamOptions = {}):
   registerOperators();
   refuseMissingOperators(imported);
   const graph = simplify(imported);
-  const session = WasmSession.of(graph, compileKernelsAtOnce());
+  const session = sessionOf(graph, compileKernelsAtOnce());
   const streamed = streamGraph(graph, options);
   const stream = session.stream(streamed, options.batch ?? 1);
   const state = new Set(Object.entries(options.state ?? {}).flat());

@@ -18,6 +18,8 @@ test('a model computes on wasm in a page, also without a promise', async () => {
   model.dispose();
 });
 
-test('random layers agree with the reference', MORE_IN_FULL, () =>
-  expectLikeReference(casesOf(30, 500), { device: 'wasm' }),
+test.each(['wasm', 'js'] as const)(
+  'random layers agree with the reference on %s',
+  MORE_IN_FULL,
+  (device) => expectLikeReference(casesOf(30, 500), { device }),
 );

@@ -122,7 +122,7 @@ describe.each(CELLS)('%s', (_, cell) => {
     await expectRight(graph, tensor(random.floats(2 * 6 * 5), [2, 6, 5]), { device });
   });
 
-  describe.each(['webgpu', 'wasm', 'reference'] as const)('as a stream on %s', (backend) => {
+  describe.each(['webgpu', 'wasm', 'js', 'reference'] as const)('as a stream on %s', (backend) => {
     const target = backend === 'webgpu' ? device : backend;
 
     it('T steps equal one run; a snapshot and a fork go on alike', async () => {

@@ -101,7 +101,7 @@ export async function compareModel(
   const bytes = model.bytes();
   const expected = await runOnnxRuntime(bytes, model.feeds);
   const found: Mismatch[] = [];
-  for (const backend of ['reference', 'wasm', device] as const) {
+  for (const backend of ['reference', 'wasm', 'js', device] as const) {
     const where = typeof backend === 'string' ? backend : 'webgpu';
     const loaded = await loadModel(bytes, { device: backend });
     try {

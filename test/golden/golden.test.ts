@@ -24,6 +24,7 @@ const list = (folder: string): string[] => (hasSharedData ? readdirSync(sharedPa
 const BACKENDS: readonly [string, LoadOptions][] = [
   ['webgpu', { device }],
   ['wasm', { device: 'wasm' }],
+  ['js', { device: 'js' }],
   ['reference', { device: 'reference' }],
 ];
 

@@ -18,6 +18,7 @@ const frame = (data: Float32Array, index: number, dims: readonly number[]): Tens
 const BACKENDS = [
   ['webgpu', device],
   ['wasm', 'wasm'],
+  ['js', 'js'],
 ] as const;
 
 describe.each(BACKENDS)(

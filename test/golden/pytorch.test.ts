@@ -24,6 +24,7 @@ afterAll(() => device.destroy());
 const BACKENDS: readonly [string, LoadOptions][] = [
   ['webgpu', { device }],
   ['wasm', { device: 'wasm' }],
+  ['js', { device: 'js' }],
   ['reference', { device: 'reference' }],
 ];
 

@@ -60,6 +60,7 @@ const healthy = file();
 const BACKENDS = [
   ['webgpu', device],
   ['wasm', 'wasm'],
+  ['js', 'js'],
   ['reference', 'reference'],
 ] as const;
 

@@ -18,6 +18,7 @@ const BACKENDS: readonly [string, LoadOptions][] = [
   ['step kernel', { device, recurrentKernel: 'step' }],
   ['persistent kernel', { device, recurrentKernel: 'persistent' }],
   ['wasm', { device: 'wasm' }],
+  ['js', { device: 'js' }],
   ['reference', { device: 'reference' }],
 ];
 // The same numbers go through the same operations in both ways, but for the order of a sum.

@@ -40,8 +40,8 @@ const file = writeOnnx({
 
 const script = (entry: string, device: string): string => `
 import { loadModel, tensor } from '${entry}';
-export async function judge(source) {
-  const model = await loadModel(source, { device: '${device}' });
+export async function judge(source, device = '${device}') {
+  const model = await loadModel(source, { device });
   const X = tensor(new Float32Array(4 * ${I}).fill(0.5), [4, 1, ${I}]);
   const { P } = await model.run({ X });
   return { backend: model.backend, dims: P.dims, data: [...P.data] };
@@ -99,7 +99,7 @@ test('importing it touches nothing of the environment', async () => {
   expect(stdout).toContain('loadModel');
 });
 
-test.each(['reference', 'wasm', 'webgpu'])(
+test.each(['reference', 'wasm', 'js', 'webgpu'])(
   'a plain Node script runs a model on %s',
   async (device) => {
     if (device === 'webgpu') {
@@ -152,11 +152,15 @@ async function pageResult(folder: string, policy: string, main: string): Promise
 }
 
 test('an empty Vite project builds with it, and the page runs a model', async () => {
-  // No 'wasm-unsafe-eval' and no 'unsafe-eval': the strictest page can run it.
+  // No 'wasm-unsafe-eval' and no 'unsafe-eval': the strictest page can run it, on the GPU and on the CPU.
   const policy = "default-src 'none'; script-src 'self'; connect-src 'self'";
   const main = `${script('webgpu-rnn', 'webgpu')}
-globalThis.result = judge('/model.onnx');`;
-  expectResult((await pageResult('page', policy, main)) as Result, 'webgpu');
+const refused = judge('/model.onnx', 'wasm').catch(({ code }) => code);
+globalThis.result = Promise.all([judge('/model.onnx'), judge('/model.onnx', 'js'), refused]);`;
+  const results = (await pageResult('page', policy, main)) as [Result, Result, string];
+  expectResult(results[0], 'webgpu');
+  expectResult(results[1], 'js');
+  expect(results[2]).toBe('UNSUPPORTED_FEATURE');
 });
 
 const inWorker = (entry: string, before: string, options: string, source: string): string => `

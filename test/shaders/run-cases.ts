@@ -15,11 +15,11 @@ import {
 } from '../support/operator-case.ts';
 
 /** Whose kernels to test: those for a CPU that stands in for a GPU, those for a GPU, or those of the CPU. */
-export type Target = 'software' | 'gpu' | 'wasm';
+export type Target = 'software' | 'gpu' | 'wasm' | 'js';
 
 const devices = new Map<Target, Promise<GPUDevice>>();
 
-type GpuTarget = Exclude<Target, 'wasm'>;
+type GpuTarget = Exclude<Target, 'wasm' | 'js'>;
 
 /** A device with the limits that all have, one for the tests of a file, which says it is `target`. */
 function testDevice(target: GpuTarget): Promise<GPUDevice> {
@@ -46,7 +46,7 @@ export async function withModel<T>(
   use: (model: Model) => Promise<T>,
   target: Target = 'software',
 ): Promise<T> {
-  const device = target === 'wasm' ? target : await testDevice(target);
+  const device = target === 'wasm' || target === 'js' ? target : await testDevice(target);
   const model = await loadModel(graph, { device });
   try {
     return await use(model);

@@ -11,7 +11,7 @@ import { runOnnxRuntime } from './onnxruntime.ts';
 const gpu = await (await getAdapter()).requestDevice();
 
 /** Names of the backends that every file runs on. */
-export const BACKENDS = ['reference', 'wasm', 'webgpu'] as const;
+export const BACKENDS = ['reference', 'wasm', 'js', 'webgpu'] as const;
 type Backend = (typeof BACKENDS)[number];
 
 /**

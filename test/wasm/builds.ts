@@ -1,7 +1,10 @@
-// The builds of the kernels that this engine runs. Import this before anything compiles one.
+// The kernels that this engine runs: the builds of WebAssembly, and the plain ones. Import this before anything
+// compiles one.
 import { setFlagsFromString } from 'node:v8';
 import { relaxed } from 'virtual:wasm-kernels';
-import type { Build } from '../../src/wasm/module.ts';
+import type { Kernels } from '../../src/wasm/kernels.ts';
+import { compileKernels, instantiate, type Build } from '../../src/wasm/module.ts';
+import { plainKernels } from '../../src/wasm/plain/index.ts';
 
 const isValid = (): boolean =>
   WebAssembly.validate(Uint8Array.from(atob(relaxed), (letter) => letter.charCodeAt(0)));
@@ -11,3 +14,12 @@ if (!isValid()) setFlagsFromString('--experimental-wasm-relaxed-simd');
 
 /** Both, wherever V8 has relaxed SIMD. */
 export const BUILDS: readonly Build[] = isValid() ? ['simd128', 'relaxed-simd'] : ['simd128'];
+
+/** Makes kernels of each kind, by name. */
+export const KERNELS: readonly (readonly [name: string, make: () => Promise<Kernels>])[] = [
+  ...BUILDS.map((build) => {
+    const make = async (): Promise<Kernels> => instantiate(await compileKernels(build));
+    return [`the ${build} build`, make] as const;
+  }),
+  ['plain TypeScript', async () => plainKernels()],
+];

@@ -1,11 +1,13 @@
-// The bounds that src/wasm/assembly/math.ts states for its functions, over all exponents of float32.
+// The bounds that src/wasm/assembly/math.ts states for its functions, over all exponents of float32. The plain
+// kernels keep them too, and src/wasm/plain/math.ts states those of its own.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ACTIVATIONS } from '../../src/cells/index.ts';
 import { erf } from '../../src/ops/unary.ts';
 import * as id from '../../src/wasm/assembly/ids.ts';
 import { LinearMemory } from '../../src/wasm/memory.ts';
-import { compileKernels, instantiate, type Kernels } from '../../src/wasm/module.ts';
-import { BUILDS } from './builds.ts';
+import type { Kernels } from '../../src/wasm/kernels.ts';
+import { gate, tanh } from '../../src/wasm/plain/math.ts';
+import { KERNELS } from './builds.ts';
 import { randomOf } from '../support/random.ts';
 import { casesOf, MORE_IN_FULL, SEED } from '../support/settings.ts';
 
@@ -65,10 +67,10 @@ function apply({ run, ...kernels }: Kernels, kind: number, numbers: Float32Array
   return memory.f32.slice(y / 4, y / 4 + numbers.length);
 }
 
-describe.each(BUILDS)('functions of the %s build', MORE_IN_FULL, (build) => {
+describe.each(KERNELS)('functions of %s', MORE_IN_FULL, (_name, make) => {
   let kernels: Kernels;
   beforeAll(async () => {
-    kernels = instantiate(await compileKernels(build));
+    kernels = await make();
   });
 
   it.each(Object.entries(BOUNDS))('%s', (_, { kind, f, absolute = 0, relative = 0 }) => {
@@ -91,5 +93,21 @@ describe.each(BUILDS)('functions of the %s build', MORE_IN_FULL, (build) => {
       worst,
       `times the bound, at ${at}: got ${apply(kernels, kind, Float32Array.of(at))[0]}`,
     ).toBeLessThanOrEqual(1);
+  });
+});
+
+describe('functions of plain cells, in float64', MORE_IN_FULL, () => {
+  it('a gate is off by 1.4e-7 at most, tanh by 3e-7 of itself', () => {
+    for (const x of INPUTS) {
+      if (Number.isNaN(x)) {
+        expect([gate(x), tanh(x)]).toEqual([NaN, NaN]);
+        continue;
+      }
+      if (!(Math.abs(gate(x) - Sigmoid.f(x)) <= 1.4e-7)) expect.fail(`gate(${x}) = ${gate(x)}`);
+      const exact = Math.tanh(x);
+      // Below 2⁻¹⁰⁰ the squares of the ratio vanish, and so does their error.
+      if (!(Math.abs(tanh(x) - exact) <= 3e-7 * Math.abs(exact)))
+        expect.fail(`tanh(${x}) = ${tanh(x)}`);
+    }
   });
 });

@@ -2,13 +2,14 @@
 import { describe, expect, it } from 'vitest';
 import { RnnError } from '../../src/errors.ts';
 import { LinearMemory } from '../../src/wasm/memory.ts';
-import type { Kernels } from '../../src/wasm/module.ts';
+import type { Kernels } from '../../src/wasm/kernels.ts';
+import { plainKernels } from '../../src/wasm/plain/index.ts';
 
 const memoryOf = (maximum = 64): LinearMemory =>
   new LinearMemory({
     memory: new WebAssembly.Memory({ initial: 1, maximum }),
     run: () => -1,
-    HEAP: new WebAssembly.Global({ value: 'i32' }, 100),
+    HEAP: { value: 100 },
   } satisfies Kernels);
 
 describe('blocks of linear memory', () => {
@@ -52,6 +53,27 @@ describe('blocks of linear memory', () => {
     const memory = memoryOf(2);
     expect(() => memory.take(1e6, 'weights of W')).toThrow(RnnError);
     expect(() => memory.take(1e6, 'weights of W')).toThrow(
+      expect.objectContaining({ code: 'OUT_OF_MEMORY', path: 'weights of W' }),
+    );
+    expect(memory.take(100, 'small')).toBeGreaterThan(0);
+  });
+});
+
+describe('memory of the plain kernels', () => {
+  it('keeps its numbers when it grows, and begins with zeros', () => {
+    const memory = new LinearMemory(plainKernels());
+    const at = memory.take(16, 'before') / 4;
+    memory.f32.set([1, 2, 3, 4], at);
+    const next = memory.take(1e6, 'large') / 4;
+    expect([...memory.f32.subarray(at, at + 4)]).toEqual([1, 2, 3, 4]);
+    expect(memory.i32[at]).toBe(0x3f800000);
+    expect(memory.f32.subarray(next, next + 250_000).every((x) => x === 0)).toBe(true);
+    expect(memory.f32.length).toBeGreaterThan(next + 250_000);
+  });
+
+  it('refuses more than 31 bits can address with OUT_OF_MEMORY, and stays as it was', () => {
+    const memory = new LinearMemory(plainKernels());
+    expect(() => memory.take(2 ** 31 - 2 ** 16, 'weights of W')).toThrow(
       expect.objectContaining({ code: 'OUT_OF_MEMORY', path: 'weights of W' }),
     );
     expect(memory.take(100, 'small')).toBeGreaterThan(0);

@@ -19,25 +19,33 @@ const EACH = casesOf(40, 600); // cases of every operator
 // good for a few units of 2⁻²⁴.
 const CLOSENESS = { atol: 1e-5, rtol: 1e-5 };
 
+const BACKENDS = ['wasm', 'js'] as const;
+type Backend = (typeof BACKENDS)[number];
+
 const expectAllRight = (
+  backend: Backend,
   cases: readonly OperatorCase[],
   isConstant?: () => boolean,
-): Promise<void> => expectLikeReference(cases, CLOSENESS, isConstant, 'wasm');
+): Promise<void> => expectLikeReference(cases, CLOSENESS, isConstant, backend);
 
-describe(`operators on wasm agree with the reference, seed ${SEED}`, MORE_IN_FULL, () => {
-  it('has cases for every kernel', () => {
-    const others = [...CPU_LOWERINGS.keys()].filter((op) => !(op in CASES));
-    expect(others).toEqual(['Recurrent']);
-  });
-
-  it.each(Object.keys(CASES))('%s', async (op) => {
-    const random = randomOf(SEED);
-    const cases = Array.from({ length: EACH }, (_, i) => ({ op, ...CASES[op]!(random, i) }));
-    await expectAllRight(cases, () => random.chance(0.5));
-  });
+it('there are cases for every kernel', () => {
+  const others = [...CPU_LOWERINGS.keys()].filter((op) => !(op in CASES));
+  expect(others).toEqual(['Recurrent']);
 });
 
-describe('sizes and numbers at the ends of what there is', () => {
+describe.each(BACKENDS)(
+  `operators on %s agree with the reference, seed ${SEED}`,
+  MORE_IN_FULL,
+  (backend) => {
+    it.each(Object.keys(CASES))('%s', async (op) => {
+      const random = randomOf(SEED);
+      const cases = Array.from({ length: EACH }, (_, i) => ({ op, ...CASES[op]!(random, i) }));
+      await expectAllRight(backend, cases, () => random.chance(0.5));
+    });
+  },
+);
+
+describe.each(BACKENDS)('sizes and numbers at the ends of what there is, on %s', (backend) => {
   const random = randomOf(SEED);
 
   it('nothing at all: a size of 0 anywhere', async () => {
@@ -64,8 +72,8 @@ describe('sizes and numbers at the ends of what there is', () => {
       { op: 'MaxPool', inputs: [floats(random, [0, 2, 5])], attributes: { kernel_shape: [2] } },
       { op: 'LayerNormalization', inputs: [none, floats(random, [3])] },
     ];
-    await expectAllRight(cases);
-    await expectAllRight(cases, () => true);
+    await expectAllRight(backend, cases);
+    await expectAllRight(backend, cases, () => true);
   });
 
   it('extremes of nothing and of infinities alone', async () => {
@@ -88,11 +96,11 @@ describe('sizes and numbers at the ends of what there is', () => {
           inputs: [nothing, list([1])],
         })),
       );
-    await expectAllRight(cases);
+    await expectAllRight(backend, cases);
   });
 
   it('more axes than a kernel steps along', () =>
-    expectAllRight([
+    expectAllRight(backend, [
       {
         op: 'Transpose',
         inputs: [floats(random, [2, 3, 2, 3, 2, 3, 2])],

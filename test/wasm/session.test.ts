@@ -1,4 +1,4 @@
-// What only the CPU backend has: calls without a promise, one call into WebAssembly, and what happens where
+// What only the backends of the CPU have: calls without a promise, one call into the kernels, and what happens where
 // WebAssembly is refused.
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { inspect, loadModel, tensor, type Graph, type Tensor } from '../../src/index.ts';
@@ -22,6 +22,8 @@ const floats = (...dims: number[]): Tensor<'float32'> =>
     dims,
   );
 
+const CPU = ['wasm', 'js'] as const;
+
 /** [T, B, 5] → [T, B, 3]. */
 const GRAPH = sequential(
   [
@@ -43,7 +45,7 @@ const rows = (X: Tensor, from: number, to: number): Tensor => {
 };
 
 describe('calls without a promise', () => {
-  it.each(['wasm', 'reference'] as const)('runSync and stepSync on %s', async (device) => {
+  it.each(['wasm', 'js', 'reference'] as const)('runSync and stepSync on %s', async (device) => {
     using model = await loadModel(GRAPH, { device });
     const X = floats(9, 2, 5);
     const whole = model.runSync({ [INPUT]: X })[OUTPUT]!;
@@ -76,21 +78,24 @@ describe('calls without a promise', () => {
     device.destroy();
   });
 
-  it('a step that fails leaves the state as it was, and results are arrays of their own', async () => {
-    using model = await loadModel(GRAPH, { device: 'wasm' });
-    const X = floats(3, 1, 5);
-    const stream = model.stream();
-    const first = stream.stepSync({ [INPUT]: rows(X, 0, 1) })[OUTPUT]!;
-    const copy = first.data.slice();
-    expect(() => stream.stepSync({ [INPUT]: floats(1, 1, 4) })).toThrow(/feeds\.X/);
-    expect(() => stream.stepSync({ [INPUT]: rows(X, 1, 2), other: X })).toThrow(/unknown input/);
-    const left = stream.stepSync({ [INPUT]: rows(X, 1, 3) })[OUTPUT]!;
-    expectClose([...(copy as Float32Array), ...(left.data as Float32Array)], truth(X));
-    expect(first.data).toEqual(copy);
-  });
+  it.each(CPU)(
+    'a step that fails on %s leaves the state; results are arrays of their own',
+    async (device) => {
+      using model = await loadModel(GRAPH, { device });
+      const X = floats(3, 1, 5);
+      const stream = model.stream();
+      const first = stream.stepSync({ [INPUT]: rows(X, 0, 1) })[OUTPUT]!;
+      const copy = first.data.slice();
+      expect(() => stream.stepSync({ [INPUT]: floats(1, 1, 4) })).toThrow(/feeds\.X/);
+      expect(() => stream.stepSync({ [INPUT]: rows(X, 1, 2), other: X })).toThrow(/unknown input/);
+      const left = stream.stepSync({ [INPUT]: rows(X, 1, 3) })[OUTPUT]!;
+      expectClose([...(copy as Float32Array), ...(left.data as Float32Array)], truth(X));
+      expect(first.data).toEqual(copy);
+    },
+  );
 
-  it('feeds may change their shapes from call to call', async () => {
-    using model = await loadModel(GRAPH, { device: 'wasm' });
+  it.each(CPU)('feeds may change their shapes from call to call on %s', async (device) => {
+    using model = await loadModel(GRAPH, { device });
     for (let k = 0; k < 50; k++) {
       const X = floats(1 + (k % 23), 1 + (k % 3), 5);
       expectClose(model.runSync({ [INPUT]: X })[OUTPUT]!.data as Float32Array, truth(X));
@@ -111,27 +116,30 @@ describe('programs', () => {
     expect(cpu).toMatchObject({ calls: 1, withoutKernel: [] });
   });
 
-  it('leave a cell of the caller to its float64 step, and inspect names it', async () => {
-    const own = sequential(
-      [
-        lstm({ W: floats(24, 5), R: floats(24, 6) }),
-        recurrent({ cell: minGru, W: floats(8, 6), B: floats(16) }),
-        dense({ W: floats(3, 4), b: floats(3) }),
-      ],
-      { layout: 0 },
-    );
-    const kinds = programOf(own, [4, 1, 5]).steps.map(({ kind }) => kind);
-    expect(kinds).toEqual(['table', 'host', 'table']);
-    const found = await inspect(own, { dims: { [INPUT]: [4, 1, 5] } });
-    expect(found.cpu!.withoutKernel).toMatchObject([{ op: 'Recurrent' }]);
-    expect(inspectionLines(found).join('\n')).toMatch(/without a kernel.*\n {2}Recurrent '/);
-    using model = await loadModel(own, { device: 'wasm' });
-    const X = floats(4, 1, 5);
-    const { [OUTPUT]: Y } = model.runSync({ [INPUT]: X });
-    expectClose(Y!.data as Float32Array, runReference(own, { [INPUT]: X }).get(OUTPUT)!.data);
-  });
+  it.each(CPU)(
+    'on %s leave a cell of the caller to its float64 step, and inspect names it',
+    async (device) => {
+      const own = sequential(
+        [
+          lstm({ W: floats(24, 5), R: floats(24, 6) }),
+          recurrent({ cell: minGru, W: floats(8, 6), B: floats(16) }),
+          dense({ W: floats(3, 4), b: floats(3) }),
+        ],
+        { layout: 0 },
+      );
+      const kinds = programOf(own, [4, 1, 5]).steps.map(({ kind }) => kind);
+      expect(kinds).toEqual(['table', 'host', 'table']);
+      const found = await inspect(own, { dims: { [INPUT]: [4, 1, 5] } });
+      expect(found.cpu!.withoutKernel).toMatchObject([{ op: 'Recurrent' }]);
+      expect(inspectionLines(found).join('\n')).toMatch(/without a kernel.*\n {2}Recurrent '/);
+      using model = await loadModel(own, { device });
+      const X = floats(4, 1, 5);
+      const { [OUTPUT]: Y } = model.runSync({ [INPUT]: X });
+      expectClose(Y!.data as Float32Array, runReference(own, { [INPUT]: X }).get(OUTPUT)!.data);
+    },
+  );
 
-  it('say why a kernel refuses numbers', async () => {
+  it.each(CPU)('say why a kernel refuses numbers on %s', async (device) => {
     const graph: Graph = {
       name: 'gather',
       inputs: [{ name: 'i', type: 'int64', dims: ['N'] }],
@@ -142,7 +150,7 @@ describe('programs', () => {
         { op: 'Gather', name: 'look', inputs: ['table', 'j'], outputs: ['y'], attributes: {} },
       ],
     };
-    using model = await loadModel(graph, { device: 'wasm' });
+    using model = await loadModel(graph, { device });
     const run = (...numbers: bigint[]) => model.runSync({ i: tensor(BigInt64Array.from(numbers)) });
     expect(run(-3n, 4n)['y']!.dims).toEqual([2, 2]);
     const path = { code: 'SHAPE_MISMATCH', path: expect.stringContaining('[1]') };
@@ -165,14 +173,16 @@ describe('without an adapter', () => {
     model.dispose();
   });
 
-  it('auto computes on the reference where WebAssembly is refused too', async () => {
+  it('auto computes on js where WebAssembly is refused too', async () => {
     vi.resetModules();
     vi.spyOn(WebAssembly, 'compile').mockRejectedValue(
       new WebAssembly.CompileError('blocked by CSP'),
     );
     const fresh = await import('../../src/index.ts');
     const model = await fresh.loadModel(GRAPH);
-    expect(model.backend).toBe('reference');
+    expect([model.backend, model.adapter]).toEqual(['js', 'JavaScript float32']);
+    const X = floats(4, 1, 5);
+    expectClose(model.runSync({ [INPUT]: X })[OUTPUT]!.data as Float32Array, truth(X));
     expect(model.reason).toMatch(/WebGPU[^]*blocked by CSP/);
     await expect(fresh.loadModel(GRAPH, { device: 'wasm' })).rejects.toMatchObject({
       code: 'UNSUPPORTED_FEATURE',

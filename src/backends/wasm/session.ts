@@ -1,11 +1,11 @@
-// The wasm backend of a Model: float32 on the CPU, in the memory of one WebAssembly instance. Nothing here
-// waits for anything, so calls take effect in the order they are made.
+// The backends of the CPU: float32, in the linear memory of one set of kernels, which are WebAssembly or plain
+// TypeScript. Nothing here waits for anything, so calls take effect in the order they are made.
 import { RnnError } from '../../errors.ts';
 import type { Graph } from '../../graph.ts';
 import type { EvaluatorOptions } from '../../plan/specialize/infer.ts';
 import type { Tensor } from '../../tensor.ts';
+import type { Kernels } from '../../wasm/kernels.ts';
 import { Machine } from '../../wasm/machine.ts';
-import { compileKernels, type Build, type Compiled } from '../../wasm/module.ts';
 import { checkSignal } from '../abort.ts';
 import type { Session, StreamSession, Tensors, Usage } from '../backend.ts';
 import { CallChecker } from '../prepare-call.ts';
@@ -13,11 +13,17 @@ import type { StreamedGraph } from '../stateful-graph.ts';
 import { StreamFeeds } from '../stream-feeds.ts';
 import { copyOf } from '../stream-state.ts';
 import { Programs } from './programs.ts';
-import { WasmStream } from './stream.ts';
+import { CpuStream } from './stream.ts';
+
+/** What a session says of itself. */
+export interface CpuNames {
+  readonly backend: 'wasm' | 'js';
+  readonly adapter: string;
+}
 
 /** A graph on the CPU. */
-export class WasmSession implements Session {
-  readonly backend = 'wasm';
+export class CpuSession implements Session {
+  readonly backend: CpuNames['backend'];
   readonly adapter: string;
   readonly #machine: Machine;
   readonly #programs: Programs;
@@ -25,39 +31,14 @@ export class WasmSession implements Session {
   readonly #limits: EvaluatorOptions;
   #disposed = false;
 
-  private constructor(graph: Graph, machine: Machine, build: Build, limits: EvaluatorOptions) {
-    this.adapter = `WebAssembly ${build}`;
-    this.#machine = machine;
+  /** @param kernels with a memory that is the session's from then on */
+  constructor(graph: Graph, kernels: Kernels, names: CpuNames, limits: EvaluatorOptions = {}) {
+    this.backend = names.backend;
+    this.adapter = names.adapter;
+    this.#machine = new Machine(kernels);
     this.#limits = limits;
     this.#checker = new CallChecker(graph, limits);
-    this.#programs = new Programs(machine, new Map());
-  }
-
-  /**
-   * Compiles the kernels, once for all models.
-   *
-   * @param build the instruction set to insist on, for tests
-   * @throws RnnError `UNSUPPORTED_FEATURE` where there is no WebAssembly with SIMD
-   */
-  static async create(
-    graph: Graph,
-    limits: EvaluatorOptions = {},
-    build?: Build,
-  ): Promise<WasmSession> {
-    let compiled;
-    try {
-      compiled = await compileKernels(build);
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      const what = `WebAssembly with SIMD, got an engine or a content security policy that refuses it: ${why}`;
-      throw new RnnError('UNSUPPORTED_FEATURE', 'options.device', what, { cause: error });
-    }
-    return WasmSession.of(graph, compiled, limits);
-  }
-
-  /** A graph on kernels that are compiled. */
-  static of(graph: Graph, compiled: Compiled, limits: EvaluatorOptions = {}): WasmSession {
-    return new WasmSession(graph, new Machine(compiled), compiled.build, limits);
+    this.#programs = new Programs(this.#machine, new Map());
   }
 
   /** @throws RnnError `DISPOSED` */
@@ -103,7 +84,7 @@ export class WasmSession implements Session {
     const programs = new Programs(this.#machine, feedback);
     const feeds = new StreamFeeds(streamed, batch, this.#limits);
     const slots = streamed.slots.map(({ input }) => input);
-    return new WasmStream({
+    return new CpuStream({
       checkModel: () => this.check(),
       isModelDisposed: () => this.#disposed,
       machine: this.#machine,

@@ -24,7 +24,7 @@ interface Common {
 type State = Map<string, Resident>;
 
 /** See {@link StreamSession}. */
-export class WasmStream implements StreamSession {
+export class CpuStream implements StreamSession {
   readonly #common: Common;
   /** Undefined before the first step, when shapes are not known. */
   #state: State | undefined;
@@ -142,7 +142,7 @@ export class WasmStream implements StreamSession {
 
   fork(): StreamSession {
     this.#check();
-    const other = new WasmStream(this.#common);
+    const other = new CpuStream(this.#common);
     const state = this.#tensors();
     if (state) other.#state = this.#place(state);
     other.steps = this.steps;
