@@ -6,6 +6,7 @@ import { refuseMissingOperators, usesOnlyRecurrence } from './ops/missing.ts';
 import type { PlanOptions } from './plan/lowering.ts';
 import { planOptionsOf } from './plan/options.ts';
 import type { BackendName, GpuTensor, Session, Tensors, Usage } from './backends/backend.ts';
+import type { CpuOptions } from './backends/wasm/session.ts';
 import { abortable, checkSignal } from './backends/abort.ts';
 import { checkOptions } from './backends/check-options.ts';
 import { disposeWhenCollected, forgetCollected } from './backends/finalize.ts';
@@ -273,32 +274,32 @@ async function webgpuSession(
 /** The listeners of models, for as long as these live. */
 const listeners = new WeakMap<Model, LoadOptions['onDeviceLost']>();
 
-async function referenceSession(graph: Graph, limits: LoadOptions['limits']): Promise<Session> {
+async function referenceSession(graph: Graph, { limits }: CpuOptions): Promise<Session> {
   const { ReferenceSession } = await import('./backends/reference/session.ts');
   return new ReferenceSession(graph, limits);
 }
 
-async function wasmSession(graph: Graph, limits: LoadOptions['limits']): Promise<Session> {
+async function wasmSession(graph: Graph, options: CpuOptions): Promise<Session> {
   const backend = await import('./backends/wasm/wasm-session.ts');
-  return backend.wasmSession(graph, limits);
+  return backend.wasmSession(graph, options);
 }
 
-async function jsSession(graph: Graph, limits: LoadOptions['limits']): Promise<Session> {
+async function jsSession(graph: Graph, options: CpuOptions): Promise<Session> {
   const backend = await import('./backends/wasm/js-session.ts');
-  return backend.jsSession(graph, limits);
+  return backend.jsSession(graph, options);
 }
 
 /** The best of the CPU's backends, for `'auto'` without an adapter. */
 async function cpuSession(
   graph: Graph,
   reason: string,
-  limits: LoadOptions['limits'],
+  options: CpuOptions,
 ): Promise<{ session: Session; reason: string }> {
   try {
-    return { session: await wasmSession(graph, limits), reason };
+    return { session: await wasmSession(graph, options), reason };
   } catch (error) {
     if (!(error instanceof RnnError) || error.code !== 'UNSUPPORTED_FEATURE') throw error;
-    return { session: await jsSession(graph, limits), reason: `${reason}; ${error.message}` };
+    return { session: await jsSession(graph, options), reason: `${reason}; ${error.message}` };
   }
 }
 
@@ -327,9 +328,10 @@ async function makeSession(
 ): Promise<{ session: Session; reason: string }> {
   const { device = 'auto', limits } = options;
   const plan = planOptionsOf(options);
+  const onCpu = { limits, weights: plan.weights };
   if (lease === undefined) {
     const make = WITHOUT_ADAPTER.get(device)!;
-    return { session: await make(graph, limits), reason: 'asked for' };
+    return { session: await make(graph, onCpu), reason: 'asked for' };
   }
   if (typeof device !== 'string') {
     const session = await webgpuSession(graph, plan, lease, options);
@@ -346,7 +348,7 @@ async function makeSession(
     const missing =
       error instanceof RnnError && (error.code === 'NO_WEBGPU' || error.code === 'NO_ADAPTER');
     if (device === 'webgpu' || !missing) throw error;
-    return cpuSession(graph, error.message, limits);
+    return cpuSession(graph, error.message, onCpu);
   }
 }
 

@@ -26,7 +26,7 @@ export async function makeAutoSession(
 ): Promise<{ session: AutoSession | RecoveringSession; reason: string }> {
   let wasm: CpuSession;
   try {
-    wasm = await wasmSession(graph, limits);
+    wasm = await wasmSession(graph, { limits });
   } catch (error) {
     if (!(error instanceof RnnError) || error.code !== 'UNSUPPORTED_FEATURE') throw error;
     return { session: webgpu, reason: `WebGPU is available; ${error.message}` };

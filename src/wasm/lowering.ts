@@ -28,6 +28,9 @@ export const float = (value: number): Word => ({ float: value });
 /** The next multiple of 8: the width of a panel. */
 export const ceil8 = (n: number): number => Math.ceil(n / 8) * 8;
 
+/** How the kernels of the CPU store weights. */
+export type CpuStorage = 'f32' | 'int8';
+
 /** Words of an entry, one by one or in groups. */
 type WordGroups = readonly (Word | readonly Word[])[];
 
@@ -48,12 +51,20 @@ export class Lowering<P = unknown> {
   readonly inputs: readonly (Value | undefined)[];
   /** Types and shapes by slot. */
   readonly outputs: readonly ValueType[];
+  /** How constant weights of recurrent layers are stored. */
+  readonly storage: CpuStorage;
   /** Whether anyone reads an output. */
   readonly wanted: (slot: number) => boolean;
   readonly #item: PlannedNode;
   readonly #builder: ProgramBuilder;
 
-  constructor(builder: ProgramBuilder, item: PlannedNode, wanted: (slot: number) => boolean) {
+  constructor(
+    builder: ProgramBuilder,
+    item: PlannedNode,
+    storage: CpuStorage,
+    wanted: (slot: number) => boolean,
+  ) {
+    this.storage = storage;
     this.node = item.node;
     this.params = item.params as P;
     this.path = item.path;
@@ -137,6 +148,16 @@ export class Lowering<P = unknown> {
     );
     make((kernel, ...words) => this.emit(kernel, ...words), places, out);
     return out;
+  }
+
+  /**
+   * A buffer that is made of a constant once for the model, without a kernel.
+   *
+   * @param key names the layout; the name of the constant is added
+   */
+  made(key: string, count: number, value: Value, make: (words: Words) => Words): Place {
+    const sources = [() => make(knownWords(value))];
+    return this.#builder.weight(`${value.name}#${key}`, count, { sources, entries: [] });
   }
 
   /** Copies elements by strides; starts are in the places. */

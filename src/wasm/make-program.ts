@@ -5,7 +5,7 @@ import type { PlannedNode, SpecializedGraph, Value } from '../plan/specialize/in
 import { formatDims } from '../tensor.ts';
 import { ProgramBuilder } from './builder.ts';
 import { CPU_LOWERINGS } from './lower/index.ts';
-import { Lowering } from './lowering.ts';
+import { Lowering, type CpuStorage } from './lowering.ts';
 import type { Program, ProgramOutput } from './program.ts';
 
 /** What a program is made for. */
@@ -14,6 +14,8 @@ export interface ProgramRequest {
   readonly outputs: readonly string[];
   /** Outputs that become state, by the name of the input that takes it. Their shapes are compared. */
   readonly feedback: ReadonlyMap<string, string>;
+  /** How constant weights of recurrent layers are stored; `'f32'` where it is left out. */
+  readonly storage?: CpuStorage;
 }
 
 /** The nodes that the wanted values need, in order; adds to `wanted` what they read. */
@@ -44,7 +46,7 @@ export function makeProgram(graph: SpecializedGraph, request: ProgramRequest): P
       return value !== undefined && wanted.has(value);
     };
     const lower = CPU_LOWERINGS.get(item.node.op);
-    const done = lower?.(new Lowering<never>(builder, item, isWanted));
+    const done = lower?.(new Lowering<never>(builder, item, request.storage ?? 'f32', isWanted));
     if (done !== true) builder.host(item, isWanted);
   }
   for (const [input, output] of request.feedback) {

@@ -18,10 +18,13 @@ const ATOL = 1e-5;
 /**
  * Fails unless a graph gives the shapes and numbers of the reference, which gets the weights as the options
  * have them stored.
+ *
+ * @param atol what is allowed where more than weights is rounded
  */
 export async function expectRight(
-  { graph, feeds, label }: RecurrentCase,
+  { graph, feeds, label }: Pick<RecurrentCase, 'graph' | 'feeds' | 'label'>,
   options: LoadOptions,
+  atol = ATOL,
 ): Promise<void> {
   const stored = storedWeights(graph, options.weights);
   const model = await loadModel(graph, options);
@@ -30,7 +33,7 @@ export async function expectRight(
     for (const [name, { data, dims }] of runReference(stored, feeds)) {
       const where = `${label} ${name}`;
       expect(actual[name]!.dims, where).toEqual(dims);
-      expectClose(actual[name]!.data as Float32Array, data, { atol: ATOL, label: where });
+      expectClose(actual[name]!.data as Float32Array, data, { atol, label: where });
     }
   } finally {
     model.dispose();
@@ -67,10 +70,11 @@ export const expectAllRight = (
   arbitrary: fc.Arbitrary<RecurrentCase>,
   cases: number,
   options: LoadOptions,
+  atol?: number,
 ): Promise<void> =>
   expectForAll(arbitrary, cases, (recurrent) => {
     fc.pre(isWellConditioned(recurrent));
-    return expectRight(recurrent, options);
+    return expectRight(recurrent, options, atol);
   });
 
 /** Runs random layers on a backend and on the reference. */
@@ -78,4 +82,5 @@ export const expectLikeReference = (
   cases: number,
   options: LoadOptions,
   restrictions: RecurrentRestrictions = { maxHidden: 130 },
-): Promise<void> => expectAllRight(recurrentCases(restrictions), cases, options);
+  atol?: number,
+): Promise<void> => expectAllRight(recurrentCases(restrictions), cases, options, atol);

@@ -12,9 +12,9 @@ const SLOTS = [1, 2, 9]; // W, R and the projection of a Recurrent node
 export function storedNumbers(data: Float32Array, width: number, storage: Storage): Float32Array {
   if (storage === 'f32') return data;
   if (storage === 'f16') return data.map(toHalf);
+  let largest = 0; // of the row
   return data.map((weight, i) => {
-    const start = i - (i % width);
-    const largest = Math.max(...data.subarray(start, start + width).map(Math.abs));
+    if (i % width === 0) largest = Math.max(...data.subarray(i, i + width).map(Math.abs));
     return largest === 0 ? 0 : (Math.round((weight / largest) * 127) / 127) * largest;
   });
 }

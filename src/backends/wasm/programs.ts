@@ -6,6 +6,7 @@ import type { DataType, Tensor } from '../../tensor.ts';
 import type { Loaded, Machine } from '../../wasm/machine.ts';
 import { checkIndices, type IndexCheck } from '../../plan/specialize/index-checks.ts';
 import { makeProgram } from '../../wasm/make-program.ts';
+import type { CpuStorage } from '../../wasm/lowering.ts';
 import { wordsOf } from '../../wasm/program.ts';
 import type { Tensors } from '../backend.ts';
 import type { CheckedCall } from '../prepare-call.ts';
@@ -105,13 +106,15 @@ function checkRange(name: string, { type, data }: Tensor): void {
 export class Programs {
   readonly #machine: Machine;
   readonly #feedback: ReadonlyMap<string, string>;
+  readonly #storage: CpuStorage;
   /** Least recent first. */
   readonly #entries = new Map<string, Entry>();
   #latest: Entry | undefined;
 
   /** @param feedback outputs that become state, by the inputs that take them */
-  constructor(machine: Machine, feedback: ReadonlyMap<string, string>) {
+  constructor(machine: Machine, feedback: ReadonlyMap<string, string>, storage: CpuStorage) {
     this.#machine = machine;
+    this.#storage = storage;
     this.#feedback = feedback;
   }
 
@@ -136,7 +139,11 @@ export class Programs {
     if (entry) this.#entries.delete(key);
     else {
       const outputs = [...new Set([...wanted, ...this.#feedback.values()])];
-      const program = makeProgram(call.specialized, { outputs, feedback: this.#feedback });
+      const program = makeProgram(call.specialized, {
+        outputs,
+        feedback: this.#feedback,
+        storage: this.#storage,
+      });
       const fixed = call.specialized.inputs.filter(({ host }) => host).map(({ name }) => name);
       call.release(); // this is the only program of such a call
       const loaded = this.#machine.load(program);

@@ -5,6 +5,7 @@ import type { Graph } from '../../graph.ts';
 import type { EvaluatorOptions } from '../../plan/specialize/infer.ts';
 import type { Tensor } from '../../tensor.ts';
 import type { Kernels } from '../../wasm/kernels.ts';
+import type { CpuStorage } from '../../wasm/lowering.ts';
 import { Machine } from '../../wasm/machine.ts';
 import { checkSignal } from '../abort.ts';
 import type { Session, StreamSession, Tensors, Usage } from '../backend.ts';
@@ -21,6 +22,13 @@ export interface CpuNames {
   readonly adapter: string;
 }
 
+/** What the backends of the CPU take of the options of a load. */
+export interface CpuOptions {
+  readonly limits?: EvaluatorOptions | undefined;
+  /** Of these only `'int8'` has kernels: what is to be stored as f16 is stored as f32. */
+  readonly weights?: 'f32' | 'f16' | 'int8' | undefined;
+}
+
 /** A graph on the CPU. */
 export class CpuSession implements Session {
   readonly backend: CpuNames['backend'];
@@ -29,16 +37,18 @@ export class CpuSession implements Session {
   readonly #programs: Programs;
   readonly #checker: CallChecker;
   readonly #limits: EvaluatorOptions;
+  readonly #storage: CpuStorage;
   #disposed = false;
 
   /** @param kernels with a memory that is the session's from then on */
-  constructor(graph: Graph, kernels: Kernels, names: CpuNames, limits: EvaluatorOptions = {}) {
+  constructor(graph: Graph, kernels: Kernels, names: CpuNames, options: CpuOptions) {
     this.backend = names.backend;
     this.adapter = names.adapter;
     this.#machine = new Machine(kernels);
-    this.#limits = limits;
-    this.#checker = new CallChecker(graph, limits);
-    this.#programs = new Programs(this.#machine, new Map());
+    this.#limits = options.limits ?? {};
+    this.#storage = options.weights === 'int8' ? 'int8' : 'f32';
+    this.#checker = new CallChecker(graph, this.#limits);
+    this.#programs = new Programs(this.#machine, new Map(), this.#storage);
   }
 
   /** @throws RnnError `DISPOSED` */
@@ -81,7 +91,7 @@ export class CpuSession implements Session {
 
   stream(streamed: StreamedGraph, batch: number): StreamSession {
     const feedback = new Map(streamed.slots.map(({ input, output }) => [input, output]));
-    const programs = new Programs(this.#machine, feedback);
+    const programs = new Programs(this.#machine, feedback, this.#storage);
     const feeds = new StreamFeeds(streamed, batch, this.#limits);
     const slots = streamed.slots.map(({ input }) => input);
     return new CpuStream({

@@ -1,9 +1,8 @@
 // The wasm backend of a Model: the kernels are one WebAssembly instance.
 import { RnnError } from '../../errors.ts';
 import type { Graph } from '../../graph.ts';
-import type { EvaluatorOptions } from '../../plan/specialize/infer.ts';
 import { compileKernels, instantiate, type Build, type Compiled } from '../../wasm/module.ts';
-import { CpuSession } from './session.ts';
+import { CpuSession, type CpuOptions } from './session.ts';
 
 /**
  * A graph on WebAssembly. The kernels are compiled once for all models.
@@ -13,7 +12,7 @@ import { CpuSession } from './session.ts';
  */
 export async function wasmSession(
   graph: Graph,
-  limits: EvaluatorOptions = {},
+  options: CpuOptions = {},
   build?: Build,
 ): Promise<CpuSession> {
   let compiled;
@@ -24,15 +23,11 @@ export async function wasmSession(
     const what = `WebAssembly with SIMD, got an engine or a content security policy that refuses it: ${why}`;
     throw new RnnError('UNSUPPORTED_FEATURE', 'options.device', what, { cause: error });
   }
-  return sessionOf(graph, compiled, limits);
+  return sessionOf(graph, compiled, options);
 }
 
 /** A graph on kernels that are compiled. */
-export function sessionOf(
-  graph: Graph,
-  compiled: Compiled,
-  limits: EvaluatorOptions = {},
-): CpuSession {
+export function sessionOf(graph: Graph, compiled: Compiled, options: CpuOptions = {}): CpuSession {
   const names = { backend: 'wasm', adapter: `WebAssembly ${compiled.build}` } as const;
-  return new CpuSession(graph, instantiate(compiled), names, limits);
+  return new CpuSession(graph, instantiate(compiled), names, options);
 }

@@ -2,11 +2,12 @@
 // steps. Columns of the packed weights are in the order of the cell: [block of 4 units][gate][4].
 import { gemm } from './gemm';
 import * as id from './ids';
+import { gemmInt8 } from './int8';
 import { int, mad, num, ptr, sigmoid4, tanh4, unary4 } from './math';
 import {
   ACT, B, BIAS, CHUNK, CLIP, COLUMNS, COUPLED, C_ROW, EDGE, GATES, GATE_COLUMNS, H, H_ROW, I, INITIAL_C, INITIAL_C_ROW,
-  INITIAL_H, INITIAL_H_ROW, KIND, LAST_C, LAST_C_ROW, LAST_H, LAST_H_ROW, LENGTHS, MADE, MASK, MASK_ROW, MASK_TIME, O,
-  PEEPHOLES, PROJECTION, R, REPEATED, REVERSE, R_BIAS, R_CANDIDATE, STATE_C, STATE_H, T, W, X, XW, X_ROW, X_TIME, Y,
+  INITIAL_H, INITIAL_H_ROW, IS_INT8, KIND, LAST_C, LAST_C_ROW, LAST_H, LAST_H_ROW, LENGTHS, MADE, MASK, MASK_ROW, MASK_TIME, O,
+  PEEPHOLES, PROJECTION, R, REPEATED, REVERSE, ROUNDED, R_BIAS, R_CANDIDATE, STATE_C, STATE_H, T, W, X, XW, X_ROW, X_TIME, Y,
   Y_ROW, Y_TIME,
 } from './words';
 
@@ -143,6 +144,12 @@ function storeStates(p: usize): void {
   }
 }
 
+/** A product with weights as the layer has them. */
+function product(p: usize, rows: i32, K: i32, N: i32, a: usize, aStep: usize, w: usize, init: usize, initStep: usize, out: usize, outStep: usize, edge: usize): void {
+  if (int(p, IS_INT8)) gemmInt8(rows, K, N, a, aStep, w, init, initStep, out, outStep, ptr(p, ROUNDED));
+  else gemm(rows, K, N, a, aStep, w, init, initStep, out, outStep, edge);
+}
+
 /** Runs one direction. */
 export function recurrent(p: usize): void {
   const kind = int(p, KIND), steps = int(p, T), rows = int(p, B), inputs = int(p, I), units = int(p, H), outputs = int(p, O);
@@ -167,23 +174,23 @@ export function recurrent(p: usize): void {
     const timeFirst = xTime != <usize>inputs << 2 || rows == 1;
     const xwTime = timeFirst ? <usize>rows * step : step, xwRow = timeFirst ? step : <usize>chunk * step;
     if (timeFirst) {
-      gemm(count * rows, inputs, columns, x + <usize>first * xTime, <usize>inputs << 2, ptr(p, W), ptr(p, BIAS), 0, xw, step, edge);
+      product(p, count * rows, inputs, columns, x + <usize>first * xTime, <usize>inputs << 2, ptr(p, W), ptr(p, BIAS), 0, xw, step, edge);
     } else {
       for (let b = 0; b < rows; b++)
-        gemm(count, inputs, columns, x + <usize>first * xTime + <usize>b * xRow, xTime, ptr(p, W), ptr(p, BIAS), 0, xw + <usize>b * xwRow, step, edge);
+        product(p, count, inputs, columns, x + <usize>first * xTime + <usize>b * xRow, xTime, ptr(p, W), ptr(p, BIAS), 0, xw + <usize>b * xwRow, step, edge);
     }
     for (let q = 0; q < count; q++) {
       const t = reverse ? first + count - 1 - q : first + q;
       const xt = xw + <usize>(t - first) * xwTime;
-      if (kind == id.CELL_GRU_BEFORE) gemm(rows, outputs, gateColumns, stateH, hRow, ptr(p, R), xt, xwRow, gates, step, edge);
-      else if (kind == id.CELL_GRU_AFTER) gemm(rows, outputs, columns, stateH, hRow, ptr(p, R), ptr(p, R_BIAS), 0, gates, step, edge);
-      else gemm(rows, outputs, columns, stateH, hRow, ptr(p, R), xt, xwRow, gates, step, edge);
+      if (kind == id.CELL_GRU_BEFORE) product(p, rows, outputs, gateColumns, stateH, hRow, ptr(p, R), xt, xwRow, gates, step, edge);
+      else if (kind == id.CELL_GRU_AFTER) product(p, rows, outputs, columns, stateH, hRow, ptr(p, R), ptr(p, R_BIAS), 0, gates, step, edge);
+      else product(p, rows, outputs, columns, stateH, hRow, ptr(p, R), xt, xwRow, gates, step, edge);
 
       if (kind == id.CELL_GRU_BEFORE) {
         const half = <usize>gateColumns << 2;
         for (let b = 0; b < rows; b++)
           gruGates(p, usual, blocks, gates + <usize>b * step, stateH + <usize>b * hRow, made + <usize>b * hRow);
-        gemm(rows, outputs, columns - gateColumns, made, hRow, ptr(p, R_CANDIDATE), xt + half, xwRow, gates + half, step, edge);
+        product(p, rows, outputs, columns - gateColumns, made, hRow, ptr(p, R_CANDIDATE), xt + half, xwRow, gates + half, step, edge);
       }
       for (let b = 0; b < rows; b++) {
         const to = y + <usize>t * yTime + <usize>b * yRow;
@@ -206,7 +213,7 @@ export function recurrent(p: usize): void {
         } else if (kind == id.CELL_RNN) rnnRow(p, usual, blocks, g, into);
         else if (kind == id.CELL_GRU_AFTER) gruAfterRow(p, usual, blocks, xt + <usize>b * xwRow, g, h);
         else gruCandidate(p, usual, blocks, g, g + (<usize>gateColumns << 2), h);
-        if (projection) gemm(1, units, (outputs + 7) & ~7, into, 0, projection, 0, 0, h, 0, edge);
+        if (projection) product(p, 1, units, (outputs + 7) & ~7, into, 0, projection, 0, 0, h, 0, edge);
         if (y) copyRow(to, h, outputs);
         if (repeated) copyRow(repeated + <usize>b * hRow, h, outputs);
       }

@@ -16,6 +16,8 @@ export const LENGTHS = 35, MASK = 36, MASK_TIME = 37, MASK_ROW = 38, REPEATED = 
 export const PEEPHOLES = 40, COUPLED = 41, PROJECTION = 42, MADE = 43, EDGE = 44;
 /** The limit, then kind, alpha and beta of each of three activations. */
 export const CLIP = 45, ACT = 46;
+/** 1 where W, R and the projection have 8 bits, and room for rounded rows. */
+export const IS_INT8 = 55, ROUNDED = 56;
 
 /** Convolutions and pooling: batch, groups, channels of a group, filters of a group, then the window. */
 export const BATCH = 0, GROUPS = 1, CHANNELS = 2, FILTERS = 3;

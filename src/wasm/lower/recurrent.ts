@@ -12,12 +12,17 @@ import * as id from '../assembly/ids.ts';
 import { after, ceil8, float, isFloat, isWide, sizeOf } from '../lowering.ts';
 import type { Lower, Lowering } from '../lowering.ts';
 import type { Place, Word } from '../program.ts';
+import { isKnown } from '../builder.ts';
 import { ACTIVATION_IDS } from './elementwise.ts';
+import { int8Words, packInt8 } from './int8.ts';
 
 type Slot = (typeof RECURRENT_INPUTS)[number];
 const SLOT = Object.fromEntries(RECURRENT_INPUTS.map((name, slot) => [name, slot])) as Readonly<
   Record<Slot, number>
 >;
+
+/** What `weights: 'int8'` is about. */
+const WEIGHTS = [SLOT.W, SLOT.R, SLOT.projection];
 
 /** Elements of W · x of a chunk of time steps: 256 KiB, so that they stay in the cache of a core. */
 const CHUNK = 65536;
@@ -48,6 +53,8 @@ interface Layer {
   readonly attributes: RecurrentAttributes;
   readonly kind: number;
   readonly sizes: { T: number; B: number; I: number; H: number; O: number; D: number; G: number };
+  /** Whether W, R and the projection have 8 bits. */
+  readonly isInt8: boolean;
   /** Columns of the gates that the first product of a step makes, and of a candidate with one of its own. */
   readonly gates: readonly number[];
   readonly candidate: readonly number[];
@@ -57,7 +64,7 @@ const table = (columns: readonly number[]) => (): Int32Array => Int32Array.from(
 
 /** Panels of some columns of a matrix [D, rows, K]. */
 function panels(
-  { ctx, kind, sizes: { D } }: Layer,
+  { ctx, kind, isInt8, sizes: { D } }: Layer,
   slot: number,
   name: string,
   columns: readonly number[],
@@ -66,6 +73,11 @@ function panels(
 ): Place {
   const value = ctx.input(slot);
   const size = sizeOf(value.dims) / D;
+  if (isInt8) {
+    return ctx.made(`${name}${kind}.${d}int8`, int8Words(columns.length, K), value, (words) =>
+      packInt8(words, d * size, columns, K, ctx.path),
+    );
+  }
   const count = columns.length * K;
   return ctx.derived(
     `${name}${kind}.${d}`,
@@ -121,12 +133,15 @@ function activationWords(
 }
 
 /** What all directions of a layer use one after the other. */
-function rooms({ ctx, kind, sizes, gates, candidate }: Layer) {
-  const { T, B, H, O } = sizes;
+function rooms({ ctx, kind, isInt8, sizes, gates, candidate }: Layer) {
+  const { T, B, I, H, O } = sizes;
   const columns = gates.length + candidate.length;
   const fitting = Math.max(1, Math.floor(CHUNK / (columns * B)));
   const chunk = Math.max(1, Math.min(T, fitting > 6 ? fitting - (fitting % 6) : fitting));
   const hRow = ceil8(Math.max(H, O));
+  // Rows of a product as 16 bits, and their scales.
+  const rounded = (rows: number, K: number): number => rows * (ceil8(K) / 2 + 1);
+  const widest = Math.max(rounded(chunk * B, I), rounded(B, O), rounded(1, H));
   const repeats = ctx.inputs[SLOT.mask] && recurrentAttributes(ctx.node).maskedOutput === 'repeat';
   return {
     columns,
@@ -137,6 +152,7 @@ function rooms({ ctx, kind, sizes, gates, candidate }: Layer) {
     stateH: ctx.scratch(B * hRow, 'h'),
     stateC: kind === id.CELL_LSTM ? ctx.scratch(B * ceil8(H), 'c') : 0,
     made: ctx.scratch(B * hRow, 'output of the cell'),
+    rounded: isInt8 ? ctx.scratch(widest, 'rounded rows') : 0,
     repeated: repeats ? ctx.scratch(B * hRow, 'repeated output') : 0,
   } as const;
 }
@@ -202,6 +218,7 @@ function direction(
     [peepholes, Number(attributes.coupled)],
     [has(SLOT.projection) ? panels(layer, SLOT.projection, 'projection', outputRows, d, H) : 0],
     [room.made, 0, float(attributes.clip), ...activationWords(attributes, D, d)],
+    [Number(layer.isInt8), room.rounded],
   );
 }
 
@@ -222,10 +239,16 @@ export const lowerRecurrent: Lower = (ctx) => {
   const G = cellOf(attributes.cell).gates.length;
   const [first, second] =
     kind === id.CELL_GRU_BEFORE ? [[0, 1], [2]] : [[...Array(G).keys()], [] as number[]];
+  /** Whether an input, where there is one, is a constant of the model. */
+  const isConstant = (slot: number): boolean => {
+    const value = ctx.inputs[slot];
+    return value === undefined || (value.constant && isKnown(value));
+  };
   const layer: Layer = {
     ctx,
     attributes,
     kind,
+    isInt8: ctx.storage === 'int8' && I * O * H > 0 && WEIGHTS.every(isConstant),
     sizes: { T, B, I, H, O, D, G },
     gates: columnsOf(first!, H),
     candidate: second!.length > 0 ? columnsOf(second!, H) : [],

@@ -4,6 +4,7 @@ import * as id from '../assembly/ids.ts';
 import * as word from '../assembly/words.ts';
 import { gruAfterRow, gruCandidate, gruGates, lstmRow, rnnRow, type CellOptions } from './cells.ts';
 import { gemm } from './gemm.ts';
+import { gemmInt8 } from './int8.ts';
 import { SCALARS } from './math.ts';
 import { wordAt, type PlainKernel, type PlainMemory } from './memory.ts';
 
@@ -63,6 +64,7 @@ function readDirection({ i32 }: PlainMemory, p: number) {
     repeated: at(word.REPEATED),
     projection: at(word.PROJECTION),
     made: at(word.MADE),
+    rounded: int(word.IS_INT8) === 0 ? 0 : at(word.ROUNDED),
   };
 }
 type Direction = ReturnType<typeof readDirection>;
@@ -111,15 +113,35 @@ function storeStates({ f32, i32 }: PlainMemory, p: number, d: Direction): void {
   }
 }
 
+/** A product with weights as the layer has them. */
+function product(
+  m: PlainMemory,
+  { rounded }: Direction,
+  rows: number,
+  K: number,
+  N: number,
+  a: number,
+  aStep: number,
+  w: number,
+  init: number,
+  initStep: number,
+  out: number,
+  outStep: number,
+): void {
+  if (rounded === 0) gemm(m, rows, K, N, a, aStep, w, init, initStep, out, outStep);
+  else gemmInt8(m, rows, K, N, a, aStep, w, init, initStep, out, outStep, rounded);
+}
+
 /** W·x + b of `count` steps from `first` on. */
 function project(m: PlainMemory, d: Direction, first: number, count: number): void {
   const { rows, inputs, columns, x, xTime, xRow, w, bias, xw, xwRow, timeFirst } = d;
   const from = x + first * xTime;
-  if (timeFirst) gemm(m, count * rows, inputs, columns, from, inputs, w, bias, 0, xw, columns);
+  if (timeFirst)
+    product(m, d, count * rows, inputs, columns, from, inputs, w, bias, 0, xw, columns);
   else
     for (let b = 0; b < rows; b++) {
       const [at, to] = [from + b * xRow, xw + b * xwRow];
-      gemm(m, count, inputs, columns, at, xTime, w, bias, 0, to, columns);
+      product(m, d, count, inputs, columns, at, xTime, w, bias, 0, to, columns);
     }
 }
 
@@ -127,17 +149,17 @@ function project(m: PlainMemory, d: Direction, first: number, count: number): vo
 function multiply(m: PlainMemory, d: Direction, options: CellOptions, xt: number): void {
   const { kind, rows, units, outputs, columns, gateColumns, stateH, hRow, r, xwRow, gates } = d;
   if (kind === id.CELL_GRU_AFTER) {
-    gemm(m, rows, outputs, columns, stateH, hRow, r, d.rBias, 0, gates, columns);
+    product(m, d, rows, outputs, columns, stateH, hRow, r, d.rBias, 0, gates, columns);
     return;
   }
-  gemm(m, rows, outputs, gateColumns, stateH, hRow, r, xt, xwRow, gates, columns);
+  product(m, d, rows, outputs, gateColumns, stateH, hRow, r, xt, xwRow, gates, columns);
   if (kind !== id.CELL_GRU_BEFORE) return;
   for (let b = 0; b < rows; b++) {
     const [h, reset] = [stateH + b * hRow, d.made + b * hRow];
     gruGates(m.f32, options, (units + 3) & ~3, gates + b * columns, h, reset);
   }
   const [n, to] = [columns - gateColumns, gates + gateColumns];
-  gemm(m, rows, outputs, n, d.made, hRow, d.rCandidate, xt + gateColumns, xwRow, to, columns);
+  product(m, d, rows, outputs, n, d.made, hRow, d.rCandidate, xt + gateColumns, xwRow, to, columns);
 }
 
 /** The cell of one row, from its sums to its state. */
@@ -151,7 +173,8 @@ function cell(m: PlainMemory, d: Direction, options: CellOptions, xt: number, b:
   else if (kind === id.CELL_RNN) rnnRow(m.f32, options, blocks, g, into);
   else if (kind === id.CELL_GRU_AFTER) gruAfterRow(m.f32, options, blocks, xt + b * d.xwRow, g, h);
   else gruCandidate(m.f32, options, blocks, g, g + d.gateColumns, h);
-  if (projection !== 0) gemm(m, 1, units, outputs, into, 0, projection, 0, 0, h, 0);
+  if (projection !== 0)
+    product(m, d, 1, units, (outputs + 7) & ~7, into, 0, projection, 0, 0, h, 0);
 }
 
 /** Whether a row computes at a step: 0 past its length, -1 where the mask skips it. */
