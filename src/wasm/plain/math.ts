@@ -5,32 +5,22 @@ import * as id from '../assembly/ids.ts';
 /** A function of one number with two parameters. */
 export type Scalar = (x: number, alpha: number, beta: number) => number;
 
-// Beyond it the ratio below is 1 as exactly as float32 has it.
-const TANH_END = 7.90531110763549805;
-
 /**
- * tanh x: relative error 3e-7. A ratio of two polynomials, with the coefficients of Eigen
- * (https://gitlab.com/libeigen/eigen, generic_fast_tanh_float); a third of the time of Math.tanh.
+ * tanh x: relative error below 1e-13, in less time than Math.tanh takes. By the exponential near zero, digits would cancel;
+ * the Taylor polynomial serves there.
  */
-export function tanh(given: number): number {
-  const x = given > TANH_END ? TANH_END : given < -TANH_END ? -TANH_END : given;
+export function tanh(x: number): number {
   const s = x * x;
-  let p = s * -2.76076847742355e-16 + 2.00018790482477e-13;
-  p = p * s - 8.60467152213735e-11;
-  p = p * s + 5.12229709037114e-8;
-  p = p * s + 1.48572235717979e-5;
-  p = p * s + 6.37261928875436e-4;
-  p = p * s + 4.89352455891786e-3;
-  let q = s * 1.19825839466702e-6 + 1.18534705686654e-4;
-  q = q * s + 2.268434632439e-3;
-  q = q * s + 4.89352518554385e-3;
-  return (x * p) / q;
+  if (s < 1e-4) return x * (1 - s * (1 / 3 - s * (2 / 15 - s * (17 / 315))));
+  return 1 - 2 / (1 + Math.exp(2 * x));
 }
 
-/** 1 / (1 + e^-x) for the gates of cells: absolute error 1.4e-7. */
-export const gate = (x: number): number => 0.5 + 0.5 * tanh(0.5 * x);
+/**
+ * 1 / (1 + e^-x), of gates too. Not by a ratio of polynomials: what a forget gate near 1 lacks of it adds up in a cell state
+ * over hundreds of steps.
+ */
+export const gate = (x: number): number => 1 / (1 + Math.exp(-x));
 
-const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 const clamp = (x: number, low: number, high: number): number => Math.min(Math.max(x, low), high);
 const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 const elu = (x: number, alpha: number): number => (x < 0 ? alpha * Math.expm1(x) : x);
@@ -56,7 +46,7 @@ function round(x: number): number {
 export const SCALARS: Readonly<Record<number, Scalar>> = {
   [id.RELU]: (x) => Math.max(x, 0),
   [id.TANH]: tanh,
-  [id.SIGMOID]: sigmoid,
+  [id.SIGMOID]: gate,
   [id.AFFINE]: (x, alpha, beta) => alpha * x + beta,
   [id.LEAKY_RELU]: (x, alpha) => (x < 0 ? alpha * x : x),
   [id.THRESHOLDED_RELU]: (x, alpha) => (x > alpha ? x : 0),
@@ -68,7 +58,7 @@ export const SCALARS: Readonly<Record<number, Scalar>> = {
   [id.SELU]: (x, alpha, beta) => beta * elu(x, alpha),
   [id.EXP]: Math.exp,
   [id.RELU6]: (x) => clamp(x, 0, 6),
-  [id.SWISH]: (x, alpha) => x * sigmoid(alpha * x),
+  [id.SWISH]: (x, alpha) => x * gate(alpha * x),
   [id.HARD_SWISH]: (x) => x * clamp(x / 6 + 0.5, 0, 1),
   [id.MISH]: (x) => x * tanh(softplus(x)),
   [id.SQRT]: Math.sqrt,
