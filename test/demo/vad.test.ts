@@ -293,7 +293,7 @@ describe('the voice page', ONLY_IN_FULL, () => {
       const own = await chromium.launch(chromiumOptions); // its GPU process crashes
       try {
         const page = await visit.open({}, own);
-        await page.goto(visit.site.url);
+        await page.goto(`${visit.site.url}?device=webgpu`);
         await ready(page);
         await page.locator('#play').click();
         await judged(page, 5);
@@ -324,7 +324,7 @@ describe('the voice page', ONLY_IN_FULL, () => {
           navigator.gpu.requestAdapter = async (options) => (requests++ ? null : request(options));`;
           await route.fulfill({ response, body: `${once}${await response.text()}` });
         });
-        await page.goto(visit.site.url);
+        await page.goto(`${visit.site.url}?device=webgpu`);
         await ready(page);
         await page.locator('#play').click();
         await judged(page, 5);
@@ -333,6 +333,8 @@ describe('the voice page', ONLY_IN_FULL, () => {
         await page.locator('#notice-detail', { hasText: /DEVICE_LOST.*attempt 5 of 5/ }).waitFor();
         expect(await page.locator('#play').isDisabled()).toBe(true);
         await page.locator('#reload').click();
+        await page.locator('#notice-detail', { hasText: 'NO_ADAPTER' }).waitFor();
+        await page.locator('#device').selectOption('auto');
         await ready(page);
         expect(await text(page, 'backend')).toBe('wasm');
         await page.locator('#judge').click();
@@ -412,7 +414,7 @@ describe('the voice page', ONLY_IN_FULL, () => {
 
     test('the keyboard alone judges, stops and changes the source', async () => {
       const page = await visit.open();
-      await page.goto(visit.site.url);
+      await page.goto(`${visit.site.url}?device=webgpu`); // slow enough to be stopped
       await ready(page);
       const focused = () =>
         page.evaluate(() => document.activeElement!.id || document.activeElement!.textContent);
