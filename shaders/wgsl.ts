@@ -19,6 +19,10 @@ export interface Expansion {
   readonly names?: Readonly<Record<string, string>>;
 }
 
+// A plan for another length asks for the same kernels again; expanding them would take most of the time to make it.
+const expanded = new Map<string, Map<string, string>>();
+const MAX_VARIANTS = 16; // of each text, 1 to 25 KB each
+
 /**
  * The WGSL of a `.wgsl` text.
  *
@@ -28,7 +32,14 @@ export function expand(
   text: string,
   { flags = {}, constants = {}, names = {} }: Expansion,
 ): string {
-  return unroll(chooseVariant(rename(text, names), flags), flags, constants);
+  const key = JSON.stringify([flags, constants, names]);
+  const variants = expanded.get(text) ?? new Map<string, string>();
+  const known = variants.get(key);
+  if (known !== undefined) return known;
+  const result = unroll(chooseVariant(rename(text, names), flags), flags, constants);
+  if (variants.size >= MAX_VARIANTS) variants.clear();
+  expanded.set(text, variants.set(key, result));
+  return result;
 }
 
 /** A text with identifiers replaced, each wherever it stands by itself. */
