@@ -5,6 +5,7 @@ import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from '
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { build } from 'vite';
+import { wasmKernels } from '../scripts/vite-plugin-wasm.mjs';
 import { commitOf } from './record.ts';
 
 const OUT = 'bench/gpu';
@@ -67,6 +68,7 @@ if (chromium)
 await build({
   configFile: false,
   logLevel: 'warn',
+  plugins: [wasmKernels()],
   resolve: {
     alias: [{ find: /^webgpu-rnn\/node$/, replacement: join(process.cwd(), 'src/node.ts') }].concat(
       [{ find: /^webgpu-rnn$/, replacement: join(process.cwd(), 'src/index.ts') }],

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Page } from 'playwright';
 import { build, preview } from 'vite';
+import { wasmKernels } from '../../scripts/vite-plugin-wasm.mjs';
 import { chromiumOptions } from '../../test/setup/chromium.ts';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
@@ -34,6 +35,8 @@ export async function openSite(packages: Readonly<Record<string, string>> = {}):
   const common = { configFile: false, root: path('.'), logLevel: 'warn' } as const;
   await build({
     ...common,
+    plugins: [wasmKernels()],
+    worker: { format: 'es', plugins: () => [wasmKernels()] },
     resolve: { alias: [{ find: /^webgpu-rnn$/, replacement: path('../../src/index.ts') }] },
     build: { target: 'es2022', outDir, emptyOutDir: true, chunkSizeWarningLimit: 1e4 },
   });
