@@ -42,7 +42,7 @@ export type { DecodedSequence, Decoding, Seq2Seq, Seq2SeqOptions } from './gener
 export { Stream } from './stream.ts';
 export { GroupStream, StreamGroup } from './streams.ts';
 export type { StreamCounts, StreamsOptions } from './streams.ts';
-export type { CallOptions, StreamState, TraceOptions } from './stream.ts';
+export type { CallOptions, StreamState, SyncOptions, TraceOptions } from './stream.ts';
 export type { LayerTrace, TracedResults, TracedValues } from './backends/trace.ts';
 export type { BackendName, GpuTensor, Tensors, Usage } from './backends/backend.ts';
 export type { RecurrentVariant } from './plan/select/variants.ts';

@@ -15,8 +15,15 @@ import type { TracedResults } from './backends/trace.ts';
 import type { ModelSource } from './import/source.ts';
 import { checkDevice, LOAD_OPTIONS, recoveryOf, STREAM_OPTIONS } from './load-options.ts';
 import type { LoadOptions, StreamOptions } from './load-options.ts';
-import { CALL_OPTIONS, notSynchronous, Stream, outputNames } from './stream.ts';
-import type { CallOptions, TraceOptions } from './stream.ts';
+import {
+  CALL_OPTIONS,
+  NO_OPTIONS,
+  notSynchronous,
+  outputNames,
+  Stream,
+  SYNC_OPTIONS,
+} from './stream.ts';
+import type { CallOptions, SyncOptions, TraceOptions } from './stream.ts';
 import { checkStreamsOptions, StreamGroup, type StreamsOptions } from './streams.ts';
 import { streamGraph } from './backends/stateful-graph.ts';
 import type { RecoveringSession } from './backends/webgpu/recovering-session.ts';
@@ -144,8 +151,9 @@ export class Model {
    * const { Y } = model.runSync({ X: tensor(new Float32Array(16 * 40), [16, 1, 40]) });
    * ```
    */
-  runSync(feeds: Tensors, options: Omit<CallOptions, 'signal'> = {}): Record<string, Tensor> {
+  runSync(feeds: Tensors, options: SyncOptions = NO_OPTIONS): Record<string, Tensor> {
     this.#check();
+    if (options !== NO_OPTIONS) checkOptions(options, SYNC_OPTIONS);
     const names = outputNames(this.outputs, options.outputs);
     if (this.#session.runSync) return this.#session.runSync(feeds, names);
     throw notSynchronous('model.runSync', 'run');

@@ -32,6 +32,15 @@ export type StreamState = Readonly<Record<string, Tensor>>;
 /** The names of {@link CallOptions}, for checks. */
 export const CALL_OPTIONS = { signal: true, outputs: true } as const;
 
+/** No options: a call in an audio thread does not look through them. */
+export const NO_OPTIONS = {} as const;
+
+/** What a call takes that ends before anybody could abort it. */
+export const SYNC_OPTIONS = { outputs: true } as const;
+
+/** Options of {@link Model.runSync} and {@link Stream.stepSync}. */
+export type SyncOptions = Pick<CallOptions, 'outputs'>;
+
 const STEP_OPTIONS = { ...CALL_OPTIONS, trace: true } as const;
 
 /** @throws RnnError `INVALID_ARGUMENT` for a name that is no output */
@@ -155,7 +164,9 @@ export class Stream {
    * const { gain } = stream.stepSync({ frame: tensor(samples, [1, 1, 480]) });
    * ```
    */
-  stepSync(feeds: Tensors, options: Omit<CallOptions, 'signal'> = {}): Record<string, Tensor> {
+  stepSync(feeds: Tensors, options: SyncOptions = NO_OPTIONS): Record<string, Tensor> {
+    if (options !== NO_OPTIONS) checkOptions(options, SYNC_OPTIONS);
+    checkChunk(this.#streamed.chunk, feeds);
     const outputs = outputNames(this.#outputs, options.outputs);
     if (this.#session.stepSync) return this.#session.stepSync(feeds, outputs);
     throw notSynchronous('stream.stepSync', 'step');

@@ -112,10 +112,11 @@ describe.each(BACKENDS)('on %s', (device) => {
     const x = floats(8, 2, H);
     const { y } = await loaded.run({ x });
     expectClose(numbersOf(await inChunks(loaded, x, [2, 4, 2])), numbersOf(y));
-    await expect(loaded.stream().step({ x: framesOf(x, 0, 0, 3) })).rejects.toMatchObject({
-      code: 'SHAPE_MISMATCH',
-      path: 'feeds.x.dims[0]',
-    });
+    const refusal = { code: 'SHAPE_MISMATCH', path: 'feeds.x.dims[0]' };
+    const short = { x: framesOf(x, 0, 0, 3) };
+    await expect(loaded.stream().step(short)).rejects.toMatchObject(refusal);
+    using onCpu = await loadOn('wasm', model([conv('c', 'x', 'v', [1, 1], 2), gru('g', 'v', 'y')]));
+    expect(() => onCpu.stream().stepSync(short)).toThrow(expect.objectContaining(refusal));
   });
 
   test('masked steps repeat the output of the chunk before', async () => {

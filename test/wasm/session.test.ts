@@ -1,7 +1,8 @@
 // What only the backends of the CPU have: calls without a promise, one call into the kernels, and what happens where
 // WebAssembly is refused.
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { inspect, loadModel, tensor, type Graph, type Tensor } from '../../src/index.ts';
+import { inspect, loadModel, tensor } from '../../src/index.ts';
+import type { Graph, SyncOptions, Tensor } from '../../src/index.ts';
 import { inspectionLines } from '../../src/cli/inspect-command.ts';
 import { specializeGraph } from '../../src/plan/specialize/infer.ts';
 import { runReference } from '../../src/reference.ts';
@@ -61,6 +62,10 @@ describe('calls without a promise', () => {
       truth(X),
     );
     expect(() => model.runSync({})).toThrow(/feeds\.X/);
+    const traced = { trace: ['layer'] } as SyncOptions;
+    const refused = expect.objectContaining({ code: 'INVALID_ARGUMENT', path: 'options.trace' });
+    expect(() => model.runSync({ [INPUT]: X }, traced)).toThrow(refused);
+    expect(() => stream.stepSync({ [INPUT]: X }, traced)).toThrow(refused);
     model.dispose();
     expect(() => stream.stepSync({ [INPUT]: rows(X, 0, 1) })).toThrow(/disposed/);
   });
