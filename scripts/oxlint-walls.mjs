@@ -67,6 +67,7 @@ const WALLS = {
   environment: {},
   auto: { may: ['*'] },
   model: { may: ['*'] },
+  'load-model': { may: ['*'] },
   'load-options': { may: ['*'] },
   'save-model': { may: ['graph', 'import', 'tensor', 'errors', 'unique-names'] },
   backends: { may: ['*'] },

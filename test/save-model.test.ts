@@ -16,7 +16,7 @@ import {
   recurrent,
   sequential,
 } from '../src/layers.ts';
-import { loadModel } from '../src/model.ts';
+import { loadModel } from '../src/load-model.ts';
 import { runReference } from '../src/reference.ts';
 import { saveModel } from '../src/save-model.ts';
 import { tensor, type Tensor } from '../src/tensor.ts';

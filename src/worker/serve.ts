@@ -1,6 +1,7 @@
 // The worker's side: loads a model for each port that it is given, and answers requests in their order.
 import { RnnError } from '../errors.ts';
-import { loadModel, type Model } from '../model.ts';
+import { loadModel } from '../load-model.ts';
+import type { Model } from '../model.ts';
 import type { Stream } from '../stream.ts';
 import type { Tensor } from '../tensor.ts';
 import type { About, Connect, FromWorker, Request, ToWorker } from './protocol.ts';

@@ -1,5 +1,5 @@
 // A model under construction, as an ONNX file with what to feed it, and how it is compared.
-import { loadModel } from '../../src/model.ts';
+import { loadModel } from '../../src/load-model.ts';
 import { isFloat, type DataType, type Tensor } from '../../src/tensor.ts';
 import { findDifference } from '../support/close.ts';
 import { writeOnnx, type OnnxAttribute, type OnnxNode } from '../support/onnx-writer.ts';

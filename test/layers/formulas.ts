@@ -1,7 +1,7 @@
 // Textbook formulas over lists of float64 numbers, and models in code held against them on every backend.
 import { afterAll, expect } from 'vitest';
 import type { Graph } from '../../src/graph.ts';
-import { loadModel } from '../../src/model.ts';
+import { loadModel } from '../../src/load-model.ts';
 import { runReference } from '../../src/reference.ts';
 import { tensor, type Tensor } from '../../src/tensor.ts';
 import { getFullDevice } from '../setup/gpu.ts';

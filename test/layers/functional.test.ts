@@ -28,7 +28,7 @@ import {
   timeDistributed,
   type Layer,
 } from '../../src/layers.ts';
-import { loadModel } from '../../src/model.ts';
+import { loadModel } from '../../src/load-model.ts';
 import { runReference } from '../../src/reference.ts';
 import { tensor, type Tensor } from '../../src/tensor.ts';
 import { expectClose } from '../support/close.ts';

@@ -1,6 +1,7 @@
 // Operators on the GPU through the real path: a graph of unconnected nodes, loaded and run.
 import type { Graph } from '../../src/graph.ts';
-import { type Model, loadModel } from '../../src/model.ts';
+import { loadModel } from '../../src/load-model.ts';
+import type { Model } from '../../src/model.ts';
 import { operatorOf } from '../../src/ops/index.ts';
 import { type Tensor, isFloat } from '../../src/tensor.ts';
 import { expect } from 'vitest';

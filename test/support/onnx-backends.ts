@@ -1,7 +1,8 @@
 // One ONNX file in ONNX Runtime and on all backends.
 import { expect } from 'vitest';
 import type { LoadOptions } from '../../src/load-options.ts';
-import { loadModel, type Model } from '../../src/model.ts';
+import { loadModel } from '../../src/load-model.ts';
+import type { Model } from '../../src/model.ts';
 import type { Graph } from '../../src/graph.ts';
 import { isFloat, type Tensor } from '../../src/tensor.ts';
 import { getAdapter } from '../setup/gpu.ts';
