@@ -100,7 +100,7 @@ const demo = (command: 'build' | 'serve'): ViteUserConfig => ({
   base: './', // a static copy works from any folder
   appType: 'mpa',
   resolve: { alias },
-  plugins: [wasmKernels(), ...(command === 'build' ? [minifyWgslFiles()] : [])],
+  plugins: [wasmKernels()], // shaders keep their comments: the inspector shows them
   server: { host: LOOPBACK, fs: { allow: [path('.')] } },
   preview: { host: LOOPBACK },
   // Workers are modules, and load what they need when they need it.

@@ -1,12 +1,12 @@
 // Throughput against hidden units, both axes logarithmic, as SVG. The table says the same in words.
 import { logScale } from '../../bench/log-scale.ts';
+import { svgElement as element } from '../shared/svg.ts';
 import type { EngineName, Row } from './messages.ts';
 import { ENGINES, TITLES } from './messages.ts';
 
 /** What the vertical axis shows. */
 export type Unit = 'gflops' | 'stepsPerSecond';
 
-const NS = 'http://www.w3.org/2000/svg';
 const [LEFT, RIGHT, TOP, BOTTOM] = [58, 8, 12, 34];
 
 // A shape for each engine: colour alone would not do.
@@ -16,12 +16,6 @@ const MARKS: Readonly<Record<EngineName, string>> = {
   'ort-wasm': 'M0 -6l6 10h-12z',
   tfjs: 'M0 -6l6 6l-6 6l-6 -6z',
 };
-
-function element(name: string, attributes: Readonly<Record<string, string | number>>): SVGElement {
-  const made = document.createElementNS(NS, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
-  return made;
-}
 
 function label(x: number, y: number, words: string, anchor: 'start' | 'middle' | 'end') {
   const made = element('text', { x, y, 'text-anchor': anchor });

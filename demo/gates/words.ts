@@ -1,0 +1,201 @@
+// What the page says, in English and Chinese. The document is written in English; elements with data-words change.
+
+const ENGLISH = {
+  title: 'What do the gates do?',
+  lead: 'Three recurrent networks of 8 units, trained alike. Type or draw a sequence, and see what each gate lets through at each step.',
+  task: 'Task',
+  recall: 'Recall',
+  count: 'Count',
+  signal: 'Predict',
+  recallTask:
+    'Remember the first of a, b, c, d through other letters (u to z), until the question mark.',
+  countTask: 'How many brackets are open after each character?',
+  signalTask: 'Draw a curve with the pointer. The network says at each step what comes next.',
+  cell: 'Cell',
+  sequence: 'Sequence',
+  curve: 'Curve to draw on',
+  delay: 'Letters between',
+  depth: 'Brackets deep',
+  shape: 'Shape',
+  sine: 'Sine',
+  square: 'Square',
+  saw: 'Saw',
+  broken: 'Changes',
+  device: 'Compute with',
+  automatic: 'Automatic',
+  reference: 'Reference (CPU, float64)',
+  right: 'right',
+  wrong: 'wrong',
+  answerRecall: 'The network says {answer} with {percent} at the question mark.',
+  answerCount: 'Right at {right} of {steps} characters. At the end: {answer}, and it is {truth}.',
+  answerSignal:
+    'Error of the prediction {rms} (root mean square); repeating the last value has {naive}.',
+  noQuestion: 'Put a question mark at the end to ask.',
+  unknown: 'This network has not learned “{character}”. It reads {alphabet}.',
+  empty: 'Type a sequence.',
+  through: 'Gates and states through time',
+  legendPositive: 'positive',
+  legendNegative: 'negative',
+  units: '8 units, a row each; a column for each step',
+  step: 'Step',
+  unit: 'Unit',
+  keys: 'Point at a picture, or move the two sliders.',
+  equations: 'The equations, with the numbers of this step',
+  equation: 'Equation',
+  numbers: 'With numbers',
+  value: 'Value',
+  allUnits: 'All units at this step',
+  hidden: 'hidden state',
+  reset: 'reset gate',
+  update: 'update gate',
+  candidate: 'candidate',
+  forget: 'forget gate',
+  inputGate: 'input gate',
+  outputGate: 'output gate',
+  cellState: 'cell state',
+  output: 'answer',
+  hNew: 'the new state: all of it is written anew at each step',
+  resetDoes: 'how much of the old state the candidate sees',
+  updateDoes: 'how much of the old state is kept',
+  candidateDoes: 'what could be written',
+  gruStateDoes: 'a mix of what is new and what is kept',
+  forgetDoes: 'how much of the cell is kept',
+  inputDoes: 'how much of the candidate is written',
+  outputDoes: 'how much of the cell is let out',
+  cellDoes: 'what is kept, and what is written',
+  hiddenDoes: 'what the rest of the network sees',
+  flowLstm:
+    'At this step the gates keep {kept} of the cell, write {written} of the candidate and let out {shown}.',
+  flowGru:
+    'At this step the update gate keeps {kept} of the state and writes {written} of the candidate.',
+  flowRnn: 'An RNN has no gates: each step writes the whole state anew.',
+  gradients: 'What is left of the gradient',
+  gradientsLead:
+    'The norm of ∂s(last step)/∂s(step t), on a logarithmic scale. Where it is small, training could not tell this step what went wrong at the end.',
+  gradientsNow: 'From the last step back to step {step}: RNN {rnn}, GRU {gru}, LSTM {lstm}.',
+  figures: 'Tested on sequences that were not in the training',
+  figuresRecall:
+    'Share of right answers, by the number of letters between. The training had 1 to 40; a guess is right 0.25 of the time.',
+  figuresCount:
+    'Share of characters with the right depth, by the deepest bracket and the length. The training had 10 deep, 50 long.',
+  figuresSignal: 'Error of the prediction, root mean square. The curves are between −1 and 1.',
+  case: 'Case',
+  'rms error': 'Network',
+  'rms error of repeating the last value': 'Repeating the last value',
+  runs: 'Where it runs',
+  backend: 'Backend',
+  because: 'Chosen because',
+  deviation: 'Largest difference from float64',
+  code: 'The code',
+  failed: 'The networks cannot run here: {reason}',
+  loading: 'Loading the networks …',
+} as const;
+
+/** What can be said. */
+export type WordKey = keyof typeof ENGLISH;
+
+const CHINESE: Readonly<Record<WordKey, string>> = {
+  title: '门在做什么?',
+  lead: '三个同样训练的循环网络,各有 8 个单元。输入或画出一个序列,看每个门在每一步放过了什么。',
+  task: '任务',
+  recall: '记忆',
+  count: '计数',
+  signal: '预测',
+  recallTask: '记住第一个 a、b、c、d,越过其他字母(u 到 z),直到问号。',
+  countTask: '每个字符之后,有几个括号还没有闭合?',
+  signalTask: '用指针画一条曲线。网络在每一步说出下一个值。',
+  cell: '单元类型',
+  sequence: '序列',
+  curve: '画曲线的地方',
+  delay: '相隔字母数',
+  depth: '括号深度',
+  shape: '形状',
+  sine: '正弦',
+  square: '方波',
+  saw: '锯齿',
+  broken: '突变',
+  device: '计算设备',
+  automatic: '自动',
+  reference: '参考实现(CPU,float64)',
+  right: '正确',
+  wrong: '错误',
+  answerRecall: '在问号处,网络回答 {answer},概率 {percent}。',
+  answerCount: '{steps} 个字符中答对 {right} 个。最后回答 {answer},实际为 {truth}。',
+  answerSignal: '预测误差(均方根)为 {rms};只重复上一个值的误差为 {naive}。',
+  noQuestion: '在末尾加一个问号来提问。',
+  unknown: '这个网络没有学过“{character}”。它能读 {alphabet}。',
+  empty: '请输入一个序列。',
+  through: '门与状态随时间的变化',
+  legendPositive: '正',
+  legendNegative: '负',
+  units: '8 个单元各占一行,每一步占一列',
+  step: '时间步',
+  unit: '单元',
+  keys: '把指针移到图上,或拖动两个滑块。',
+  equations: '公式与这一步的数值',
+  equation: '公式',
+  numbers: '代入数值',
+  value: '结果',
+  allUnits: '这一步的所有单元',
+  hidden: '隐藏状态',
+  reset: '重置门',
+  update: '更新门',
+  candidate: '候选值',
+  forget: '遗忘门',
+  inputGate: '输入门',
+  outputGate: '输出门',
+  cellState: '细胞状态',
+  output: '回答',
+  hNew: '新的状态:每一步全部重写',
+  resetDoes: '候选值能看到多少旧状态',
+  updateDoes: '保留多少旧状态',
+  candidateDoes: '可以写入的内容',
+  gruStateDoes: '新内容与保留内容的混合',
+  forgetDoes: '细胞状态保留多少',
+  inputDoes: '候选值写入多少',
+  outputDoes: '细胞状态输出多少',
+  cellDoes: '保留的部分加写入的部分',
+  hiddenDoes: '网络其余部分看到的内容',
+  flowLstm: '这一步各门平均保留细胞状态的 {kept},写入候选值的 {written},输出 {shown}。',
+  flowGru: '这一步更新门平均保留状态的 {kept},写入候选值的 {written}。',
+  flowRnn: 'RNN 没有门:每一步都重写整个状态。',
+  gradients: '梯度还剩多少',
+  gradientsLead:
+    '∂s(最后一步)/∂s(第 t 步)的范数,对数坐标。范数小的地方,训练无法告诉这一步最后错在哪里。',
+  gradientsNow: '从最后一步回到第 {step} 步:RNN {rnn},GRU {gru},LSTM {lstm}。',
+  figures: '在训练之外的序列上测试',
+  figuresRecall: '按相隔字母数统计的正确率。训练时相隔 1 到 40 个;随机猜测的正确率为 0.25。',
+  figuresCount: '深度正确的字符所占比例,按最大深度和长度统计。训练时深度不超过 10,长度为 50。',
+  figuresSignal: '预测误差(均方根)。曲线在 −1 与 1 之间。',
+  case: '情形',
+  'rms error': '网络',
+  'rms error of repeating the last value': '重复上一个值',
+  runs: '在哪里运行',
+  backend: '后端',
+  because: '选择原因',
+  deviation: '与 float64 的最大差',
+  code: '代码',
+  failed: '网络无法在这里运行:{reason}',
+  loading: '正在加载网络……',
+};
+
+/** Languages of the page. */
+export const LANGUAGES = { en: ENGLISH, 'zh-Hans': CHINESE } as const;
+export type Language = keyof typeof LANGUAGES;
+
+let spoken: Language = 'en';
+
+/** Words in the language of the page, with `{names}` filled in. */
+export function say(key: WordKey, values: Readonly<Record<string, string | number>> = {}): string {
+  const words: string = LANGUAGES[spoken][key];
+  return words.replaceAll(/\{(\w+)\}/g, (_, name: string) => String(values[name]));
+}
+
+/** Sets the language of the document, and the text of every element with `data-words`. */
+export function speak(language: Language): void {
+  spoken = language;
+  document.documentElement.lang = language;
+  for (const element of document.querySelectorAll<HTMLElement>('[data-words]')) {
+    element.textContent = say(element.dataset['words'] as WordKey);
+  }
+}
