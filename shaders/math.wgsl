@@ -11,7 +11,7 @@
 // dropped it.
 
 #if isNan
-fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+fn isNan(x: f32) -> bool { return (bitcast<i32>(x) & 0x7fffffff) > 0x7f800000; }
 #endif
 
 // `value`, or x where x is NaN.

@@ -70,7 +70,6 @@ fn main(
   if (step >= params.steps) { return; } // other layers still have steps
   instance = layer;
   #else
-  let step = params.start + iteration;
   instance = tile.z;
   #endif
   let firstRow = tile.y * ROWS;
@@ -139,15 +138,6 @@ fn main(
   workgroupBarrier();
   #endif
 
-  #if REDUCES
-  // Each workgroup adds up all units by itself: there is no order among workgroups of a dispatch.
-  var reduced: array<Sums, ROWS>;
-  for (var row = 0u; row < ROWS; row++) {
-    let valid = min(firstRow + row, params.rows - 1u);
-    reduced[row] = reduceUnits(valid, step, iteration, slice * LANES + lane);
-  }
-  #endif
-
   #if !SPLIT_K
   #if !ONE_CELL
   // Copies: an array with a computed index is not in registers.
@@ -160,12 +150,24 @@ fn main(
   #endif
   #endif
 
-  // Slice y finishes rows y, y + SLICES, …
-  for (var row = slice; row < ROWS; row += SLICES) {
-    if (firstRow + row >= params.rows) { break; }
-    for (var m = 0u; m < UNITS; m++) {
-      let unit = (tile.x * UNITS + m) * LANES + lane;
-      if (unit >= PHASE_UNITS) { break; }
+  #if !WAVEFRONT
+  let step = params.start + iteration; // last, for the products need all registers
+  #endif
+  #if REDUCES
+  // Each workgroup adds up all units by itself: there is no order among workgroups of a dispatch.
+  var reduced: array<Sums, ROWS>;
+  for (var row = 0u; row < ROWS; row++) {
+    let valid = min(firstRow + row, params.rows - 1u);
+    reduced[row] = reduceUnits(valid, step, iteration, slice * LANES + lane);
+  }
+  #endif
+
+  // Slice y finishes rows y, y + SLICES, … of each unit.
+  for (var m = 0u; m < UNITS; m++) {
+    let unit = (tile.x * UNITS + m) * LANES + lane;
+    if (unit >= PHASE_UNITS) { break; }
+    for (var row = slice; row < ROWS; row += SLICES) {
+      if (firstRow + row >= params.rows) { break; }
       let place = Place(firstRow + row, unit, step, iteration);
       #if PRODUCT
       var products: array<f32, GATES>;

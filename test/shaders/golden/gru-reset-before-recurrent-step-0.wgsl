@@ -49,7 +49,7 @@ struct Place { row: u32, unit: u32, step: u32, chunkStep: u32 }
 struct Gates { z: f32, r: f32, h: f32 }
 struct State { h: f32 }
 struct Passed { u: f32, z: f32 }
-fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+fn isNan(x: f32) -> bool { return (bitcast<i32>(x) & 0x7fffffff) > 0x7f800000; }
 fn orNan(value: f32, x: f32) -> f32 { return select(value, x, isNan(x)); }
 fn sigmoid(x: f32) -> f32 {
   return orNan(1.0 / (1.0 + exp(-clamp(x, -87.0, 87.0))), x);
@@ -98,7 +98,6 @@ fn main(
 ) {
   let lane = local.x;
   let slice = local.y;
-  let step = params.start + iteration;
   instance = tile.z;
   let firstRow = tile.y * ROWS;
   var acc: array<array<f32, ROWS>, SUMS>; // [gate · UNITS + unit][row]
@@ -171,12 +170,13 @@ fn main(
   partial[(1u * ROWS + 2u) * SLICES * LANES + me] = acc[1u][2u];
   partial[(1u * ROWS + 3u) * SLICES * LANES + me] = acc[1u][3u];
   workgroupBarrier();
-  // Slice y finishes rows y, y + SLICES, …
-  for (var row = slice; row < ROWS; row += SLICES) {
-    if (firstRow + row >= params.rows) { break; }
-    for (var m = 0u; m < UNITS; m++) {
-      let unit = (tile.x * UNITS + m) * LANES + lane;
-      if (unit >= PHASE_UNITS) { break; }
+  let step = params.start + iteration; // last, for the products need all registers
+  // Slice y finishes rows y, y + SLICES, … of each unit.
+  for (var m = 0u; m < UNITS; m++) {
+    let unit = (tile.x * UNITS + m) * LANES + lane;
+    if (unit >= PHASE_UNITS) { break; }
+    for (var row = slice; row < ROWS; row += SLICES) {
+      if (firstRow + row >= params.rows) { break; }
       let place = Place(firstRow + row, unit, step, iteration);
       var products: array<f32, GATES>;
       products[0u] = sumOfSlices(0u * UNITS + m, row, lane);

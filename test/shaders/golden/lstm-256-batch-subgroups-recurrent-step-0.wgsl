@@ -50,7 +50,7 @@ struct Params { chunkSteps: u32, rows: u32, yT: u32, yB: u32, yD: u32, start: u3
 struct Place { row: u32, unit: u32, step: u32, chunkStep: u32 }
 struct Gates { i: f32, o: f32, f: f32, c: f32 }
 struct State { h: f32, c: f32 }
-fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+fn isNan(x: f32) -> bool { return (bitcast<i32>(x) & 0x7fffffff) > 0x7f800000; }
 fn orNan(value: f32, x: f32) -> f32 { return select(value, x, isNan(x)); }
 fn sigmoid(x: f32) -> f32 {
   return orNan(1.0 / (1.0 + exp(-clamp(x, -87.0, 87.0))), x);
@@ -131,7 +131,6 @@ fn main(
 ) {
   let lane = subgroupLane % LANES;
   let slice = subgroupLane / LANES;
-  let step = params.start + iteration;
   instance = tile.z;
   let firstRow = tile.y * ROWS;
   var acc: array<array<f32, ROWS>, SUMS>; // [gate · UNITS + unit][row]
@@ -222,12 +221,13 @@ fn main(
   acc[3u][3u] = sumOfSubgroup(acc[3u][3u]);
   // Copies: an array with a computed index is not in registers.
   var sums = acc;
-  // Slice y finishes rows y, y + SLICES, …
-  for (var row = slice; row < ROWS; row += SLICES) {
-    if (firstRow + row >= params.rows) { break; }
-    for (var m = 0u; m < UNITS; m++) {
-      let unit = (tile.x * UNITS + m) * LANES + lane;
-      if (unit >= PHASE_UNITS) { break; }
+  let step = params.start + iteration; // last, for the products need all registers
+  // Slice y finishes rows y, y + SLICES, … of each unit.
+  for (var m = 0u; m < UNITS; m++) {
+    let unit = (tile.x * UNITS + m) * LANES + lane;
+    if (unit >= PHASE_UNITS) { break; }
+    for (var row = slice; row < ROWS; row += SLICES) {
+      if (firstRow + row >= params.rows) { break; }
       let place = Place(firstRow + row, unit, step, iteration);
       var products: array<f32, GATES>;
       products[0u] = sums[0u * UNITS + m][row];

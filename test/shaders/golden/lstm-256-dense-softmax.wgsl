@@ -20,7 +20,7 @@ struct Params { rows: u32, size: u32, lanes: u32, rrank: u32, rd1: u32, rd2: u32
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> data: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
-fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+fn isNan(x: f32) -> bool { return (bitcast<i32>(x) & 0x7fffffff) > 0x7f800000; }
 fn orNan(value: f32, x: f32) -> f32 { return select(value, x, isNan(x)); }
 var<workgroup> partials_f32: array<f32, INVOCATIONS>;
 fn combine0(p: f32, q: f32) -> f32 { return max(p, q); }

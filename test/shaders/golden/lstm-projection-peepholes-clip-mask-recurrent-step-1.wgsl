@@ -102,7 +102,6 @@ fn main(
 ) {
   let lane = local.x;
   let slice = local.y;
-  let step = params.start + iteration;
   instance = tile.z;
   let firstRow = tile.y * ROWS;
   var acc: array<array<f32, ROWS>, SUMS>; // [gate · UNITS + unit][row]
@@ -146,12 +145,13 @@ fn main(
   partial[(0u * ROWS + 0u) * SLICES * LANES + me] = acc[0u][0u];
   partial[(0u * ROWS + 1u) * SLICES * LANES + me] = acc[0u][1u];
   workgroupBarrier();
-  // Slice y finishes rows y, y + SLICES, …
-  for (var row = slice; row < ROWS; row += SLICES) {
-    if (firstRow + row >= params.rows) { break; }
-    for (var m = 0u; m < UNITS; m++) {
-      let unit = (tile.x * UNITS + m) * LANES + lane;
-      if (unit >= PHASE_UNITS) { break; }
+  let step = params.start + iteration; // last, for the products need all registers
+  // Slice y finishes rows y, y + SLICES, … of each unit.
+  for (var m = 0u; m < UNITS; m++) {
+    let unit = (tile.x * UNITS + m) * LANES + lane;
+    if (unit >= PHASE_UNITS) { break; }
+    for (var row = slice; row < ROWS; row += SLICES) {
+      if (firstRow + row >= params.rows) { break; }
       let place = Place(firstRow + row, unit, step, iteration);
       var products: array<f32, GATES>;
       products[0u] = sumOfSlices(0u * UNITS + m, row, lane);

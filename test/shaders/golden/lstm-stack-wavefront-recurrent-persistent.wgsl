@@ -32,7 +32,7 @@ struct Params { chunkSteps: u32, rows: u32, yT: u32, yB: u32, steps: u32, start:
 struct Place { row: u32, unit: u32, step: u32, chunkStep: u32 }
 struct Gates { i: f32, o: f32, f: f32, c: f32 }
 struct State { h: f32, c: f32 }
-fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+fn isNan(x: f32) -> bool { return (bitcast<i32>(x) & 0x7fffffff) > 0x7f800000; }
 fn orNan(value: f32, x: f32) -> f32 { return select(value, x, isNan(x)); }
 fn sigmoid(x: f32) -> f32 {
   return orNan(1.0 / (1.0 + exp(-clamp(x, -87.0, 87.0))), x);

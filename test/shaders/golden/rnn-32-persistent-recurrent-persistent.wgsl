@@ -29,7 +29,7 @@ struct Params { chunkSteps: u32, rows: u32, yT: u32, yB: u32, yD: u32, steps: u3
 struct Place { row: u32, unit: u32, step: u32, chunkStep: u32 }
 struct Gates { i: f32 }
 struct State { h: f32 }
-fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+fn isNan(x: f32) -> bool { return (bitcast<i32>(x) & 0x7fffffff) > 0x7f800000; }
 fn orNan(value: f32, x: f32) -> f32 { return select(value, x, isNan(x)); }
 fn safeTanh(x: f32) -> f32 {
   let a = abs(x);
