@@ -2,12 +2,12 @@
 // sizes. The Vite plugin inlines what this returns, so that no binary is committed.
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
 const folder = fileURLToPath(new URL('../src/wasm/assembly', import.meta.url));
-const cache = fileURLToPath(new URL('../node_modules/.cache/webgpu-rnn', import.meta.url));
+const CACHE = fileURLToPath(new URL('../node_modules/.cache/webgpu-rnn', import.meta.url));
 
 const COMMON = [
   'index.ts',
@@ -34,12 +34,29 @@ async function compile(features) {
   return Buffer.from(binary);
 }
 
+/** Builds that this process has begun: the plugins of a page and of its workers ask at the same time. */
+const building = new Map();
+
+/** Compiles both, and keeps them in a file. */
+async function buildInto(file) {
+  const simd = await compile([]);
+  const relaxed = await compile(['--enable', 'relaxed-simd']);
+  const built = { simd: simd.toString('base64'), relaxed: relaxed.toString('base64') };
+  await mkdir(dirname(file), { recursive: true });
+  // Several processes may build at the same time: a rename is atomic.
+  const draft = `${file}.${process.pid}`;
+  await writeFile(draft, JSON.stringify(built));
+  await rename(draft, file);
+  return built;
+}
+
 /**
  * Both builds in base64.
  *
+ * @param {string} cache folder in which they are kept
  * @returns {Promise<{ simd: string, relaxed: string }>} what 128-bit SIMD runs, and what needs relaxed SIMD
  */
-export async function buildWasm() {
+export async function buildWasm(cache = CACHE) {
   const hash = createHash('sha256').update(COMMON.join(' '));
   hash.update(
     await readFile(new URL('../node_modules/assemblyscript/package.json', import.meta.url)),
@@ -50,15 +67,13 @@ export async function buildWasm() {
   const file = join(cache, `wasm-${hash.digest('hex').slice(0, 16)}.json`);
   const found = await readFile(file, 'utf8').catch(() => undefined);
   if (found) return JSON.parse(found);
-  const simd = await compile([]);
-  const relaxed = await compile(['--enable', 'relaxed-simd']);
-  const built = { simd: simd.toString('base64'), relaxed: relaxed.toString('base64') };
-  await mkdir(cache, { recursive: true });
-  // Several processes may build at the same time: a rename is atomic.
-  const draft = `${file}.${process.pid}`;
-  await writeFile(draft, JSON.stringify(built));
-  await rename(draft, file);
-  return built;
+  if (!building.has(file)) {
+    building.set(
+      file,
+      buildInto(file).finally(() => building.delete(file)),
+    );
+  }
+  return building.get(file);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
