@@ -2,6 +2,7 @@
 import modelUrl from '@ricky0123/vad-web/dist/silero_vad_v5.onnx?url';
 import recordingUrl from '../assets/speech.wav?url';
 import { byId } from '../shared/dom.ts';
+import { fetchSound, readSound } from '../shared/sound-file.ts';
 import { startTheme } from '../shared/theme.ts';
 import { mendLanguage } from '../shared/valid-language.ts';
 import { FRAME_SECONDS, SAMPLE_RATE } from './framing.ts';
@@ -10,7 +11,6 @@ import { noticeOf, noticeOfLoss, noticeOfPlacement, noticeOfRecovery } from './p
 import { publish, saveResult } from './result.ts';
 import type { Source } from './session.ts';
 import { Session } from './session.ts';
-import { fetchSound, readSound } from './sound-file.ts';
 import { writeTranscript } from './transcript.ts';
 import * as view from './view.ts';
 
@@ -80,7 +80,7 @@ const session = new Session(Number(slider.value), {
   },
 });
 
-const recording = fetchSound(recordingUrl)
+const recording = fetchSound(recordingUrl, SAMPLE_RATE)
   .then((samples) => session.provide('recording', samples))
   .catch((error: unknown) => session.fail(error as Failure));
 
@@ -120,7 +120,7 @@ function choose(source: Source): void {
 async function open(file: File): Promise<void> {
   choose('file');
   try {
-    const samples = await readSound(file);
+    const samples = await readSound(file, SAMPLE_RATE);
     hints.file = `${file.name}, ${(samples.length / SAMPLE_RATE).toFixed(1)} s.`;
     session.provide('file', samples);
     await session.start('judge');

@@ -1,37 +1,15 @@
 // Opens the microphone and hands over its sound, 512 samples at 16 kHz at a time.
 // oxlint-disable-next-line import/default -- the query makes it a URL
 import captureUrl from './capture.worklet.ts?worker&url';
+import { contextFor, openMicrophone } from '../shared/microphone.ts';
+import { SoundError } from '../shared/sound-file.ts';
 import { SAMPLE_RATE } from './framing.ts';
-import { SoundError } from './sound-file.ts';
 
 /** What a microphone tells the page. */
 export interface MicrophoneEvents {
   samples(samples: Float32Array): void;
   /** It was unplugged, or its permission withdrawn. */
   lost(): void;
-}
-
-const CODES: Readonly<Record<string, string>> = {
-  NotAllowedError: 'MICROPHONE_DENIED',
-  SecurityError: 'MICROPHONE_DENIED',
-  NotFoundError: 'MICROPHONE_ABSENT',
-  OverconstrainedError: 'MICROPHONE_ABSENT',
-  NotReadableError: 'MICROPHONE_BUSY',
-  AbortError: 'MICROPHONE_BUSY',
-};
-
-async function askForStream(): Promise<MediaStream> {
-  if (!navigator.mediaDevices?.getUserMedia) {
-    throw new SoundError('MICROPHONE_INSECURE', 'this page may not ask for a microphone');
-  }
-  try {
-    // What the network hears should be what the room sounds like: no clean-up on the way.
-    const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-    return await navigator.mediaDevices.getUserMedia({ audio });
-  } catch (cause) {
-    const { name, message } = cause as Error;
-    throw new SoundError(CODES[name] ?? 'MICROPHONE_FAILED', message || name, { cause });
-  }
 }
 
 /** An open microphone. */
@@ -49,17 +27,8 @@ export class Microphone {
 
   /** Asks for a microphone and begins. @throws SoundError */
   static async open(events: MicrophoneEvents): Promise<Microphone> {
-    const stream = await askForStream();
-    let context = new AudioContext({ sampleRate: SAMPLE_RATE });
-    let source: MediaStreamAudioSourceNode;
-    try {
-      source = context.createMediaStreamSource(stream);
-    } catch {
-      // Firefox joins only what has one rate. The worklet resamples then.
-      void context.close();
-      context = new AudioContext();
-      source = context.createMediaStreamSource(stream);
-    }
+    const stream = await openMicrophone();
+    const { context, source } = contextFor(stream, SAMPLE_RATE);
     try {
       await context.audioWorklet.addModule(captureUrl);
     } catch (cause) {

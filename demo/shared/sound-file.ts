@@ -1,10 +1,9 @@
 // Decodes a sound file to samples.
-import { SAMPLE_RATE } from './framing.ts';
 
 const MAX_BYTES = 200e6; // decoded sound takes far more room than a file does
 const MAX_SECONDS = 3600;
 
-/** A sound that cannot be used; `code` as in problems.ts. */
+/** A sound that cannot be used; `code` as in the problems.ts of a page. */
 export class SoundError extends Error {
   readonly code: string;
 
@@ -15,14 +14,14 @@ export class SoundError extends Error {
   }
 }
 
-/** Samples of a file in any format that this browser plays, at 16 kHz, its channels mixed. */
-export async function readSound(file: Blob): Promise<Float32Array<ArrayBuffer>> {
+/** Samples of a file in any format that this browser plays, at a rate in Hz, its channels mixed. */
+export async function readSound(file: Blob, rate: number): Promise<Float32Array<ArrayBuffer>> {
   if (file.size > MAX_BYTES) {
     const size = `${Math.round(file.size / 1e6)} MB`;
     throw new SoundError('FILE_TOO_LONG', `got ${size}, at most ${MAX_BYTES / 1e6} MB`);
   }
-  // decodeAudioData resamples to the rate of its context, so one of 16 kHz does all the work.
-  const context = new OfflineAudioContext(1, 1, SAMPLE_RATE);
+  // decodeAudioData resamples to the rate of its context, so one of this rate does all the work.
+  const context = new OfflineAudioContext(1, 1, rate);
   let sound: AudioBuffer;
   try {
     sound = await context.decodeAudioData(await file.arrayBuffer());
@@ -42,11 +41,11 @@ export async function readSound(file: Blob): Promise<Float32Array<ArrayBuffer>> 
 }
 
 /** Samples of a file that came with the page. */
-export async function fetchSound(url: string): Promise<Float32Array<ArrayBuffer>> {
+export async function fetchSound(url: string, rate: number): Promise<Float32Array<ArrayBuffer>> {
   const response = await fetch(url);
   if (!response.ok) {
     const { status, statusText } = response;
     throw new SoundError('RECORDING_MISSING', `${url} answered ${status} ${statusText}`.trim());
   }
-  return readSound(await response.blob());
+  return readSound(await response.blob(), rate);
 }
