@@ -419,7 +419,7 @@ describe('the voice page', ONLY_IN_FULL, () => {
       const focused = () =>
         page.evaluate(() => document.activeElement!.id || document.activeElement!.textContent);
       const order: (string | null)[] = [];
-      for (let i = 0; i < 8; i++) {
+      for (let i = 0; i < 11; i++) {
         await page.keyboard.press('Tab');
         order.push(await focused());
         const outline = await page.evaluate(() => {
@@ -431,14 +431,17 @@ describe('the voice page', ONLY_IN_FULL, () => {
         });
         expect(outline, `focus on ${order.at(-1)} shows`).toBe(true);
       }
-      expect(order.slice(0, 5)).toEqual([
+      expect(order.slice(0, 8)).toEqual([
         'Skip to the detector',
         'webgpu-rnn',
         'Voice activity',
+        'Clean voice',
+        'Gates',
+        'Inspector',
         'Benchmark',
         'theme',
       ]);
-      expect(order.slice(6)).toEqual(['play', 'judge']);
+      expect(order.slice(9)).toEqual(['play', 'judge']);
       await page.keyboard.press('Enter');
       await judged(page, 3);
       expect(await focused()).toBe('stop'); // for the button that was pressed is disabled meanwhile
