@@ -87,7 +87,7 @@ const WALLS = {
   'node/sleep-while-waiting': {},
   // As users do: by the public name only.
   demo: { may: ['bench'], packages: ['*'] },
-  bench: { may: ['test', 'scripts'], packages: ['*'] },
+  bench: { may: ['test', 'scripts'], types: ['demo'], packages: ['*'] },
   test: { may: ['*'], packages: ['*'] },
 };
 

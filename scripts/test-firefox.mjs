@@ -3,23 +3,7 @@
 // WEBGPU_RNN_FIREFOX names the executable; else firefox and firefox-esr are looked for on the PATH. Firefox refuses
 // adapters that do not come from a driver it can load, so the adapter is the system's, or lavapipe.
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
-
-function findFirefox() {
-  const folders = (process.env.PATH ?? '').split(delimiter);
-  const candidates = process.env.WEBGPU_RNN_FIREFOX
-    ? [process.env.WEBGPU_RNN_FIREFOX]
-    : ['firefox', 'firefox-esr'].flatMap((name) => folders.map((folder) => join(folder, name)));
-  return candidates.find((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
+import { findFirefox } from './find-firefox.mjs';
 
 const firefox = findFirefox();
 if (!firefox) {

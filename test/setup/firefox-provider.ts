@@ -11,13 +11,16 @@ const PREFERENCES = {
   'gfx.webgpu.ignore-blocklist': true,
 };
 
-/** Starts Firefox as the tests do. */
-export const launchFirefox = (executablePath: string): Promise<Browser> =>
+/** Starts Firefox as the tests do, with more preferences of one's own. */
+export const launchFirefox = (
+  executablePath: string,
+  preferences: Readonly<Record<string, boolean | number | string>> = {},
+): Promise<Browser> =>
   puppeteer.launch({
     browser: 'firefox',
     executablePath,
     headless: true,
-    extraPrefsFirefox: PREFERENCES,
+    extraPrefsFirefox: { ...PREFERENCES, ...preferences },
     protocolTimeout: 0, // a page with tests runs for minutes
   });
 
