@@ -115,6 +115,7 @@ async function measure(tab: Tab, url: string): Promise<Record<string, number | s
   return {
     browser: tab.version,
     blocks: times.blocks,
+    'at once ms': run.blockMs!.toFixed(3),
     'mean ms': times.mean.toFixed(3),
     'p50 ms': times.p50,
     'p99 ms': times.p99,

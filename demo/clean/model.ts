@@ -24,6 +24,8 @@ export interface Cleaned {
   readonly samples: Samples;
   /** Seconds from input to output, which are taken away from the samples. */
   readonly latency: number;
+  /** Milliseconds of a block, with all that the thread does besides: what live blocks take, without a clock in the thread. */
+  readonly blockMs: number;
 }
 
 /** Runs a sound at 16 kHz through a model, in an audio thread that waits for it. @throws RnnError */
@@ -39,10 +41,13 @@ export async function clean(sound: Samples, { model, fit }: Denoiser): Promise<C
   const source = new AudioBufferSourceNode(context, { buffer });
   source.connect(node).connect(context.destination);
   source.start();
+  const begin = performance.now();
   const output = (await context.startRendering()).getChannelData(0);
+  const blocks = (output.length * fit.sampleRate) / (RATE * fit.hop);
+  const blockMs = (performance.now() - begin) / blocks;
   if (failure) throw failure;
   const delay = Math.round(latency * RATE);
-  return { samples: output.slice(delay, delay + sound.length) as Samples, latency };
+  return { samples: output.slice(delay, delay + sound.length) as Samples, latency, blockMs };
 }
 
 /** Reads a visitor's file. @throws MisfitError, and RnnError for a file that is no model */

@@ -10,6 +10,8 @@ export interface Published {
   readonly running: boolean;
   /** Seconds from input to output. */
   readonly latency: number | undefined;
+  /** Milliseconds of a block when the sample was cleaned at once. */
+  readonly blockMs: number | undefined;
   /** Events of starvation, and of its end, since the page was opened. */
   readonly starved: number;
   readonly recovered: number;
@@ -36,6 +38,7 @@ export function publish(
     gain: sample?.gain,
     running: live !== undefined,
     latency: live?.node.latency ?? sample?.cleaned.latency,
+    blockMs: sample?.cleaned.blockMs,
     ...counts,
     statistics,
     levels,

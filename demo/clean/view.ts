@@ -21,6 +21,7 @@ const fields = {
   quantiles: text('quantiles'),
   misses: text('misses'),
   latency: text('latency'),
+  atOnce: text('at-once'),
   gain: text('gain'),
   meter: text('meter-text'),
   model: text('model'),
@@ -67,6 +68,7 @@ export function showHeard(heard: Heard, runs: boolean, aloud = false): void {
 /** Shows what the sample came to. */
 export function showSample({ gain, cleaned }: Sample): void {
   fields.gain(gain ? `${gain.before.toFixed(1)} → ${gain.after.toFixed(1)} dB` : '–');
+  fields.atOnce(ms(cleaned.blockMs));
   fields.latency(ms(1000 * cleaned.latency));
 }
 
@@ -125,7 +127,7 @@ export function showTimes(times: BlockStatistics, starvations: number): void {
   fields.meter(words);
   fields.clock(
     resolution >= 1
-      ? 'whole milliseconds (Date.now): the mean of all blocks is exact, quantiles are bounds'
+      ? 'whole milliseconds (Date.now): quantiles are bounds, and the mean is too small where blocks begin on the millisecond'
       : `${resolution} ms (performance.now)`,
   );
 }

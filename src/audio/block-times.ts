@@ -9,7 +9,10 @@ export interface BlockStatistics {
   readonly blocks: number;
   /** Blocks that took longer than the deadline. */
   readonly misses: number;
-  /** Mean of all blocks. Many blocks make it exact also where one block takes less than the clock can tell. */
+  /**
+   * Mean of all blocks. Many blocks make it exact also where one block takes less than the clock can tell, if they begin at any
+   * time between two ticks of it.
+   */
   readonly mean: number;
   /** Half of the latest 1024 blocks took no longer; off by up to `resolution`. */
   readonly p50: number;

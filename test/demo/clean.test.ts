@@ -97,6 +97,7 @@ describe('the page of clean voices', ONLY_IN_FULL, () => {
     await page.waitForFunction(
       () => ((window as { __clean?: Published })['__clean']?.levels?.[0] ?? -100) > -60,
     );
+    expect(await text(page, 'at-once')).toMatch(/^\d+(\.\d\d)? ms$/);
     expect(await text(page, 'mean')).toMatch(/^\d+(\.\d\d)? ms$/);
     expect(await text(page, 'meter-text')).toMatch(/^\d+ % of \d+(\.\d+)? ms on average/);
     await page.locator('#stop').click();
@@ -203,6 +204,7 @@ describe('the page of clean voices', ONLY_IN_FULL, () => {
     await page.locator('#start').click();
     await page.locator('#notice-detail', { hasText: 'OUTPUT_ABSENT' }).waitFor();
     await page.locator('#start:enabled').waitFor();
+    expect((await published(page)).running).toBe(false);
   });
 
   test('the keyboard alone starts, compares by one key, and stops', async () => {
