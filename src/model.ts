@@ -2,7 +2,7 @@
 import { RnnError } from './errors.ts';
 import type { Graph, ValueInfo } from './graph.ts';
 import type { BackendName, GpuTensor, Session, Tensors, Usage } from './backends/backend.ts';
-import { checkOptions } from './backends/check-options.ts';
+import { checkCount, checkOptions } from './backends/check-options.ts';
 import { disposeWhenCollected, forgetCollected } from './backends/finalize.ts';
 import { streamGraph } from './backends/stateful-graph.ts';
 import type { TracedResults } from './backends/trace.ts';
@@ -185,11 +185,8 @@ export class Model {
     this.#check();
     checkOptions(options, STREAM_OPTIONS);
     const { batch = 1, checkpoint } = options;
-    for (const [name, value] of Object.entries({ batch, checkpoint })) {
-      if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) continue;
-      const what = `got ${String(value)}, expected a whole number from 1 up`;
-      throw new RnnError('INVALID_ARGUMENT', `options.${name}`, what);
-    }
+    checkCount('batch', batch);
+    if (checkpoint !== undefined) checkCount('checkpoint', checkpoint);
     const streamed = streamGraph(this.#graph, options);
     const session = this.#session.stream(streamed, batch, checkpoint ?? 0);
     return new Stream(session, this.outputs, streamed, this);
@@ -217,10 +214,11 @@ export class Model {
   streams(options: StreamsOptions): StreamGroup {
     this.#check();
     checkStreamsOptions(options);
-    const { capacity, maxWait = 0, ...request } = options;
+    const { capacity, maxWait = 0, checkpoint = 0, ...request } = options;
     const streamed = streamGraph(this.#graph, request);
     const [session, limits] = [this.#session, this.#limits ?? {}];
-    return new StreamGroup({ session, streamed, capacity, maxWait, limits }, this.outputs, this);
+    const parts = { session, streamed, capacity, maxWait, checkpoint, limits };
+    return new StreamGroup(parts, this.outputs, this);
   }
 
   #check(): void {

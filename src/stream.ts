@@ -41,7 +41,8 @@ export const SYNC_OPTIONS = { outputs: true } as const;
 /** Options of {@link Model.runSync} and {@link Stream.stepSync}. */
 export type SyncOptions = Pick<CallOptions, 'outputs'>;
 
-const STEP_OPTIONS = { ...CALL_OPTIONS, trace: true } as const;
+/** The names of the options of a step. */
+export const STEP_OPTIONS = { ...CALL_OPTIONS, trace: true } as const;
 
 /** @throws RnnError `INVALID_ARGUMENT` for a name that is no output */
 export function outputNames(

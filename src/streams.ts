@@ -2,23 +2,27 @@
 import { RnnError } from './errors.ts';
 import type { ValueInfo } from './graph.ts';
 import type { Tensors } from './backends/backend.ts';
-import { checkOptions } from './backends/check-options.ts';
+import { checkCount, checkOptions } from './backends/check-options.ts';
 import { disposeWhenCollected, forgetCollected } from './backends/finalize.ts';
 import type { Group, Member } from './backends/group/group.ts';
 import type { GroupParts } from './backends/group/parts.ts';
+import type { StreamedGraph } from './backends/stateful-graph.ts';
+import type { TracedResults } from './backends/trace.ts';
+import { tracedCall } from './backends/traced-call.ts';
 import { STREAM_OPTIONS, type StreamOptions } from './load-options.ts';
 import {
   CALL_OPTIONS,
   checkChunk,
   outputNames,
+  STEP_OPTIONS,
   type CallOptions,
   type StreamState,
+  type TraceOptions,
 } from './stream.ts';
-import type { ChunkRule } from './backends/stateful-graph.ts';
 import type { Tensor } from './tensor.ts';
 
 /** Options of {@link Model.streams}: those of a stream, and how many there may be. */
-export interface StreamsOptions extends Omit<StreamOptions, 'batch' | 'checkpoint'> {
+export interface StreamsOptions extends Omit<StreamOptions, 'batch'> {
   /** Streams that there may be at a time; each takes a row of state on the device from the start. */
   readonly capacity: number;
   /**
@@ -28,7 +32,7 @@ export interface StreamsOptions extends Omit<StreamOptions, 'batch' | 'checkpoin
   readonly maxWait?: number;
 }
 
-const { batch: _, checkpoint: __, ...OF_A_STREAM } = STREAM_OPTIONS;
+const { batch: _, ...OF_A_STREAM } = STREAM_OPTIONS;
 const STREAMS_OPTIONS: Record<keyof StreamsOptions, true> = {
   ...OF_A_STREAM,
   capacity: true,
@@ -38,11 +42,9 @@ const STREAMS_OPTIONS: Record<keyof StreamsOptions, true> = {
 /** @throws RnnError `INVALID_ARGUMENT` for options that are not what the types say */
 export function checkStreamsOptions(options: StreamsOptions): void {
   checkOptions(options, STREAMS_OPTIONS);
-  const { capacity, maxWait = 0 } = options;
-  if (!Number.isSafeInteger(capacity) || capacity < 1) {
-    const what = `got ${String(capacity)}, expected a whole number from 1 up`;
-    throw new RnnError('INVALID_ARGUMENT', 'options.capacity', what);
-  }
+  const { capacity, maxWait = 0, checkpoint } = options;
+  checkCount('capacity', capacity);
+  if (checkpoint !== undefined) checkCount('checkpoint', checkpoint);
   if (!Number.isFinite(maxWait) || maxWait < 0) {
     const what = `got ${String(maxWait)}, expected milliseconds, 0 or more`;
     throw new RnnError('INVALID_ARGUMENT', 'options.maxWait', what);
@@ -57,19 +59,21 @@ export interface StreamCounts {
   readonly batches: number;
 }
 
-/** What steps are checked with before they are copied. */
-interface StepRules {
-  readonly outputs: readonly ValueInfo[];
-  readonly chunk: ChunkRule;
-}
-
-/** A group that is there when its chunk has been loaded. */
+/** A group that is there when its chunk has been loaded, and its places. */
 class LoadedGroup {
   readonly group: Promise<Group>;
+  readonly capacity: number;
+  readonly outputs: readonly ValueInfo[];
+  readonly streamed: StreamedGraph;
+  /** Streams that have joined and not left. */
+  size = 0;
   #loaded: Group | undefined;
   #disposed = false;
 
-  constructor(parts: GroupParts) {
+  constructor(parts: GroupParts, outputs: readonly ValueInfo[]) {
+    this.capacity = parts.capacity;
+    this.outputs = outputs;
+    this.streamed = parts.streamed;
     this.group = this.#load(parts);
     this.group.catch(() => undefined); // whoever calls is told
   }
@@ -79,6 +83,27 @@ class LoadedGroup {
     this.#loaded = await makeGroup(parts);
     if (this.#disposed) this.#loaded.dispose();
     return this.#loaded;
+  }
+
+  /** Work with the group, at once where it has been loaded. */
+  with<T>(work: (group: Group) => T): T | Promise<T> {
+    return this.#loaded ? work(this.#loaded) : this.group.then(work);
+  }
+
+  /**
+   * Takes a place.
+   *
+   * @throws RnnError `LIMIT_EXCEEDED` where there is none, `DISPOSED`
+   */
+  take(path: string): void {
+    if (this.#disposed) {
+      throw new RnnError('DISPOSED', 'streams', 'the streams have been disposed of');
+    }
+    if (this.size >= this.capacity) {
+      const what = `${this.size} streams have joined, expected at most the capacity, ${this.capacity}`;
+      throw new RnnError('LIMIT_EXCEEDED', path, what);
+    }
+    this.size++;
   }
 
   get counts(): Group['counts'] {
@@ -114,23 +139,20 @@ export class StreamGroup {
   /** Streams that there may be at a time. */
   readonly capacity: number;
   readonly #held: LoadedGroup;
-  readonly #rules: StepRules;
-  /** How many have joined, and the model, which must not be collected before its streams. */
-  readonly #joined: { readonly owner: object; size: number };
-  #disposed = false;
+  /** The model, which must not be collected before its streams. */
+  readonly #owner: object;
 
   /** @internal */
   constructor(parts: GroupParts, outputs: readonly ValueInfo[], owner: object) {
     this.capacity = parts.capacity;
-    this.#held = new LoadedGroup(parts);
-    this.#rules = { outputs, chunk: parts.streamed.chunk };
-    this.#joined = { owner, size: 0 };
+    this.#held = new LoadedGroup(parts, outputs);
+    this.#owner = owner;
     disposeWhenCollected(this, this.#held, 'StreamGroup');
   }
 
   /** Streams that have joined and not left. */
   get size(): number {
-    return this.#joined.size;
+    return this.#held.size;
   }
 
   /** How many steps have been computed, in how many batches: their quotient is the mean size of a batch. */
@@ -144,17 +166,9 @@ export class StreamGroup {
    * @throws RnnError `LIMIT_EXCEEDED` where `capacity` streams have joined, `DISPOSED`
    */
   join(): GroupStream {
-    if (this.#disposed) {
-      throw new RnnError('DISPOSED', 'streams', 'the streams have been disposed of');
-    }
-    if (this.size >= this.capacity) {
-      const what = `${this.size} streams have joined, expected at most the capacity, ${this.capacity}`;
-      throw new RnnError('LIMIT_EXCEEDED', 'streams.join', what);
-    }
-    this.#joined.size++;
-    // A stream holds this group by it, so that it is not collected.
-    const leave = (): void => void this.#joined.size--;
-    return new GroupStream(this.#held.group, this.#rules, leave);
+    this.#held.take('streams.join');
+    const joined = this.#held.with((group) => ({ group, member: group.join() }));
+    return new GroupStream(this.#held, [this, this.#owner], joined);
   }
 
   /**
@@ -169,20 +183,16 @@ export class StreamGroup {
     options: CallOptions & { readonly streams?: number } = {},
   ): Promise<void> {
     checkOptions(options, { ...CALL_OPTIONS, streams: true });
-    const outputs = outputNames(this.#rules.outputs, options.outputs);
-    checkChunk(this.#rules.chunk, feeds);
+    const outputs = outputNames(this.#held.outputs, options.outputs);
+    checkChunk(this.#held.streamed.chunk, feeds);
     const { streams = this.capacity, signal } = options;
-    if (!Number.isSafeInteger(streams) || streams < 1) {
-      const what = `got ${String(streams)}, expected a whole number from 1 up`;
-      throw new RnnError('INVALID_ARGUMENT', 'options.streams', what);
-    }
+    checkCount('streams', streams);
     const group = await this.#held.group;
     await group.warmUp(feeds, outputs, streams, signal);
   }
 
   /** Frees the states of all streams. Further calls reject with `DISPOSED`; a second dispose does nothing. */
   dispose(): void {
-    this.#disposed = true;
     forgetCollected(this);
     this.#held.dispose();
   }
@@ -193,26 +203,52 @@ export class StreamGroup {
   }
 }
 
-/** A stream of a {@link StreamGroup}. Calls may overlap: they take effect in the order they are made. */
+/** A stream in the group that it is one of. */
+interface Joined {
+  readonly group: Group;
+  readonly member: Member;
+}
+
+/**
+ * A stream of a {@link StreamGroup}, with the calls of a {@link Stream}. They may overlap, and take effect in the
+ * order in which they are made.
+ */
 export class GroupStream {
-  readonly #group: Promise<Group>;
-  readonly #member: Promise<Member>;
-  readonly #rules: StepRules;
-  readonly #leave: () => void;
+  /** Names of the state tensors, as in {@link GroupStream.snapshot}. */
+  readonly stateNames: readonly string[];
+  readonly #held: LoadedGroup;
+  /** The group and the model, which must not be collected before their streams. */
+  readonly #owners: readonly object[];
+  /** Undefined until the group has been loaded. */
+  #joined: Joined | undefined;
+  readonly #ready: Promise<Joined>;
+  /** Calls that wait for that. */
+  #early = 0;
   #left = false;
 
   /** @internal */
-  constructor(group: Promise<Group>, rules: StepRules, leave: () => void) {
-    this.#group = group;
-    this.#member = group.then((loaded) => loaded.join());
-    this.#member.catch(() => undefined); // whoever calls is told
-    this.#rules = rules;
-    this.#leave = leave;
+  constructor(held: LoadedGroup, owners: readonly object[], joined: Joined | Promise<Joined>) {
+    this.#held = held;
+    this.#owners = owners;
+    this.stateNames = held.streamed.slots.map(({ input }) => input);
+    if (joined instanceof Promise) {
+      this.#ready = joined.then((there) => (this.#joined = there));
+      this.#ready.catch(() => undefined); // whoever calls is told
+    } else {
+      this.#joined = joined;
+      this.#ready = Promise.resolve(joined);
+    }
   }
 
-  async #with<T>(work: (group: Group, member: Member) => T | Promise<T>): Promise<T> {
+  /** Work that is begun at once where no call before it waits. */
+  #with<T>(work: (joined: Joined) => T | Promise<T>): T | Promise<T> {
     if (this.#left) throw new RnnError('DISPOSED', 'stream', 'the stream has left its group');
-    return await work(await this.#group, await this.#member);
+    if (this.#joined && this.#early === 0) return work(this.#joined);
+    this.#early++;
+    return this.#ready.then((joined) => {
+      this.#early--;
+      return work(joined);
+    });
   }
 
   /**
@@ -225,24 +261,50 @@ export class GroupStream {
    * @throws RnnError as `step` of a {@link Stream} does: feeds that do not fit reject this step, and no other.
    *   `UNSUPPORTED_OPERATOR` for a model whose batch dimension is not free or whose rows are not independent,
    *   with the name of the input, the state or the node; `DISPOSED` after {@link GroupStream.leave}; `DEVICE_LOST`
-   *   once for each stream after a loss of the GPU that took its state, which then begins anew
+   *   once for each stream after a loss of the GPU that took its state, which then goes on from its checkpoint or
+   *   begins anew, and for the steps that were called before that was known
    */
-  async step(feeds: Tensors, options: CallOptions = {}): Promise<Record<string, Tensor>> {
-    checkOptions(options, CALL_OPTIONS);
-    const outputs = outputNames(this.#rules.outputs, options.outputs);
-    checkChunk(this.#rules.chunk, feeds);
+  step(feeds: Tensors, options?: CallOptions): Promise<Record<string, Tensor>>;
+  /** The same with a look inside, as {@link Stream.step} has it. Steps with the same `trace` are one batch. */
+  step(feeds: Tensors, options: CallOptions & TraceOptions): Promise<TracedResults>;
+  async step(
+    feeds: Tensors,
+    options: CallOptions & Partial<TraceOptions> = {},
+  ): Promise<Record<string, Tensor>> {
+    checkOptions(options, STEP_OPTIONS);
+    const { outputs: all, streamed } = this.#held;
+    const outputs = outputNames(all, options.outputs);
+    checkChunk(streamed.chunk, feeds);
+    const { trace, signal } = options;
     const owned = ownFeeds(feeds);
-    return await this.#with((group, member) => group.step(member, owned, outputs, options.signal));
+    const step = async (names: readonly string[]): Promise<Record<string, Tensor>> =>
+      await this.#with(({ group, member }) => group.step(member, owned, names, signal));
+    if (trace === undefined) return await step(outputs);
+    return await tracedCall(streamed.graph, trace, outputs, step);
+  }
+
+  /**
+   * How many steps there are in the state: those computed since the stream began, or was last reset or restored.
+   * After a loss of the GPU it is the number of the checkpoint, so that the next step to send is the one with this
+   * index; 0 where there is none.
+   */
+  get steps(): number {
+    return this.#joined ? this.#joined.group.stepsOf(this.#joined.member) : 0;
   }
 
   /** Back to the initial state, after the steps called before. */
   reset(): void {
-    this.#with((group, member) => group.reset(member)).catch(() => undefined);
+    if (!this.#left) this.#quietly(({ group, member }) => group.reset(member));
+  }
+
+  /** Work that nobody waits for. It fails where the group cannot be loaded, as the next call says. */
+  #quietly(work: (joined: Joined) => void): void {
+    void Promise.resolve(this.#with(work)).catch(() => undefined);
   }
 
   /** The state after the steps called before, as a stream of the model alone has it; empty when there was none. */
   async snapshot(): Promise<StreamState> {
-    return await this.#with((group, member) => group.snapshot(member));
+    return await this.#with(({ group, member }) => group.snapshot(member));
   }
 
   /**
@@ -252,15 +314,32 @@ export class GroupStream {
    * @throws RnnError `INVALID_ARGUMENT` or `SHAPE_MISMATCH` when it is the state of something else
    */
   async restore(state: StreamState): Promise<void> {
-    await this.#with((group, member) => group.restore(member, state));
+    await this.#with(({ group, member }) => group.restore(member, state));
+  }
+
+  /**
+   * Another stream of the group, which takes a place of it and goes on from the state of this one, independently.
+   * The state is copied on the device, with the next batch.
+   *
+   * @throws RnnError `LIMIT_EXCEEDED` where `capacity` streams have joined, `DISPOSED`
+   */
+  fork(): GroupStream {
+    if (!this.#left) this.#held.take('stream.fork');
+    const joined = this.#with(({ group, member }) => ({ group, member: group.fork(member) }));
+    return new GroupStream(this.#held, this.#owners, joined);
   }
 
   /** Gives the place in the group back, after the calls made before. A second call does nothing. */
   leave(): void {
     if (this.#left) return;
-    this.#with((group, member) => group.leave(member)).catch(() => undefined);
+    this.#quietly(({ group, member }) => group.leave(member));
     this.#left = true;
-    this.#leave();
+    this.#held.size--;
+  }
+
+  /** Same as {@link GroupStream.leave}, as a {@link Stream} has it. */
+  dispose(): void {
+    this.leave();
   }
 
   /** Same as {@link GroupStream.leave}, for `using`. */

@@ -17,3 +17,10 @@ export function checkOptions<T extends object>(
     throw new RnnError('INVALID_ARGUMENT', `${path}.${unknown}`, what);
   }
 }
+
+/** @throws RnnError `INVALID_ARGUMENT` for an option that is no whole number from 1 up */
+export function checkCount(name: string, value: unknown): void {
+  if (Number.isSafeInteger(value) && (value as number) >= 1) return;
+  const what = `got ${String(value)}, expected a whole number from 1 up`;
+  throw new RnnError('INVALID_ARGUMENT', `options.${name}`, what);
+}

@@ -10,16 +10,10 @@ import {
   sequential,
   tensor,
   type Graph,
-  type GroupStream,
   type LoadOptions,
-  type Model,
   type Node,
-  type Stream,
-  type StreamGroup,
-  type Tensor,
 } from '../../src/index.ts';
 import { getAdapter } from '../setup/gpu.ts';
-import { expectClose } from '../support/close.ts';
 import { float, floatsOf, node } from '../support/onnx-parts.ts';
 import { writeOnnx, type OnnxNode } from '../support/onnx-writer.ts';
 import { expectForAll, oneOf, times } from '../support/property.ts';
@@ -27,6 +21,7 @@ import { framesOf, streamCases } from '../support/random-streams.ts';
 import { randomOf } from '../support/random.ts';
 import { casesOf, isFull, MORE_IN_FULL } from '../support/settings.ts';
 import { failureOf, feedsOf, graph, H, I } from '../support/small-lstm.ts';
+import { expectSame, forkOf, pairOf, stepAll, type Results } from '../support/stream-pairs.ts';
 
 const device = await (await getAdapter()).requestDevice();
 afterAll(() => device.destroy());
@@ -37,41 +32,21 @@ const BACKENDS: readonly [string, LoadOptions, cases: number][] = [
   ['reference', { device: 'reference' }, casesOf(10, 100)],
 ];
 
-// The same numbers go through the same operations but for the order of a sum, in float32.
-const ATOL = 2e-6;
-
-type Results = Record<string, Tensor>;
-
-function expectSame(got: Results, want: Results, label = 'results'): void {
-  expect(Object.keys(got), label).toEqual(Object.keys(want));
-  for (const [name, { dims, data }] of Object.entries(want)) {
-    expect(got[name]!.dims, label).toEqual(dims);
-    expectClose(got[name]!.data as Float32Array, data as Float32Array, { atol: ATOL, label });
-  }
-}
-
-/** A stream of a group, and one like it that is computed by itself. */
-interface Pair {
-  readonly together: GroupStream;
-  readonly alone: Stream;
-}
-
-const pairOf = (model: Model, group: StreamGroup): Pair => ({
-  together: group.join(),
-  alone: model.stream(),
-});
-
-async function stepAll(pairs: readonly Pair[], feeds: readonly Results[]): Promise<void> {
-  const got = await Promise.all(pairs.map(({ together }, i) => together.step(feeds[i]!)));
-  for (const [i, { alone }] of pairs.entries()) {
-    expectSame(got[i]!, await alone.step(feeds[i]!), `stream ${i} of ${pairs.length}`);
-  }
-}
-
 /** What can happen to a group; numbers choose among the streams that are there. */
 const commands = fc.array(
   fc.record({
-    kind: oneOf(['step', 'join', 'leave', 'twice', 'reset', 'copy', 'put'] as const),
+    kind: oneOf([
+      'step',
+      'join',
+      'leave',
+      'twice',
+      'reset',
+      'copy',
+      'put',
+      'fork',
+      'fork and step',
+      'fork and leave',
+    ] as const),
     one: fc.nat(99),
     other: fc.nat(99),
     /** Which streams step. */
@@ -104,7 +79,7 @@ describe.each(BACKENDS)('on %s', (_, options, cases) => {
     model.dispose();
   });
 
-  test('random joins, leaves, steps and states', MORE_IN_FULL, async () => {
+  test('random joins, leaves, forks, steps and states', MORE_IN_FULL, async () => {
     const model = await loadModel(graph, options);
     await expectForAll(commands, cases, async (list) => {
       const group = model.streams({ capacity: 6 });
@@ -116,6 +91,15 @@ describe.each(BACKENDS)('on %s', (_, options, cases) => {
           a.together.leave();
           a.alone.dispose();
           pairs = pairs.filter((pair) => pair !== a);
+        } else if (kind.startsWith('fork') && pairs.length < 6) {
+          pairs.push(forkOf(a));
+          const feeds = feedsOf(steps);
+          if (kind === 'fork and step') await stepAll([a], [feeds]); // the fork does not see it
+          if (kind === 'fork and leave') {
+            a.together.leave();
+            a.alone.dispose();
+            pairs = pairs.filter((pair) => pair !== a);
+          }
         } else if (kind === 'reset') {
           a.together.reset();
           a.alone.reset();
@@ -146,6 +130,9 @@ describe.each(BACKENDS)('on %s', (_, options, cases) => {
         }
       }
       expect(group.size).toBe(pairs.length);
+      expect(pairs.map(({ together }) => together.steps)).toEqual(
+        pairs.map(({ alone }) => alone.steps),
+      );
       group.dispose();
       for (const { alone } of pairs) alone.dispose();
     });

@@ -185,10 +185,24 @@ const cells: readonly Mutant[] = [
   },
   {
     name: 'streams: one that has just joined goes on from the state in its row',
-    file: 'src/backends/group/group.ts',
+    file: 'src/backends/group/row-states.ts',
     search: "if (member.state !== 'initial') rows[i]",
     replace: 'rows[i]',
     tests: ['test/model/streams.test.ts'],
+  },
+  {
+    name: 'streams: a fork begins with the state that was in its row',
+    file: 'src/backends/group/row-states.ts',
+    search: 'after[fork.row!] = fork.state as number;',
+    replace: 'after[fork.row!] = fork.row!;',
+    tests: ['test/model/stream-members.test.ts'],
+  },
+  {
+    name: 'streams: a step that waits goes on from another state after a loss',
+    file: 'src/backends/group/members.ts',
+    search: '!member.isTold || calledAt < member.lostBy',
+    replace: '!member.isTold',
+    tests: ['test/backends/webgpu/losing-streams.test.ts'],
   },
   {
     name: 'streams: what nodes mix rows is not looked for',

@@ -18,7 +18,7 @@ export interface BatchAxes {
   readonly inputs: Axes;
   /** By name of the input that takes the state. */
   readonly states: Axes;
-  /** By name of the output. */
+  /** By name of the output; what else a trace reads may be the same for all rows, and is not here then. */
   readonly outputs: Axes;
 }
 
@@ -67,13 +67,21 @@ function axisOf(a: readonly number[], b: readonly number[], rows: readonly [numb
 
 const ROWS = [2, 4] as const;
 
+/** What batch axes are found from. */
+export interface BatchRequest {
+  readonly streamed: StreamedGraph;
+  /** Checked feeds of one row. */
+  readonly feeds: Tensors;
+  /** Names of the values to compute: outputs, and what a trace reads. */
+  readonly wanted: readonly string[];
+  readonly limits: EvaluatorOptions;
+  /** Axes of the states, where they are kept already. */
+  readonly known?: Axes | undefined;
+}
+
 /** @throws RnnError where rows along these axes are not independent, or do not fit the graph */
-function tried(
-  streamed: StreamedGraph,
-  feeds: Tensors,
-  inputs: Axes,
-  limits: EvaluatorOptions,
-): BatchAxes {
+function tried(request: BatchRequest, inputs: Axes): BatchAxes {
+  const { streamed, feeds, wanted, limits } = request;
   const { graph, slots } = streamed;
   const at = (rows: number) => {
     const tiled = Object.entries(feeds).map(([name, value]) => {
@@ -98,14 +106,12 @@ function tried(
   const [first, second] = [one.call.specialized, two.call.specialized];
   refuseMixed(streamed, { first, second }, new Map([...inputs, ...states]));
   const outputs = new Map<string, number>();
-  for (const name of [
-    ...graph.outputs.map((info) => info.name),
-    ...slots.map((slot) => slot.output),
-  ]) {
+  const own = [...graph.outputs.map((info) => info.name), ...slots.map((slot) => slot.output)];
+  for (const name of new Set([...own, ...wanted])) {
     const axis = axisOf(first.value(name)!.dims, second.value(name)!.dims, ROWS);
-    if (axis === undefined)
+    if (axis !== undefined) outputs.set(name, axis);
+    else if (own.includes(name))
       throw refusal(`outputs.${name}`, 'this output has no row for each row of the inputs');
-    outputs.set(name, axis);
   }
   return { inputs, states, outputs };
 }
@@ -143,21 +149,15 @@ function refuseMixed(
 /**
  * Finds the axes of the batch.
  *
- * @param feeds checked feeds of one row
- * @param known axes of the states, where they are kept already
  * @throws RnnError `UNSUPPORTED_OPERATOR` naming the node, the state or the output for which streams cannot be
  *   rows of a batch, or the input whose batch is not free
  */
-export function findBatchAxes(
-  streamed: StreamedGraph,
-  feeds: Tensors,
-  limits: EvaluatorOptions,
-  known?: Axes,
-): BatchAxes {
+export function findBatchAxes(request: BatchRequest): BatchAxes {
+  const { streamed, feeds, known } = request;
   let reason: RnnError | undefined;
   for (const axes of candidatesOf(streamed, feeds)) {
     try {
-      const found = tried(streamed, feeds, axes, limits);
+      const found = tried(request, axes);
       if (!known || [...known].every(([name, axis]) => found.states.get(name) === axis))
         return found;
     } catch (error) {

@@ -1,53 +1,43 @@
 // Many streams of one model as rows of one batch: whoever has a step pending is computed together.
 import { RnnError } from '../../errors.ts';
 import { hostInputsOf } from '../../plan/specialize/shape-inputs.ts';
-import { tensor } from '../../tensor.ts';
 import { abortable, checkSignal } from '../abort.ts';
 import type { Tensors } from '../backend.ts';
 import { CallQueue } from '../call-queue.ts';
 import { StreamFeeds } from '../stream-feeds.ts';
 import { copyOf, portable } from '../stream-state.ts';
 import { findBatchAxes, type BatchAxes } from './batch-axes.ts';
-import { groupGraph, stateOf, writeState } from './group-graph.ts';
-import {
-  MAX_KINDS,
-  StepKind,
-  StepKinds,
-  type Member,
-  type Pending,
-  type Results,
-} from './pending.ts';
-import { rowOf } from './rows.ts';
-import type { Begun, GroupParts } from './parts.ts';
+import { Members, type Member } from './members.ts';
+import { MAX_KINDS, StepKind, StepKinds, type Pending, type Results } from './pending.ts';
+import type { GroupParts } from './parts.ts';
+import { RowStates, type Restored } from './row-states.ts';
 import { Wait } from './wait.ts';
 
-export type { Member } from './pending.ts';
+export type { Member } from './members.ts';
 
 const disposed = (): RnnError =>
   new RnnError('DISPOSED', 'streams', 'the streams have been disposed of');
 
 /** See the top of the file. */
 export class Group {
-  /** Streams that have joined and not left. */
-  joined = 0;
   /** Steps computed, and batches that they were computed in. */
   readonly counts = { steps: 0, batches: 0 };
   readonly #parts: GroupParts;
   /** Checks the steps of one stream. */
   readonly #feeds: StreamFeeds;
-  readonly #free: number[];
+  readonly #members: Members;
+  /** What copies of states are made from, besides outputs that are wanted; none where none are made. */
+  readonly #checkpoint: readonly string[];
   readonly #host: ReadonlySet<string>;
   /** Where the batch is, by the shapes of a step. */
   readonly #axes = new Map<string, BatchAxes>();
   readonly #kinds = new StepKinds();
-  #begun: Begun | undefined;
+  #states: RowStates | undefined;
   #pending: Pending[] = [];
   #isScheduled = false;
   readonly #wait: Wait;
   /** Batches and changes of states, in the order in which they take effect. */
   readonly #order = new CallQueue();
-  /** Losses of the device, each of which took the states in all rows. */
-  #losses = 0;
   #disposed = false;
 
   constructor(parts: GroupParts) {
@@ -55,7 +45,11 @@ export class Group {
     this.#feeds = new StreamFeeds(parts.streamed, 1, parts.limits);
     this.#wait = new Wait(parts.maxWait);
     this.#host = hostInputsOf(parts.streamed.graph);
-    this.#free = Array.from({ length: parts.capacity }, (_, i) => parts.capacity - 1 - i);
+    const { session, streamed, capacity, checkpoint } = parts;
+    // Only a GPU can be lost.
+    const every = session.runOnGpu ? checkpoint : 0;
+    this.#checkpoint = every > 0 ? streamed.slots.map(({ output }) => output) : [];
+    this.#members = new Members(capacity, every);
   }
 
   get disposed(): boolean {
@@ -66,41 +60,45 @@ export class Group {
     if (this.#disposed) throw disposed();
   }
 
-  /** @throws RnnError `DEVICE_LOST`, once after a loss that took the state of a stream */
-  #checkState(member: Member): void {
-    if (member.state !== 'row' || member.losses === this.#losses) return;
-    member.state = 'initial';
-    const what =
-      'the GPU was lost, and the state of this stream with it: it begins anew with the next call';
-    throw new RnnError('DEVICE_LOST', 'stream', what);
-  }
-
   /** Has all streams say that their states are lost, where work that began after `losses` of them failed so. */
   #noteLoss(error: unknown, losses: number): void {
     if (!(error instanceof RnnError) || error.code !== 'DEVICE_LOST') return;
-    if (losses !== this.#losses) return;
-    this.#losses++;
+    if (losses !== this.#members.losses) return;
+    this.#members.losses++;
     try {
-      this.#begun?.stream.reset(); // it need not say it as well
+      this.#states?.stream.reset(); // it need not say it as well
     } catch {
       // The device is gone for good, as the next call will say.
     }
   }
 
   join(): Member {
-    this.joined++;
-    return { calls: new CallQueue(), row: undefined, state: 'initial', losses: 0 };
+    return this.#members.join();
+  }
+
+  /** A new stream that goes on from the state of another, after the calls made before. */
+  fork(source: Member): Member {
+    const fork = this.#members.join();
+    fork.progress = source.progress.fork(); // that of its state, from when it has it
+    const copied = source.calls.run(async () => {
+      await fork.placed;
+      this.#members.copy(fork, source);
+    });
+    fork.calls.run(() => copied).catch(() => undefined);
+    return fork;
+  }
+
+  /** Steps in the state of a stream. */
+  stepsOf(member: Member): number {
+    this.#members.catchUp(member);
+    return member.progress.count.steps;
   }
 
   /** Gives the row back after the calls made before. */
   leave(member: Member): void {
-    this.joined--;
+    this.#members.joined--;
     if (this.#isComplete()) this.#wait.end();
-    void member.calls.run(() => {
-      if (member.row !== undefined) this.#free.push(member.row);
-      member.row = undefined;
-      if (this.#pending.length > 0) this.#schedule();
-    });
+    void member.calls.run(() => this.#members.release(member));
   }
 
   step(
@@ -109,7 +107,11 @@ export class Group {
     outputs: readonly string[],
     signal: AbortSignal | undefined,
   ): Promise<Results> {
-    const made = member.calls.run(() => this.#enter(member, feeds, outputs, signal));
+    const { losses } = this.#members;
+    const made = member.calls.run(() => {
+      const enter = (): Promise<Results> => this.#enter(member, feeds, outputs, signal, losses);
+      return member.placed ? member.placed.then(enter) : enter();
+    });
     return abortable(made, signal);
   }
 
@@ -119,25 +121,26 @@ export class Group {
     feeds: Tensors,
     outputs: readonly string[],
     signal: AbortSignal | undefined,
+    calledAt: number,
   ): Promise<Results> {
     this.#check();
     checkSignal(signal);
-    this.#checkState(member);
+    this.#members.check(member, calledAt);
     const kind = this.#kindOf(feeds, outputs);
     return new Promise((resolve, reject) => {
-      this.#pending.push({ member, feeds, kind, signal, resolve, reject });
+      this.#pending.push({ member, feeds, kind, signal, calledAt, resolve, reject });
       this.#schedule();
       if (this.#isComplete()) this.#wait.end();
     });
   }
 
   #isComplete(): boolean {
-    return this.#pending.length >= this.joined;
+    return this.#pending.length >= this.#members.joined;
   }
 
   /** Checks the feeds of one stream, and finds where the rows of a batch of such feeds are. */
   #kindOf(feeds: Tensors, outputs: readonly string[]): StepKind {
-    const { streamed, session, capacity, limits } = this.#parts;
+    const { streamed, limits } = this.#parts;
     const known = this.#kinds.find(feeds, outputs);
     if (known?.isChecked) return known;
     const fed = streamed.slots.find(({ input }) => feeds?.[input] !== undefined);
@@ -145,20 +148,18 @@ export class Group {
       const what = `'${fed.input}' is the state of the stream, expected no feed: restore replaces it`;
       throw new RnnError('INVALID_ARGUMENT', `feeds.${fed.input}`, what);
     }
-    const { call, initial } = this.#feeds.check(feeds, this.#begun?.initial);
+    const { call, initial } = this.#feeds.check(feeds, this.#states?.initial);
     call.release(); // plans are made for batches
     if (known) return known;
-    let axes = this.#axes.get(call.key);
+    const key = JSON.stringify([call.key, outputs]);
+    let axes = this.#axes.get(key);
     if (!axes) {
-      axes = findBatchAxes(streamed, feeds, limits, this.#begun?.stateAxes);
+      const states = this.#states?.axes;
+      axes = findBatchAxes({ streamed, feeds, wanted: outputs, limits, known: states });
       if (this.#axes.size >= MAX_KINDS) this.#axes.clear();
-      this.#axes.set(call.key, axes);
+      this.#axes.set(key, axes);
     }
-    if (!this.#begun) {
-      const group = groupGraph(streamed, axes.states, initial, capacity);
-      const stream = session.stream(group.streamed, 1, 0);
-      this.#begun = { group, stream, initial, stateAxes: axes.states };
-    }
+    this.#states ??= new RowStates(this.#parts, axes.states, initial, this.#members);
     return this.#kinds.add(new StepKind(call, copyOf(feeds), axes, outputs, this.#host));
   }
 
@@ -181,17 +182,12 @@ export class Group {
         item.reject(item.signal.reason);
         continue;
       }
-      item.member.row ??= this.#free.pop();
-      if (item.member.row === undefined) {
-        this.#pending.push(item); // a stream that has left still computes its last step
-        continue;
-      }
       const batch = batches.find(([first]) => first!.kind === item.kind);
       if (batch) batch.push(item);
       else batches.push([item]);
     }
     for (const batch of batches) {
-      const losses = this.#losses;
+      const { losses } = this.#members;
       const failed = (error: unknown): void => {
         this.#noteLoss(error, losses);
         batch.forEach(({ reject }) => reject(error));
@@ -202,81 +198,84 @@ export class Group {
 
   /** Begins a batch. What is waited for is only that restored states are in their rows. */
   #compute(batch: readonly Pending[]): Promise<void> | undefined {
-    const restored = batch.flatMap(({ member }) =>
-      typeof member.state === 'string' ? [] : [{ member, state: member.state }],
+    const restored = batch.flatMap(({ member }): Restored[] =>
+      typeof member.state === 'object' ? [{ member, state: member.state }] : [],
     );
     if (restored.length === 0) return this.#submit(batch);
-    return this.#write(restored).then(() => this.#submit(batch));
+    return this.#states!.write(restored).then(() => this.#submit(batch));
   }
 
-  #submit(batch: readonly Pending[]): undefined {
+  #submit(entered: readonly Pending[]): undefined {
     this.#check();
-    const { group, stream } = this.#begun!;
-    const { capacity } = this.#parts;
-    const losses = this.#losses;
-    const [{ kind }] = batch as [Pending];
-    const { axes, outputs } = kind;
-    const count = Math.min(2 ** Math.ceil(Math.log2(batch.length)), capacity);
-    const before = batch.map(({ member }) => member.state);
-    // Rows beyond those of the batch repeat the first feeds, from the initial state; nobody gets them.
-    const rows = new Int32Array(count).fill(capacity);
-    const after = Int32Array.from({ length: capacity + 1 }, (_, row) => row);
-    batch.forEach(({ member }, i) => {
-      if (member.state !== 'initial') rows[i] = member.row!;
-      after[member.row!] = capacity + 1 + i;
-      member.state = 'row';
-      member.losses = losses;
+    const batch = entered.filter(({ member, calledAt, reject }) => {
+      try {
+        this.#members.check(member, calledAt);
+        return true;
+      } catch (error) {
+        reject(error); // the device was lost while it waited
+        return false;
+      }
     });
-    const feeds = {
-      ...kind.batchOf(
-        batch.map((step) => step.feeds),
-        count,
-      ),
-      [group.rows]: tensor(rows),
-      [group.after]: tensor(after),
-    };
+    if (batch.length === 0) return undefined;
+    const { losses, copies } = this.#members;
+    const [{ kind }] = batch as [Pending];
+    const isDue = batch.some(({ member: { progress } }) => progress.isDue(progress.count, 1));
+    const wanted = isDue ? this.#withStates(kind.outputs) : kind.outputs;
+    const before = batch.map(({ member }) => member.state);
+    const forks = Array.from(copies, (fork) => ({ fork, count: fork.progress.count }));
+    const feeds = this.#states!.begin(batch);
+    const numbers = batch.map(({ member: { progress } }) => {
+      return { count: progress.count, number: progress.count.add() };
+    });
     this.counts.steps += batch.length;
     this.counts.batches++;
-    stream.step(feeds, outputs).then(
-      (results) =>
-        batch.forEach(({ resolve }, row) => {
-          const own: Results = {};
-          for (const name of outputs) {
-            own[name] = rowOf(results[name]!, axes.outputs.get(name)!, row);
-          }
-          resolve(own);
-        }),
-      (error: unknown) => {
-        this.#noteLoss(error, losses);
-        batch.forEach(({ member, reject }, i) => {
-          // Its row may hold the state of a stream that has left.
-          if (before[i] !== 'row') member.state = before[i]!;
-          else if (losses !== this.#losses) member.state = 'initial'; // this error says so
-          reject(error);
-        });
-      },
-    );
+    const failed = (error: unknown): void => {
+      this.#noteLoss(error, losses);
+      if (losses === this.#members.losses) {
+        for (const { fork, count } of forks) {
+          // Its source may have gone on since; and so may it, from another state.
+          if (fork.progress.count !== count) continue;
+          Object.assign(fork, { state: 'initial', failure: error });
+        }
+      }
+      batch.forEach(({ member, reject }, i) => {
+        numbers[i]!.count.refuse(numbers[i]!.number);
+        // Its row may hold the state of a stream that has left.
+        const state = before[i]!;
+        if (state === 'initial' || typeof state === 'object') member.state = state;
+        this.#members.catchUp(member);
+        reject(member.isTold ? error : this.#members.lost(member, error));
+        member.isTold = true;
+      });
+    };
+    this.#states!.stream.step(feeds, wanted).then((results) => {
+      // Another batch has found out that the states were lost before this one.
+      if (losses !== this.#members.losses) return failed(this.#members.lost(batch[0]!.member));
+      batch.forEach(({ member, resolve }, row) => {
+        const { count, number } = numbers[row]!;
+        if (isDue) member.progress.keep(count, number, this.#stateIn(kind, results, row));
+        resolve(kind.resultsOf(results, kind.outputs, row));
+      });
+    }, failed);
     return undefined;
   }
 
-  /** Writes restored states into their rows. Nothing else takes effect meanwhile. */
-  async #write(
-    restored: readonly { readonly member: Member; readonly state: Tensors }[],
-  ): Promise<void> {
-    const { group, stream, stateAxes } = this.#begun!;
-    const found = await stream.snapshot();
-    const all = copyOf(Object.keys(found).length > 0 ? found : group.initial);
-    for (const { member, state } of restored) {
-      writeState(group, stateAxes, all, member.row!, state);
-    }
-    stream.restore(all);
-    for (const { member } of restored)
-      Object.assign(member, { state: 'row', losses: this.#losses });
+  /** Outputs, and what copies of states are made from. */
+  #withStates(outputs: readonly string[]): readonly string[] {
+    return [...new Set([...outputs, ...this.#checkpoint])];
+  }
+
+  /** The state of a row, among the results of a batch. */
+  #stateIn(kind: StepKind, results: Tensors, row: number): Tensors {
+    const own = kind.resultsOf(results, this.#checkpoint, row);
+    const { slots } = this.#parts.streamed;
+    return Object.fromEntries(slots.map(({ input, output }) => [input, own[output]!]));
   }
 
   reset(member: Member): void {
     void member.calls.run(() => {
-      member.state = 'initial';
+      this.#members.catchUp(member);
+      this.#members.set(member, undefined);
     });
   }
 
@@ -284,29 +283,40 @@ export class Group {
   restore(member: Member, state: unknown): Promise<void> {
     return member.calls.run(() => {
       this.#check();
-      member.state = this.#feeds.checkState(state, this.#begun?.initial) ?? 'initial';
+      const checked = this.#feeds.checkState(state, this.#states?.initial);
+      this.#members.catchUp(member);
+      this.#members.set(member, checked);
     });
   }
 
   snapshot(member: Member): Promise<Results> {
+    const { losses } = this.#members;
     return member.calls.run(async () => {
       this.#check();
-      this.#checkState(member);
+      this.#members.check(member, losses);
       if (member.state === 'initial') return {};
-      if (member.state !== 'row') return portable(copyOf(member.state));
-      const { group, stream, stateAxes } = this.#begun!;
-      let taken: Promise<Tensors> | undefined;
-      await this.#order.run(() => {
-        taken = stream.snapshot();
-      });
-      const losses = this.#losses;
-      const all = await taken!.catch((error: unknown) => {
-        this.#noteLoss(error, losses);
-        if (losses !== this.#losses) member.state = 'initial'; // this error says so
-        throw error;
-      });
-      return portable(stateOf(group, stateAxes, all, member.row!));
+      if (typeof member.state === 'object') return portable(copyOf(member.state));
+      return portable(await this.#read(member));
     });
+  }
+
+  /** The state of a stream on the device. */
+  async #read(member: Member): Promise<Tensors> {
+    const states = this.#states!;
+    const { losses } = this.#members;
+    let [taken, row]: [Promise<Tensors>?, number?] = [];
+    try {
+      await this.#order.run(() => {
+        // A batch may have made a copy of it meanwhile.
+        row = this.#members.rowOf(member);
+        taken = states.stream.snapshot();
+      });
+      return states.rowIn(await taken!, row!);
+    } catch (error) {
+      this.#noteLoss(error, losses);
+      this.#members.check(member, losses); // says so where it was lost
+      throw error;
+    }
   }
 
   /** Makes the plans of batches of such steps ready, of up to `streams` rows. */
@@ -319,16 +329,15 @@ export class Group {
     this.#check();
     checkSignal(signal);
     const kind = this.#kindOf(feeds, outputs);
-    const { group, stream } = this.#begun!;
+    const states = this.#states!;
     const { capacity } = this.#parts;
     for (let count = 1; ; count *= 2) {
       const rows = Math.min(count, capacity);
-      const warm = {
-        ...kind.batchOf([feeds], rows),
-        [group.rows]: tensor(new Int32Array(rows).fill(capacity)),
-        [group.after]: tensor(Int32Array.from({ length: capacity + 1 }, (_, row) => row)),
-      };
-      await stream.warmUp(warm, outputs, signal);
+      const warm = states.idle(kind, feeds, rows);
+      await states.stream.warmUp(warm, outputs, signal);
+      if (this.#checkpoint.length > 0) {
+        await states.stream.warmUp(warm, this.#withStates(outputs), signal);
+      }
       if (rows >= Math.min(streams, capacity)) return;
     }
   }
@@ -337,6 +346,6 @@ export class Group {
     if (this.#disposed) return;
     this.#disposed = true;
     for (const { reject } of this.#pending.splice(0)) reject(disposed());
-    void this.#order.run(() => this.#begun?.stream.dispose());
+    void this.#order.run(() => this.#states?.stream.dispose());
   }
 }

@@ -1,25 +1,13 @@
 // Steps that wait for their batch, and which of them can be rows of one.
 import type { Tensor } from '../../tensor.ts';
 import type { Tensors } from '../backend.ts';
-import type { CallQueue } from '../call-queue.ts';
 import type { CheckedCall } from '../prepare-call.ts';
 import type { BatchAxes } from './batch-axes.ts';
-import { sameNumbers, stack } from './rows.ts';
+import type { Member } from './members.ts';
+import { rowOf, sameNumbers, stack } from './rows.ts';
 
 /** Tensors of one row. */
 export type Results = Record<string, Tensor>;
-
-/** One stream of a group. */
-export interface Member {
-  /** Calls of this stream, one after the other. */
-  readonly calls: CallQueue;
-  /** Its row, from the first step on. */
-  row: number | undefined;
-  /** Its state: that of the beginning, the one in its row, or one to begin the next step from. */
-  state: 'initial' | 'row' | Tensors;
-  /** Losses of the device that there had been when its state came into its row. */
-  losses: number;
-}
 
 /** A step that waits for its batch. */
 export interface Pending {
@@ -27,6 +15,8 @@ export interface Pending {
   readonly feeds: Tensors;
   readonly kind: StepKind;
   readonly signal: AbortSignal | undefined;
+  /** Losses of the device that were known when it was called. */
+  readonly calledAt: number;
   readonly resolve: (results: Results) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -78,6 +68,16 @@ export class StepKind {
     }
     for (const _ in feeds) fed--;
     return fed === 0;
+  }
+
+  /** What one row of a batch has computed. */
+  resultsOf(results: Tensors, names: readonly string[], row: number): Results {
+    const own: Results = {};
+    for (const name of names) {
+      const axis = this.axes.outputs.get(name);
+      own[name] = axis === undefined ? results[name]! : rowOf(results[name]!, axis, row);
+    }
+    return own;
   }
 
   /** The feeds of a batch of `count` rows; those beyond the steps repeat the first. */

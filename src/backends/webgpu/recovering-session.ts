@@ -12,7 +12,7 @@ import { StreamFeeds } from '../stream-feeds.ts';
 import { copyOf } from '../stream-state.ts';
 import { RecoveringStream, type StreamHost } from './recovering-stream.ts';
 import { DEFAULT_TIMEOUT, WebGpuSession, type SessionOptions } from './session.ts';
-import { StreamProgress } from './stream-progress.ts';
+import { StreamProgress } from '../stream-progress.ts';
 
 export { DEFAULT_TIMEOUT, leaseDevice } from './session.ts';
 

@@ -10,7 +10,7 @@ import type { StreamFeeds } from '../stream-feeds.ts';
 import { copyOf } from '../stream-state.ts';
 import type { WebGpuSession } from './session.ts';
 import { WebGpuStream, type StreamParts } from './stream.ts';
-import type { StreamProgress } from './stream-progress.ts';
+import type { StreamProgress } from '../stream-progress.ts';
 
 /** What the streams of a model see of it. */
 export interface StreamHost {

@@ -11,7 +11,7 @@ import { checkShapes, copyOf, portable } from '../stream-state.ts';
 import type { CachedPlan, Executor, StepWork } from './executor.ts';
 import type { PlanCache } from './plan-cache.ts';
 import type { PendingRead, ReadBack } from './read-back.ts';
-import type { StepCount, StreamProgress } from './stream-progress.ts';
+import type { StepCount, StreamProgress } from '../stream-progress.ts';
 
 /** What a stream and its forks have in common. */
 export interface StreamParts {

@@ -1,5 +1,5 @@
 // How many steps the state of a stream contains, and what the stream goes on from when its device is lost.
-import type { Tensors } from '../backend.ts';
+import type { Tensors } from './backend.ts';
 
 /** The steps since a stream began, or was last reset, restored or rolled back. */
 export class StepCount {
