@@ -69,7 +69,7 @@ const WALLS = {
   model: { may: ['*'] },
   'load-model': { may: ['*'] },
   'load-options': { may: ['*'] },
-  'save-model': { may: ['graph', 'import', 'tensor', 'errors', 'unique-names'] },
+  'save-model': { may: ['graph', 'import', 'cells', 'tensor', 'errors', 'unique-names'] },
   backends: { may: ['*'] },
   stream: { may: ['*'] },
   generate: { may: ['*'] },

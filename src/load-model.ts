@@ -126,7 +126,7 @@ async function makeSession(
 
 /** The graph of a source, checked and simplified. */
 async function loadGraph(source: ModelSource, options: LoadOptions): Promise<Graph> {
-  const { signal, limits, format, architecture, onProgress, integrity, device } = options;
+  const { signal, limits, format, architecture, cells, onProgress, integrity, device } = options;
   let graph: Graph;
   if (isGraphSource(source)) {
     if (integrity !== undefined) {
@@ -136,7 +136,7 @@ async function loadGraph(source: ModelSource, options: LoadOptions): Promise<Gra
     graph = source;
   } else {
     const { importSource } = await import('./import/index.ts');
-    const how = { signal, onProgress, limits, format, architecture, integrity };
+    const how = { signal, onProgress, limits, format, architecture, cells, integrity };
     graph = await importSource(source, how);
     checkSignal(signal);
   }

@@ -1,6 +1,7 @@
 // The options of a load and of a stream, and what is refused among them.
 import { RnnError } from './errors.ts';
 import { checkOptions } from './backends/check-options.ts';
+import type { Cell } from './cells/index.ts';
 import type { ModelFormat } from './import/formats.ts';
 import type { Integrity } from './import/integrity.ts';
 import type { ImportLimits } from './import/limits.ts';
@@ -55,6 +56,12 @@ export interface LoadOptions {
    * shapes where those leave nothing open.
    */
   readonly architecture?: PyTorchArchitecture;
+  /**
+   * Cells of `defineCell` that a file of `saveModel` may have: the file has what of them is data, and their steps are
+   * code. The load is refused where one of the file is missing here or differs, with the path of the difference.
+   * Those that it does not need are left alone.
+   */
+  readonly cells?: readonly Cell[];
   /**
    * How the weights of recurrent layers (W, R, projection) are stored: `'f32'` (default);
    * `'f16'`, half the memory, each weight rounded to 11 bits; `'int8'`, a quarter, each rounded to
@@ -194,6 +201,7 @@ export const LOAD_OPTIONS: Record<keyof LoadOptions, true> = {
   device: true,
   format: true,
   architecture: true,
+  cells: true,
   weights: true,
   arithmetic: true,
   signal: true,

@@ -1,5 +1,6 @@
 // Writes a model made in code to one file: its weights in safetensors, its graph as JSON in the header.
 // https://github.com/huggingface/safetensors#format
+import { declarationOf, differenceOf, type Cell, type CellDeclaration } from './cells/index.ts';
 import { RnnError } from './errors.ts';
 import { isGraph, isGraphSource, validateGraph } from './graph.ts';
 import type { Attribute, Graph, Node } from './graph.ts';
@@ -28,9 +29,12 @@ const DTYPES: Readonly<Record<DataType, string>> = {
  * It is a safetensors file, so that other programs read its weights too: they are called after their layers,
  * `lstm_0/W`, in the axes and the gate order of ONNX.
  *
- * @throws RnnError `UNSUPPORTED_FEATURE` with the path of a layer whose cell is one of `defineCell`, for that is
- *   code; `INVALID_MODEL` for a graph that does not hang together; `LIMIT_EXCEEDED` for one whose description is
- *   larger than 4 MiB
+ * Of a cell of `defineCell` the file has what is data: its name, gates, states and WGSL. Whoever loads it gives the cell
+ * again, for its step is code: `loadModel(bytes, { cells: [mine] })`.
+ *
+ * @throws RnnError `INVALID_ARGUMENT` with the path of a layer where two different cells have one name;
+ *   `INVALID_MODEL` for a graph that does not hang together; `LIMIT_EXCEEDED` for one whose description is larger than
+ *   4 MiB
  * @example
  * ```ts
  * const bytes = saveModel(sequential([lstm({ W, R, B }), dense({ W: V, b })]));
@@ -43,13 +47,20 @@ export function saveModel(graph: Graph): Uint8Array<ArrayBuffer> {
     throw new RnnError('INVALID_ARGUMENT', 'graph', what);
   }
   validateGraph(graph);
-  const tensors = new Tensors();
-  const json = JSON.stringify(encodeGraph(graph, tensors, 'graph'));
-  return writeFile(tensors.all, { format: SAVED_FORMAT, version: SAVED_VERSION, graph: json });
+  const parts = new Parts();
+  const json = JSON.stringify(encodeGraph(graph, parts, 'graph'));
+  const cells = [...parts.cells.values()];
+  return writeFile(parts.all, {
+    format: SAVED_FORMAT,
+    version: SAVED_VERSION,
+    graph: json,
+    ...(cells.length > 0 && { cells: JSON.stringify(cells) }),
+  });
 }
 
-/** The tensors of a file by name. */
-class Tensors {
+/** The tensors of a file, and the cells of an app, by name. */
+class Parts {
+  readonly cells = new Map<string, CellDeclaration>();
   readonly all = new Map<string, Tensor>();
   // The header has another part of this name.
   readonly #names = new UniqueNames(['__metadata__']);
@@ -60,25 +71,37 @@ class Tensors {
     this.all.set(name, tensor);
     return tensor.type === 'float16' ? { tensor: name, type: 'float16' } : { tensor: name };
   }
+
+  /** Adds a cell, and says how a layer refers to it. */
+  addCell(cell: Cell, path: string): object {
+    const { name } = cell;
+    const [declaration, other] = [declarationOf(cell), this.cells.get(name)];
+    if (other && differenceOf(declaration, other, 'cell') !== undefined) {
+      const what = `another cell '${name}' than that of a layer before, expected a name of its own`;
+      throw new RnnError('INVALID_ARGUMENT', path, what);
+    }
+    this.cells.set(name, declaration);
+    return { cell: name };
+  }
 }
 
-function encodeGraph(graph: Graph, tensors: Tensors, path: string): object {
+function encodeGraph(graph: Graph, parts: Parts, path: string): object {
   const info = ({ name, type, dims }: Graph['inputs'][number]): object => ({ name, type, dims });
-  const constants = [...graph.constants].map(([name, value]) => [name, tensors.add(name, value)]);
+  const constants = [...graph.constants].map(([name, value]) => [name, parts.add(name, value)]);
   return {
     name: graph.name,
     inputs: graph.inputs.map(info),
     outputs: graph.outputs.map(info),
     constants: Object.fromEntries(constants) as object,
-    nodes: graph.nodes.map((node, i) => encodeNode(node, tensors, `${path}.nodes[${i}]`)),
+    nodes: graph.nodes.map((node, i) => encodeNode(node, parts, `${path}.nodes[${i}]`)),
   };
 }
 
-function encodeNode(node: Node, tensors: Tensors, path: string): object {
+function encodeNode(node: Node, parts: Parts, path: string): object {
   const { op, name, inputs, outputs } = node;
   const attributes = Object.entries(node.attributes).map(([key, value]) => [
     key,
-    encodeAttribute(value, tensors, `${name}/${key}`, `${path}.${key}`),
+    encodeAttribute(value, parts, `${name}/${key}`, `${path}.${key}`),
   ]);
   return { op, name, inputs, outputs, attributes: Object.fromEntries(attributes) as object };
 }
@@ -88,7 +111,7 @@ const isPlain = (value: number): boolean => Number.isFinite(value) && !Object.is
 const plain = (value: number): number | string =>
   isPlain(value) ? value : Object.is(value, -0) ? '-0' : String(value);
 
-function encodeAttribute(value: Attribute, tensors: Tensors, name: string, path: string): unknown {
+function encodeAttribute(value: Attribute, parts: Parts, name: string, path: string): unknown {
   if (typeof value === 'number') return isPlain(value) ? value : { number: plain(value) };
   if (typeof value !== 'object') return value;
   if (Array.isArray(value)) {
@@ -96,10 +119,9 @@ function encodeAttribute(value: Attribute, tensors: Tensors, name: string, path:
     const isNumbers = list.every((each) => typeof each === 'number');
     return !isNumbers || list.every(isPlain) ? list : { numbers: list.map(plain) };
   }
-  if (isGraph(value as Graph)) return { graph: encodeGraph(value as Graph, tensors, path) };
-  if ('data' in value) return tensors.add(name, value);
-  const what = "got a cell of one's own, which is code, expected one of rnn, lstm, gru";
-  throw new RnnError('UNSUPPORTED_FEATURE', path, what);
+  if (isGraph(value as Graph)) return { graph: encodeGraph(value as Graph, parts, path) };
+  if ('data' in value) return parts.add(name, value);
+  return parts.addCell(value as Cell, path);
 }
 
 /** The file: the size of the header, the header, and the numbers. */

@@ -1,8 +1,9 @@
 // A model made in code goes to one file and comes back the same; a file that lies is refused.
 import { describe, expect, it } from 'vitest';
-import { defineCell } from '../src/cells/define-cell.ts';
+import { declarationOf, PLAIN_VARIANT, type Cell } from '../src/cells/index.ts';
 import { RnnError } from '../src/errors.ts';
 import type { Graph } from '../src/graph.ts';
+import { inspect } from '../src/inspect.ts';
 import { importModel } from '../src/import/index.ts';
 import { readSafetensors } from '../src/import/safetensors.ts';
 import {
@@ -20,6 +21,8 @@ import { loadModel } from '../src/load-model.ts';
 import { runReference } from '../src/reference.ts';
 import { saveModel } from '../src/save-model.ts';
 import { tensor, type Tensor } from '../src/tensor.ts';
+import { layerNormLstm, minGru, sLstm } from './cells/proof-cells.ts';
+import { expectClose } from './support/close.ts';
 import { randomOf } from './support/random.ts';
 import { SEED } from './support/settings.ts';
 
@@ -32,7 +35,8 @@ const weights = (...dims: number[]): Tensor<'float32'> =>
     ),
     dims,
   );
-const read = (bytes: Uint8Array): Promise<Graph> => importModel(new Map([['model.bin', bytes]]));
+const read = (bytes: Uint8Array, cells?: readonly Cell[]): Promise<Graph> =>
+  importModel(new Map([['model.bin', bytes]]), { cells });
 
 const x = input('x', ['batch', 'time', 3]);
 const n = input('lengths', ['batch'], 'int32');
@@ -114,18 +118,72 @@ describe('a model that was saved', () => {
   });
 });
 
-describe('what cannot be saved is named', () => {
-  it('a cell that is code', () => {
-    const cell = defineCell({
-      name: 'own',
-      gates: ['z'],
-      states: ['h'],
-      phases: [{ wgsl: 'fn cell(x: Gates, before: State) -> State { return State(x.z); }' }],
-      step: ({ x: { z } }) => ({ h: z }),
+describe('a cell of an app', () => {
+  const graph = sequential([
+    recurrent({ cell: minGru, W: weights(4, 3), B: weights(8) }),
+    recurrent({ cell: layerNormLstm, W: weights(12, 2), R: weights(12, 3), P: weights(42) }),
+    recurrent({ cell: minGru, W: weights(4, 3) }),
+  ]);
+  const bytes = saveModel(graph);
+  const failure = async (...cells: readonly unknown[]): Promise<RnnError> => {
+    const error: unknown = await read(bytes, cells as readonly Cell[]).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(RnnError);
+    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' });
+    return error as RnnError;
+  };
+
+  it('is given again by who loads it, and runs', async () => {
+    const cells = [sLstm, layerNormLstm, minGru]; // one more than there are
+    expect(await read(bytes, cells)).toEqual(graph);
+    const model = await loadModel(bytes, { device: 'wasm', cells });
+    const X = weights(2, 4, 3);
+    const [got, want] = [await model.run({ X }), runReference(graph, { X }).get('Y')!];
+    expectClose(got['Y']!.data as Float32Array, want.data);
+    const listed = await inspect(bytes, { cells });
+    expect(listed.layers.length).toBe(graph.nodes.length);
+  });
+
+  it('is named where it is missing', async () => {
+    const error = await failure(layerNormLstm);
+    expect(error.path).toBe('options.cells');
+    expect(error.message).toMatch(/'min_gru'.*got 'layer_norm_lstm'/);
+    expect((await failure()).message).toMatch(/'min_gru'.*got none/);
+  });
+
+  it('that differs is refused by where', async () => {
+    const phases = minGru.phases(PLAIN_VARIANT);
+    const changed = (change: (wgsl: string) => string): Cell => ({
+      ...minGru,
+      phases: () => phases.map((phase) => ({ ...phase, wgsl: change(phase.wgsl) })),
     });
-    const graph = sequential([recurrent({ cell, W: weights(2, 3) })]);
-    expect(() => saveModel(graph)).toThrow(
-      expect.objectContaining({ code: 'UNSUPPORTED_FEATURE', path: 'graph.nodes[0].cell' }),
+    const other = changed((wgsl) => wgsl.replace('1.0 - z', '1.0 + z'));
+    const error = await failure(layerNormLstm, other);
+    expect(error.path).toMatch(/^options\.cells\[1\]\.phases\[0\]\.wgsl/);
+    expect(error.message).toMatch(/differs from the cell 'min_gru'/);
+    const gates = await failure({ ...minGru, gates: ['h', 'z'] }, layerNormLstm);
+    expect(gates.path).toBe('options.cells[0].gates[0]');
+    const more = { ...minGru, parameters: () => [{ name: 'p' }] };
+    expect((await failure(more)).path).toBe('options.cells[0].parameters[0]');
+    // Another one of this name is right, and how it is indented does not count.
+    const indented = changed((wgsl) => wgsl.replaceAll('\n', '\n\n    '));
+    const found = await read(bytes, [other, layerNormLstm, indented]);
+    expect(found.nodes.map(({ attributes }) => attributes['cell'])).toContain(indented);
+  });
+
+  it('is a cell', async () => {
+    expect((await failure(minGru, 'min_gru')).path).toBe('options.cells[1]');
+    expect((await failure(null)).path).toBe('options.cells[0]');
+    await expect(read(bytes, 'min_gru' as never)).rejects.toMatchObject({ path: 'options.cells' });
+  });
+});
+
+describe('what cannot be saved is named', () => {
+  it('two cells of one name', () => {
+    const layers = [minGru, { ...minGru, gates: ['h', 'z'] }].map((cell) =>
+      recurrent({ cell, W: weights(6, 3) }),
+    );
+    expect(() => saveModel(sequential(layers))).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', path: 'graph.nodes[2].cell' }),
     );
   });
 
@@ -151,7 +209,7 @@ describe('what cannot be saved is named', () => {
 
 describe('a file that lies', () => {
   /** The file with another graph in its header, whatever `change` makes of it. */
-  function changed(change: (graph: never) => unknown, version = '1'): Uint8Array {
+  function changed(change: (graph: never) => unknown, version = '1', cells?: string): Uint8Array {
     const bytes = saveModel(whole);
     const size = Number(new DataView(bytes.buffer).getBigUint64(0, true));
     const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + size))) as Record<
@@ -163,6 +221,7 @@ describe('a file that lies', () => {
     const result = change(graph);
     metadata['graph'] = typeof result === 'string' ? result : JSON.stringify(graph);
     metadata['version'] = version;
+    if (cells !== undefined) metadata['cells'] = cells;
     const text = new TextEncoder().encode(JSON.stringify(header));
     const file = new Uint8Array(8 + text.length + bytes.length - 8 - size);
     new DataView(file.buffer).setBigUint64(0, BigInt(text.length), true);
@@ -209,7 +268,17 @@ describe('a file that lies', () => {
     ],
     'a cell that is a tensor': [
       (g) => (g.nodes[0]!.attributes['cell'] = { tensor: 'lstm_0/W' }),
-      'graph.nodes[0].cell',
+      'graph.nodes[0].cell.tensor',
+      /expected cell/,
+    ],
+    'a cell that the file does not declare': [
+      (g) => (g.nodes[0]!.attributes['cell'] = { cell: 'mine' }),
+      'graph.nodes[0].cell.cell',
+      /mine/,
+    ],
+    'an alpha that is a graph': [
+      (g) => (g.nodes[0]!.attributes['clip'] = { graph: structuredClone(g) }),
+      'graph.nodes[0].clip',
       /no tensor or graph/,
     ],
     'a number that is none': [
@@ -234,6 +303,28 @@ describe('a file that lies', () => {
     expect(error).toMatchObject({ code: 'INVALID_MODEL' });
     expect((error as RnnError).path).toContain(path);
     expect((error as RnnError).message).toMatch(message);
+  });
+
+  it('in what it says of its cells', async () => {
+    const withCells = (cells: unknown): Uint8Array =>
+      changed(() => undefined, '1', typeof cells === 'string' ? cells : JSON.stringify(cells));
+    const declared = declarationOf(minGru);
+    const faults: readonly (readonly [unknown, string, string])[] = [
+      ['[', 'INVALID_MODEL', '__metadata__.cells'],
+      [{}, 'INVALID_MODEL', 'cells'],
+      [[null], 'INVALID_MODEL', 'cells[0]'],
+      [[{ name: 1 }], 'INVALID_MODEL', 'cells[0].name'],
+      [[declared, declared], 'INVALID_MODEL', 'cells[1].name'],
+      [[{ name: 'min_gru' }], 'INVALID_ARGUMENT', 'options.cells[0].gates'],
+      [[{ ...declared, code: 1 }], 'INVALID_ARGUMENT', 'options.cells[0].code'],
+      [[{ ...declared, phases: {} }], 'INVALID_ARGUMENT', 'options.cells[0].phases'],
+    ];
+    for (const [cells, code, path] of faults) {
+      const error: unknown = await read(withCells(cells), [minGru]).catch((e: unknown) => e);
+      expect(error, JSON.stringify(cells)).toBeInstanceOf(RnnError);
+      expect(error, JSON.stringify(cells)).toMatchObject({ code });
+      expect((error as RnnError).path).toContain(path);
+    }
   });
 
   it('of another version, or beyond the limits', async () => {

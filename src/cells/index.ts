@@ -15,6 +15,7 @@ export const cellOf = (cell: CellName | Cell): Cell =>
   typeof cell === 'string' ? CELLS[cell] : cell;
 
 export { PLAIN_VARIANT } from './cell.ts';
+export { declarationOf, differenceOf, type CellDeclaration } from './declaration.ts';
 export type {
   Cell,
   CellParameter,

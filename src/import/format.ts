@@ -1,5 +1,6 @@
 // What a format of model files is to the loader. Each folder of a format has one such record in its
 // format.ts; the parser behind it is a chunk of its own, loaded when a file of the format comes.
+import type { Cell } from '../cells/index.ts';
 import type { Graph } from '../graph.ts';
 import type { ImportLimits } from './limits.ts';
 import type { PyTorchArchitecture } from './pytorch/architecture.ts';
@@ -11,6 +12,8 @@ export type ModelFiles = ReadonlyMap<string, Uint8Array>;
 export interface FormatOptions {
   /** What weights mean where the file does not say. */
   readonly architecture?: PyTorchArchitecture | undefined;
+  /** Cells of the app that a saved model may have. */
+  readonly cells?: readonly Cell[] | undefined;
   /** Caps for files that are not trusted. */
   readonly limits?: Partial<ImportLimits> | undefined;
 }

@@ -1,9 +1,11 @@
 // Reads models that `saveModel` wrote: weights in safetensors, the graph as JSON in the header. The file may have
 // been written by anyone, so every part of the graph is checked before it becomes one.
+import type { Cell } from '../cells/index.ts';
 import { RnnError } from '../errors.ts';
 import { validateGraph, type Attribute, type Graph, type Node, type ValueInfo } from '../graph.ts';
 import { DATA_TYPES, type DataType, type Tensor } from '../tensor.ts';
 import type { FormatOptions } from './format.ts';
+import { SavedCells } from './saved-cells.ts';
 import { Budget, elementCount, importLimits, type ImportLimits } from './limits.ts';
 import { readMetadata, readSafetensors } from './safetensors.ts';
 
@@ -19,11 +21,12 @@ type Json = Readonly<Record<string, unknown>>;
  *
  * @returns undefined for a safetensors file that is none
  * @throws RnnError `INVALID_MODEL` with the path of the fault, `LIMIT_EXCEEDED` beyond the limits,
- *   `INVALID_ARGUMENT` for an architecture, which the file has itself
+ *   `INVALID_ARGUMENT` for an architecture, which the file has itself, and for a cell of an app that is not among
+ *   `cells`, or differs
  */
 export function readSavedModel(
   file: Uint8Array,
-  { architecture, limits }: FormatOptions,
+  { architecture, cells, limits }: FormatOptions,
 ): Graph | undefined {
   const caps = importLimits(limits);
   const metadata = readMetadata(file, caps);
@@ -38,14 +41,17 @@ export function readSavedModel(
     const what = `got ${show(version)}, expected '${SAVED_VERSION}': a newer webgpu-rnn may read it`;
     throw new RnnError('INVALID_MODEL', `${path}.version`, what);
   }
-  let json: unknown;
-  try {
-    json = JSON.parse(metadata.get('graph') ?? '');
-  } catch (cause) {
-    throw new RnnError('INVALID_MODEL', `${path}.graph`, 'is damaged JSON', { cause });
-  }
+  const json = (name: string): unknown => {
+    try {
+      return JSON.parse(metadata.get(name) ?? '');
+    } catch (cause) {
+      throw new RnnError('INVALID_MODEL', `${path}.${name}`, 'is damaged JSON', { cause });
+    }
+  };
+  const own = metadata.has('cells') ? json('cells') : [];
   const reader = new Reader(readSafetensors(file, { limits }), caps);
-  const graph = reader.graph(json, 'graph', 0);
+  reader.takeCells(own, new SavedCells(cells));
+  const graph = reader.graph(json('graph'), 'graph', 0);
   reader.expectAllUsed();
   validateGraph(graph);
   return graph;
@@ -71,6 +77,7 @@ class Reader {
   readonly #tensors: ReadonlyMap<string, Tensor>;
   readonly #budget: Budget;
   readonly #unused: Set<string>;
+  readonly #cells = new Map<string, Cell>();
 
   constructor(tensors: ReadonlyMap<string, Tensor>, limits: ImportLimits) {
     this.#tensors = tensors;
@@ -87,6 +94,15 @@ class Reader {
       `safetensors.header.${unused}`,
       'the graph has no such tensor',
     );
+  }
+
+  /** Finds the cells of the layers among those of the app. */
+  takeCells(value: unknown, cells: SavedCells): void {
+    this.#list(value, 'cells', (each, at) => {
+      const name = this.#text(objectOf(each, undefined, at)['name'], `${at}.name`);
+      if (this.#cells.has(name)) throw wrong(`${at}.name`, name, 'each cell once');
+      this.#cells.set(name, cells.find(name, each));
+    });
   }
 
   graph(value: unknown, path: string, depth: number): Graph {
@@ -119,8 +135,10 @@ class Reader {
     const attributes = entries.map(([key, each]): [string, Attribute] => {
       const at = `${path}.${key}`;
       this.#budget.spend('maxEntries', 1, at, 'too many entries');
+      const isCell = op === 'Recurrent' && key === 'cell' && typeof each === 'object';
+      if (isCell) return [key, this.#cell(each, at)];
       const attribute = this.#attribute(each, at, depth);
-      // What else an operator takes it checks itself; the cell would be code.
+      // What else an operator takes it checks itself.
       if (op === 'Recurrent' && typeof attribute === 'object' && !Array.isArray(attribute)) {
         throw wrong(at, each, 'no tensor or graph in a recurrent layer');
       }
@@ -133,6 +151,14 @@ class Reader {
       outputs: names('outputs'),
       attributes: Object.fromEntries(attributes),
     };
+  }
+
+  /** A cell of the app, by its name. */
+  #cell(value: unknown, path: string): Cell {
+    const name = this.#text(objectOf(value, ['cell'], path)['cell'], `${path}.cell`);
+    const cell = this.#cells.get(name);
+    if (cell) return cell;
+    throw wrong(`${path}.cell`, name, 'the name of a cell of the file');
   }
 
   #attribute(value: unknown, path: string, depth: number): Attribute {

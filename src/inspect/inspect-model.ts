@@ -60,10 +60,11 @@ export async function inspectModel(
 }
 
 async function readGraph(source: ModelSource, options: InspectOptions): Promise<Graph> {
-  const { signal, onProgress, limits, format, architecture, integrity } = options;
+  const { format, architecture, cells, integrity, limits, signal, onProgress } = options;
   checkSignal(signal);
   if (isGraphSource(source)) return source;
-  return importSource(source, { signal, onProgress, limits, format, architecture, integrity });
+  const how = { format, architecture, cells, integrity, limits, signal, onProgress };
+  return importSource(source, how);
 }
 
 /** The nodes as they are written, branches after the node that chooses. */

@@ -7,6 +7,7 @@ export interface InspectOptions extends Pick<
   LoadOptions,
   | 'format'
   | 'architecture'
+  | 'cells'
   | 'limits'
   | 'integrity'
   | 'signal'

@@ -20,7 +20,7 @@ export interface NodeWorker {
 }
 
 /** Options of {@link createWorkerModel}: those of `loadModel`, and where to compute. */
-export interface WorkerModelOptions extends Omit<LoadOptions, 'device' | 'onDeviceLost'> {
+export interface WorkerModelOptions extends Omit<LoadOptions, 'device' | 'cells' | 'onDeviceLost'> {
   /** As for `loadModel`; a GPUDevice cannot be sent to a worker. */
   readonly device?: 'auto' | 'webgpu' | 'wasm' | 'js' | 'reference';
   /**
@@ -40,7 +40,8 @@ export interface WorkerCallOptions extends CallOptions {
 }
 
 const WORKER_CALL_OPTIONS = { ...CALL_OPTIONS, transfer: true } as const;
-const { device: _, onDeviceLost: __, ...SHARED } = LOAD_OPTIONS;
+// Functions cannot be sent: cells neither, whose steps are such.
+const { device: _, cells: __, onDeviceLost: ___, ...SHARED } = LOAD_OPTIONS;
 const OPTIONS = { ...SHARED, device: true, worker: true, transfer: true } as const;
 
 function buffersOf(values: Iterable<unknown>): Transferable[] {

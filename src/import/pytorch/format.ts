@@ -17,9 +17,9 @@ export const SAFETENSORS: Format<'safetensors'> = {
   takesArchitecture: true,
   detect,
   companions: () => Promise.resolve([]),
-  read: async (files, main, { architecture, limits }) => {
+  read: async (files, main, { architecture, cells, limits }) => {
     const { readSavedModel } = await import('../saved-model.ts');
-    const saved = readSavedModel(files.get(main)!, { architecture, limits });
+    const saved = readSavedModel(files.get(main)!, { architecture, cells, limits });
     if (saved) return saved;
     const { importPytorch } = await import('./index.ts');
     return importPytorch(files, { architecture, limits });
