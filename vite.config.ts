@@ -7,6 +7,7 @@ import type { ProvidedContext } from 'vitest';
 import { type TestProjectConfiguration, type ViteUserConfig, defineConfig } from 'vitest/config';
 import { wasmKernels } from './scripts/vite-plugin-wasm.mjs';
 import { minifyWgslFiles } from './scripts/vite-plugin-wgsl.ts';
+import { browserCommands } from './test/setup/browser-commands.ts';
 import { chromiumOptions } from './test/setup/chromium.ts';
 import { SkipReporter } from './test/setup/skip-reporter.ts';
 
@@ -179,6 +180,7 @@ async function firefoxTests(mode: string): Promise<TestProjectConfiguration> {
         headless: true,
         screenshotFailures: false,
         api: { host: LOOPBACK },
+        commands: browserCommands,
         provider: firefox(process.env['WEBGPU_RNN_FIREFOX'] ?? 'firefox'),
         instances: [{ browser: 'firefox' }],
       },
@@ -236,6 +238,7 @@ async function tests(mode: string): Promise<ViteUserConfig> {
               headless: true,
               screenshotFailures: false,
               api: { host: LOOPBACK },
+              commands: browserCommands,
               provider: playwright({ launchOptions: chromiumOptions }),
               instances: [{ browser: 'chromium' }],
             },

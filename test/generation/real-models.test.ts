@@ -2,6 +2,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { generate, loadModel, seq2seq, type LoadOptions } from '../../src/index.ts';
 import { getAdapter } from '../setup/gpu.ts';
+import { readCharRnn } from '../support/charrnn.ts';
 import { DECODER, ENCODER, type Words } from '../support/g2p.ts';
 import { needsSharedData, sharedBytes, sharedJson } from '../support/shared-data.ts';
 
@@ -12,28 +13,18 @@ const BACKENDS: readonly [string, LoadOptions][] = [
   ['webgpu', { device }],
   ['wasm', { device: 'wasm' }],
 ];
-const SHAKESPEARE = 'models/charrnn-shakespeare';
-/** Letters of the prompt, `The `, before the 161 rows of the reference. */
-const SEED = 4;
 
 describe.each(BACKENDS)('on %s', needsSharedData, (_, options) => {
   test('charRNN: 161 greedy letters are those of the reference', async () => {
-    const meta = sharedJson<{ ids: number[]; text: string }>(`${SHAKESPEARE}/reference/meta.json`);
-    const vocabulary = sharedJson<Record<string, number>>(`${SHAKESPEARE}/vocab.json`);
-    const letters = new Map(Object.entries(vocabulary).map(([letter, id]) => [id, letter]));
-    const files = {
-      'model.json': sharedBytes(`${SHAKESPEARE}/tfjs/model.json`),
-      'weights.bin': sharedBytes(`${SHAKESPEARE}/tfjs/weights.bin`),
-    };
+    const { files, prompt, ids, text, textOf } = await readCharRnn(sharedBytes);
     const model = await loadModel(files, options);
-    const prompt = meta.ids.slice(0, SEED);
-    const maxSteps = meta.ids.length - SEED;
+    const maxSteps = ids.length - prompt.length;
     expect(maxSteps).toBeGreaterThan(150);
-    const ids = [...prompt];
+    const got = [...prompt];
     for await (const token of generate(model, { prompt, temperature: 0, maxSteps }))
-      ids.push(token);
-    expect(ids.map((id) => letters.get(id)).join('')).toBe(meta.text);
-    expect(ids).toEqual(meta.ids);
+      got.push(token);
+    expect(textOf(got)).toBe(text);
+    expect(got).toEqual(ids);
     model.dispose();
   });
 
