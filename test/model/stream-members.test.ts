@@ -9,6 +9,8 @@ import {
   type StreamGroup,
 } from '../../src/index.ts';
 import { getAdapter } from '../setup/gpu.ts';
+import { countBuffers } from '../support/fake-gpu.ts';
+import { watchCalls } from '../support/gpu-calls.ts';
 import { failureOf, feedsOf, graph } from '../support/small-lstm.ts';
 import { expectSame, forkOf, pairOf, stepAll, type Pair } from '../support/stream-pairs.ts';
 
@@ -197,6 +199,36 @@ test('a fork whose state the device has refused to copy says so until it is give
   await stepAll([pair], ones([pair]));
   await fork.restore(await pair.together.snapshot());
   await stepAll([{ together: fork, alone: pair.alone.fork() }, pair], ones([pair, pair]));
+  model.dispose();
+  own.destroy();
+});
+
+test('steps without a trace are as they were: the same device calls, no buffer more', async () => {
+  const own = await (await getAdapter()).requestDevice();
+  const live = countBuffers(own);
+  const model = await loadModel(graph, { device: own, recurrentKernel: 'persistent' });
+  const [alone, together] = [model.stream(), model.streams({ capacity: 2 }).join()];
+  const feeds = feedsOf(1);
+  for (const stream of [alone, together]) for (let i = 0; i < 2; i++) await stream.step(feeds);
+  const calls: string[] = [];
+  // Calls of buffers are seen of those only that are made from now on.
+  const ofBuffers = ['mapAsync', 'getMappedRange', 'unmap'];
+  watchCalls(own, (name) => !ofBuffers.includes(name) && calls.push(name));
+  for (const stream of [alone, together]) {
+    const during = async (): Promise<string[]> => {
+      calls.length = 0;
+      await stream.step(feeds);
+      return [...calls];
+    };
+    const before = await during();
+    expect(before.filter((name) => name === 'submit')).toHaveLength(1);
+    expect(before).toContain('dispatchWorkgroups');
+    expect(before).not.toContain('createBuffer');
+    await stream.step(feeds, { trace: ['lstm_0'] });
+    const traced = live();
+    expect(await during()).toEqual(before);
+    expect(live()).toBe(traced);
+  }
   model.dispose();
   own.destroy();
 });
