@@ -30,7 +30,7 @@ const DTYPES: Readonly<Record<DataType, string>> = {
  * `lstm_0/W`, in the axes and the gate order of ONNX.
  *
  * Of a cell of `defineCell` the file has what is data: its name, gates, states and WGSL. Whoever loads it gives the cell
- * again, for its step is code: `loadModel(bytes, { cells: [mine] })`.
+ * again, for its step is code: `loadModel(bytes, { cells: [own] })`.
  *
  * @throws RnnError `INVALID_ARGUMENT` with the path of a layer where two different cells have one name;
  *   `INVALID_MODEL` for a graph that does not hang together; `LIMIT_EXCEEDED` for one whose description is larger than

@@ -272,9 +272,9 @@ describe('a file that lies', () => {
       /expected cell/,
     ],
     'a cell that the file does not declare': [
-      (g) => (g.nodes[0]!.attributes['cell'] = { cell: 'mine' }),
+      (g) => (g.nodes[0]!.attributes['cell'] = { cell: 'other' }),
       'graph.nodes[0].cell.cell',
-      /mine/,
+      /other/,
     ],
     'an alpha that is a graph': [
       (g) => (g.nodes[0]!.attributes['clip'] = { graph: structuredClone(g) }),

@@ -80,7 +80,7 @@ describe.each(BACKENDS)('on %s', (_, options) => {
     model.dispose();
   });
 
-  test('a traced step shows the gates of its row, beside steps that show none', async () => {
+  test('a traced step shows the gates of its row, next to steps that show none', async () => {
     const model = await loadModel(graph, options);
     const group = model.streams({ capacity: 3 });
     const pairs = [0, 1, 2].map(() => pairOf(model, group));
@@ -96,10 +96,10 @@ describe.each(BACKENDS)('on %s', (_, options) => {
     for (const [i, got] of [first, second].entries()) {
       const want = await pairs[i]!.alone.step(feeds[i]!, traced);
       expectSame(got, want);
-      const [mine, other] = [got.trace['lstm_0'], want.trace['lstm_0']] as [LayerTrace, LayerTrace];
+      const [own, other] = [got.trace['lstm_0'], want.trace['lstm_0']] as [LayerTrace, LayerTrace];
       for (const kind of ['gates', 'inputs', 'products', 'states'] as const)
-        expectSame(mine[kind], other[kind], kind);
-      expect(mine.deviation).toBeLessThan(1e-5);
+        expectSame(own[kind], other[kind], kind);
+      expect(own.deviation).toBeLessThan(1e-5);
     }
     expectSame(third, await pairs[2]!.alone.step(feeds[2]!));
     await stepAll(pairs, ones(pairs));

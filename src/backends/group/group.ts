@@ -244,8 +244,8 @@ export class Group {
         const state = before[i]!;
         if (state === 'initial' || typeof state === 'object') member.state = state;
         this.#members.catchUp(member);
-        reject(member.isTold ? error : this.#members.lost(member, error));
-        member.isTold = true;
+        reject(member.isReported ? error : this.#members.lost(member, error));
+        member.isReported = true;
       });
     };
     this.#states!.stream.step(feeds, wanted).then((results) => {

@@ -24,7 +24,7 @@ export interface Member {
   /** The number of the loss that last took its state. */
   lostBy: number;
   /** Whether a call has said so. */
-  isTold: boolean;
+  isReported: boolean;
   /** Why a fork has no state: the batch that was to copy it has failed. */
   failure: unknown;
 }
@@ -62,7 +62,7 @@ export class Members {
       progress: new StreamProgress(this.#every),
       losses: this.losses,
       lostBy: 0,
-      isTold: true,
+      isReported: true,
       failure: undefined,
     };
     if (member.row === undefined) {
@@ -97,8 +97,8 @@ export class Members {
     if (typeof fork.state === 'number') this.copies.add(fork);
     fork.progress = source.progress.fork();
     fork.progress.count.settle();
-    const { losses, lostBy, isTold, failure } = source;
-    Object.assign(fork, { losses, lostBy, isTold, failure });
+    const { losses, lostBy, isReported, failure } = source;
+    Object.assign(fork, { losses, lostBy, isReported, failure });
   }
 
   /** Has a stream go on from another state. */
@@ -106,7 +106,7 @@ export class Members {
     this.copies.delete(member);
     member.state = state ?? 'initial';
     member.progress.begin(state);
-    member.isTold = true;
+    member.isReported = true;
     member.failure = undefined;
   }
 
@@ -123,7 +123,7 @@ export class Members {
     this.copies.delete(member);
     member.losses = this.losses;
     member.lostBy = this.losses;
-    member.isTold = false;
+    member.isReported = false;
     member.state = member.progress.rollBack().state ?? 'initial';
   }
 
@@ -134,8 +134,8 @@ export class Members {
    */
   check(member: Member, calledAt: number): void {
     this.catchUp(member);
-    if (!member.isTold || calledAt < member.lostBy) {
-      member.isTold = true;
+    if (!member.isReported || calledAt < member.lostBy) {
+      member.isReported = true;
       throw this.lost(member);
     }
     if (member.failure !== undefined) throw member.failure;
