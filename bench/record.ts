@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { arch, cpus, platform, release, totalmem } from 'node:os';
+import { arch, cpus, loadavg, platform, release, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 
 const RESULTS = 'bench/results';
@@ -69,6 +69,9 @@ export const machineOf = () => ({
   system: `${platform()} ${arch()} ${release()}`,
   node: process.version,
 });
+
+/** Processes that have wanted a core, the mean of the last minute: with more than cores, times mean little. */
+export const loadOf = (): number => loadavg()[0]!;
 
 /** Today. */
 export const dateOf = (): string => new Date().toISOString().slice(0, 10);
