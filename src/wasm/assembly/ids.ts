@@ -19,6 +19,7 @@ export const CONV_TRANSPOSE = 13;
 export const POOL = 14;
 export const ARGUMENT = 15;
 export const CUMSUM = 16;
+export const FOURIER = 17;
 
 /** Functions of one number: activations first, in the order of `cells/activations.ts`. */
 export const RELU = 0;

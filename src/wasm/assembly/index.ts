@@ -1,5 +1,6 @@
 // The interpreter of a program: entries of [kernel, words, arguments …], one after the other.
 import { argument, copy, cumsum, fill, gather, pointwise, unary } from './elements';
+import { fourier } from './fourier';
 import { matmul, pack, pick } from './gemm';
 import * as id from './ids';
 import { int } from './math';
@@ -34,6 +35,7 @@ export function run(entry: usize, count: i32): i32 {
       case id.POOL: pool(p); break;
       case id.ARGUMENT: argument(p); break;
       case id.CUMSUM: cumsum(p); break;
+      case id.FOURIER: fourier(p); break;
       default: return k;
     }
     entry += <usize>int(entry, 1) << 2;

@@ -7,12 +7,15 @@ import {
   UNFOLDED, WEIGHTS, WEIGHTS_GROUP,
 } from './words';
 
-/** What `count` places from `first` on see of the channels of a group: [place][channel, kernel]. */
+/** What `count` places from `first` on see of the channels of a group: [place][channel, kernel]. Those of all images are one row. */
 function unfold(p: usize, x: usize, first: i32, count: i32, out: usize): void {
   const inH = int(p, IN_H), inW = int(p, IN_W), outW = int(p, OUT_W), kh = int(p, KERNEL_H), kw = int(p, KERNEL_W);
-  const dw = int(p, DILATION_W), channels = int(p, CHANNELS);
-  for (let q = first; q < first + count; q++) {
-    const top = q / outW * int(p, STRIDE_H) - int(p, PAD_H), left = q % outW * int(p, STRIDE_W) - int(p, PAD_W);
+  const dw = int(p, DILATION_W), channels = int(p, CHANNELS), places = int(p, OUT_H) * outW;
+  const image = <usize>(int(p, GROUPS) * channels * inH * inW) << 2;
+  let place = first % places;
+  x += <usize>(first / places) * image;
+  for (let q = 0; q < count; q++) {
+    const top = place / outW * int(p, STRIDE_H) - int(p, PAD_H), left = place % outW * int(p, STRIDE_W) - int(p, PAD_W);
     const inside = left >= 0 && left + (kw - 1) * dw < inW;
     for (let c = 0; c < channels; c++)
       for (let i = 0; i < kh; i++) {
@@ -25,29 +28,45 @@ function unfold(p: usize, x: usize, first: i32, count: i32, out: usize): void {
           store<f32>(out, there ? load<f32>(from + (<usize>(j * dw) << 2)) : 0);
         }
       }
+    if (++place == places) { place = 0; x += image; }
   }
 }
 
-/** Convolution. The weights are panels of K = channels · kernel for each group. */
+/** Copies products [place][filter] of `count` places from `first` on to where they belong in the result [image][filter][place]. */
+function scatter(p: usize, from: usize, first: i32, count: i32, out: usize): void {
+  const filters = int(p, FILTERS), places = int(p, OUT_H) * int(p, OUT_W), step = <usize>filters << 2;
+  const image = <usize>(int(p, GROUPS) * filters * places) << 2;
+  let place = first % places;
+  out += <usize>(first / places) * image;
+  while (count > 0) {
+    const run = min(count, places - place);
+    for (let f = 0; f < filters; f++) {
+      let at = from + (<usize>f << 2), to = out + (<usize>(f * places + place) << 2);
+      for (let q = 0; q < run; q++, at += step, to += 4) store<f32>(to, load<f32>(at));
+    }
+    from += <usize>run * step;
+    out += image;
+    count -= run;
+    place = 0;
+  }
+}
+
+/** Convolution. The weights are panels of K = channels · kernel for each group. Places of several images share a product. */
 export function conv(p: usize): void {
   const groups = int(p, GROUPS), channels = int(p, CHANNELS), filters = int(p, FILTERS);
-  const places = int(p, OUT_H) * int(p, OUT_W), K = channels * int(p, KERNEL_H) * int(p, KERNEL_W);
+  const places = int(p, OUT_H) * int(p, OUT_W), all = int(p, BATCH) * places, K = channels * int(p, KERNEL_H) * int(p, KERNEL_W);
   const area = <usize>(int(p, IN_H) * int(p, IN_W) * channels) << 2;
   const columns = ptr(p, UNFOLDED), product = ptr(p, PRODUCT), chunk = int(p, PLACES), bias = ptr(p, CONV_BIAS);
   let x = ptr(p, IMAGE), out = ptr(p, OUT);
-  for (let n = 0; n < int(p, BATCH); n++)
-    for (let g = 0; g < groups; g++, x += area, out += <usize>(filters * places) << 2) {
-      const w = ptr(p, WEIGHTS) + <usize>g * ptr(p, WEIGHTS_GROUP), b = bias ? bias + (<usize>(g * filters) << 2) : 0;
-      for (let first = 0; first < places; first += chunk) {
-        const count = min(chunk, places - first);
-        unfold(p, x, first, count, columns);
-        gemm(count, K, filters, columns, <usize>K << 2, w, b, 0, product, <usize>filters << 2, ptr(p, CONV_EDGE));
-        for (let f = 0; f < filters; f++) {
-          let from = product + (<usize>f << 2), to = out + (<usize>(f * places + first) << 2);
-          for (let q = 0; q < count; q++, from += <usize>filters << 2, to += 4) store<f32>(to, load<f32>(from));
-        }
-      }
+  for (let g = 0; g < groups; g++, x += area, out += <usize>(filters * places) << 2) {
+    const w = ptr(p, WEIGHTS) + <usize>g * ptr(p, WEIGHTS_GROUP), b = bias ? bias + (<usize>(g * filters) << 2) : 0;
+    for (let first = 0; first < all; first += chunk) {
+      const count = min(chunk, all - first);
+      unfold(p, x, first, count, columns);
+      gemm(count, K, filters, columns, <usize>K << 2, w, b, 0, product, <usize>filters << 2, ptr(p, CONV_EDGE));
+      scatter(p, product, first, count, out);
     }
+  }
 }
 
 /** Transposed convolution. "In" is what it writes, "out" what it reads: those of the convolution that it undoes. */

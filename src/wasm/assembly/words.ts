@@ -28,3 +28,12 @@ export const IMAGE = 16;
 export const WEIGHTS = 17, WEIGHTS_GROUP = 18, CONV_BIAS = 19, OUT = 20, UNFOLDED = 21, PRODUCT = 22, PLACES = 23, CONV_EDGE = 24;
 /** What pooling has behind the image: 1 for the mean, the result, 1 to count padding, ends of the padded image. */
 export const IS_MEAN = 17, POOLED = 18, COUNT_PAD = 19, END_H = 20, END_W = 21;
+
+/** Sliding Fourier transforms: images of one channel, their width, windows of each, numbers from window to window. */
+export const F_BATCH = 0, F_WIDTH = 1, F_PLACES = 2, F_STRIDE = 3;
+/** Numbers of a window, a power of two; frequencies from 0 on; rows of the result from one to the next, and to its imaginary part. */
+export const F_SIZE = 4, BINS = 5, BIN_STEP = 6, IMAGINARY = 7;
+/** 1 where the imaginary part has the sign of e^-iωt, -1 for the other. */
+export const SIGN = 8;
+/** The images; half the window, then cos and -sin of each step around a circle; the result [image][row][window]; room for 8 numbers of each of a window. */
+export const SIGNAL = 9, BASIS = 10, F_OUT = 11, F_ROOM = 12;

@@ -1,6 +1,7 @@
 // Operators that work element by element.
 import { ACTIVATIONS, type ActivationName } from '../../cells/index.ts';
 import * as id from '../assembly/ids.ts';
+import { isKnown, knownWords } from '../builder.ts';
 import { float, isFloat, isWide, sizeOf } from '../lowering.ts';
 import type { AnyLower, Lower, Lowering, LowerOf } from '../lowering.ts';
 import type { Place } from '../program.ts';
@@ -28,6 +29,23 @@ const unary =
     map(ctx, chosen, sizeOf(dims), ctx.read(0), ctx.write());
     return true;
   };
+
+/** A power; a square, which spectra need at each bin, is a product. */
+const pow: Lower = (ctx) => {
+  const exponent = ctx.input(1);
+  const isSquare =
+    isFloat(ctx.input(0).type) &&
+    isFloat(exponent.type) &&
+    sizeOf(exponent.dims) === 1 &&
+    exponent.dims.length <= ctx.input(0).dims.length &&
+    isKnown(exponent) &&
+    knownWords(exponent)[0] === 2;
+  if (!isSquare) return binary(id.POW, undefined)(ctx);
+  const { dims } = ctx.outputs[0]!;
+  const x = { place: ctx.read(0), dims };
+  ctx.pointwise(id.MUL, dims, [x, x], ctx.write());
+  return true;
+};
 
 /** The functions that recurrent layers know too, in the order of their numbers. */
 export const ACTIVATION_IDS = Object.fromEntries(
@@ -184,7 +202,7 @@ export const elementwise: Readonly<Record<string, AnyLower>> = {
   Sub: binary(id.SUB, id.INT_SUB),
   Mul: binary(id.MUL, id.INT_MUL),
   Div: binary(id.DIV, undefined),
-  Pow: binary(id.POW, undefined),
+  Pow: pow,
   PRelu: binary(id.PRELU, undefined),
   Equal: binary(id.EQUAL, id.INT_EQUAL),
   Less: binary(id.LESS, id.INT_LESS),

@@ -4,6 +4,7 @@ import * as id from '../assembly/ids.ts';
 import { after, ceil8, isFloat, sizeOf } from '../lowering.ts';
 import type { AnyLower, Lowering, LowerOf } from '../lowering.ts';
 import type { Place, Word } from '../program.ts';
+import { fourier } from './fourier.ts';
 
 type Pair = readonly [number, number];
 
@@ -31,6 +32,7 @@ const conv =
   (ctx) => {
     const { groups, kernel: sizes } = ctx.params;
     if (sizes.length > 2) return false;
+    if (!transposed && fourier(ctx)) return true;
     const { kernel, strides, dilations, before } = windowOf(ctx);
     const [x, w] = [ctx.input(0), ctx.input(1)];
     const result = ctx.outputs[0]!.dims;
@@ -52,9 +54,9 @@ const conv =
     );
     const [wide, narrow] = transposed ? [result, x.dims] : [x.dims, result];
     const [from, to] = [sizesOf(wide), sizesOf(narrow)];
-    const places = to[0] * to[1];
+    const places = to[0] * to[1] * (transposed ? 1 : x.dims[0]!);
     const fitting = Math.max(1, Math.floor(CHUNK / Math.max(K, N)));
-    const chunk = Math.min(places, fitting > 6 ? fitting - (fitting % 6) : fitting);
+    const chunk = Math.min(Math.max(places, 1), fitting > 6 ? fitting - (fitting % 6) : fitting);
     const edge: Word = N % 8 === 0 ? 0 : ctx.scratch(chunk * 8, 'edge');
     const words: readonly (Word | readonly Word[])[] = [
       [x.dims[0]!, groups, channels, filters, ...from, ...to],

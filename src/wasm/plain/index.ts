@@ -3,6 +3,7 @@
 import * as id from '../assembly/ids.ts';
 import type { Kernels } from '../kernels.ts';
 import { argument, copy, cumsum, fill, gather } from './elements.ts';
+import { fourier } from './fourier.ts';
 import { matmul, pack, pick } from './gemm.ts';
 import { BASE, PlainMemory, wordAt, type PlainKernel } from './memory.ts';
 import { pointwise } from './pointwise.ts';
@@ -30,6 +31,7 @@ const KERNELS: Readonly<Record<number, PlainKernel>> = {
   [id.POOL]: pool,
   [id.ARGUMENT]: argument,
   [id.CUMSUM]: cumsum,
+  [id.FOURIER]: fourier,
 };
 
 /** Kernels with a memory of their own. */
