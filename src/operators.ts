@@ -3,13 +3,14 @@
 import { CONTROL_FLOW, FAMILIES } from './ops/index.ts';
 import { addControl, addOperators } from './ops/registry.ts';
 import { analyseOwnLayers, analyseTime } from './plan/specialize/time-axis/index.ts';
+import { followTime } from './plan/specialize/time-axis/follow.ts';
 import { addTimeAnalysis } from './plan/specialize/time-axis/registry.ts';
 
 /** Makes all operators known to the interpreter and the planner, and how they relate to time to streams. */
 export function registerOperators(): void {
   addOperators(FAMILIES);
   addControl(CONTROL_FLOW);
-  addTimeAnalysis({ analyseTime, analyseOwnLayers });
+  addTimeAnalysis({ analyseTime, analyseOwnLayers, followTime });
 }
 
 export { simplify } from './simplify/index.ts';

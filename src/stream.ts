@@ -5,6 +5,7 @@ import type { StreamSession, Tensors } from './backends/backend.ts';
 import { checkOptions } from './backends/check-options.ts';
 import { disposeWhenCollected, forgetCollected } from './backends/finalize.ts';
 import type { ChunkRule, StreamedGraph } from './backends/stateful-graph.ts';
+import { asSteps, joinSteps, splitFeeds, stepAt, stepsFrom } from './backends/step-tensors.ts';
 import type { TracedResults } from './backends/trace.ts';
 import { tracedCall } from './backends/traced-call.ts';
 import type { Tensor } from './tensor.ts';
@@ -171,6 +172,50 @@ export class Stream {
     const outputs = outputNames(this.#outputs, options.outputs);
     if (this.#session.stepSync) return this.#session.stepSync(feeds, outputs);
     throw notSynchronous('stream.stepSync', 'step');
+  }
+
+  /**
+   * Many steps in one call, for a sequence that is there already, such as a recording: the same numbers and the same state
+   * as that many calls of {@link Stream.step}, in less time. On the CPU what does not depend on the state is computed
+   * for many steps at once where the batch dimension of the model is free and its rows are independent; WebGPU reads
+   * nothing back in between.
+   *
+   * @param feeds inputs with an axis of steps in front, [steps, …]; those without are the same for all steps, and those of a
+   *   state are for the first one
+   * @returns outputs with an axis of steps in front
+   * @throws RnnError as {@link Stream.step} does; `SHAPE_MISMATCH` also where no input has an axis of steps, or they have
+   *   different numbers of steps. Steps before one that fails are in the state
+   * @example
+   * ```ts
+   * const { output } = await stream.stepMany({ input: tensor(frames, [count, 1, 576]), sr });
+   * ```
+   */
+  async stepMany(feeds: Tensors, options: CallOptions = {}): Promise<Record<string, Tensor>> {
+    checkOptions(options, CALL_OPTIONS);
+    const outputs = outputNames(this.#outputs, options.outputs);
+    const { steps, same, each } = splitFeeds(this.#streamed.graph.inputs, feeds);
+    checkChunk(this.#streamed.chunk, { ...same, ...stepAt(each, 0) });
+    const session = this.#session;
+    const { signal } = options;
+    const states = new Set(this.stateNames);
+    const later = Object.fromEntries(Object.entries(same).filter(([name]) => !states.has(name)));
+    const parts: Promise<Record<string, Tensor>>[] = [];
+    // All calls are made before any is waited for: what the caller does next comes after them.
+    for (let at = 0; at < steps;) {
+      const given = at === 0 ? same : later;
+      const left = { steps: steps - at, same: given, each: stepsFrom(each, at, steps - at) };
+      if (session.stepRows) parts.push(session.stepRows(left, outputs, signal));
+      else if (session.stepMany)
+        parts.push(session.stepMany(given, left.steps, left.each, outputs, signal));
+      else {
+        parts.push(
+          session.step({ ...given, ...stepAt(each, at++) }, outputs, signal).then(asSteps),
+        );
+        continue;
+      }
+      break;
+    }
+    return joinSteps(await Promise.all(parts));
   }
 
   /**

@@ -70,6 +70,17 @@ export class AutoStream implements StreamSession {
     };
   }
 
+  /** That of the chosen side, where it has one; none before a step has chosen. */
+  get stepRows(): StreamSession['stepRows'] {
+    const [choice, { sides, tell }] = [this.#choice, this.#parts];
+    const chosen = choice && sides[choice.side];
+    if (!chosen?.stepRows) return undefined;
+    return (...call) => {
+      tell(choice!);
+      return chosen.stepRows!(...call);
+    };
+  }
+
   stepSync(feeds: Tensors, outputs: readonly string[]): Record<string, Tensor> {
     if (this.#choice?.side === 'webgpu') throw notSynchronous('stream.stepSync', 'step');
     const results = this.#parts.sides.wasm.stepSync!(feeds, outputs);

@@ -1,6 +1,7 @@
 // What a backend offers to a Model: run a graph, and keep the state of streams.
 import type { Tensor } from '../tensor.ts';
 import type { StreamedGraph } from './stateful-graph.ts';
+import type { StepFeeds } from './step-tensors.ts';
 
 /** Tensors by name. */
 export type Tensors = Readonly<Record<string, Tensor>>;
@@ -36,6 +37,20 @@ export interface StreamSession {
         feeds: Tensors,
         steps: number,
         each: Tensors,
+        outputs: readonly string[],
+        signal?: AbortSignal,
+      ) => Promise<Record<string, Tensor>>)
+    | undefined;
+  /**
+   * Several steps in one call, where what they share is computed at once. It is for sequences that are there already:
+   * all steps have been computed when it returns.
+   *
+   * @param feeds those of a state are for the first step
+   * @returns outputs of all steps, [steps, …]
+   */
+  readonly stepRows?:
+    | ((
+        feeds: StepFeeds,
         outputs: readonly string[],
         signal?: AbortSignal,
       ) => Promise<Record<string, Tensor>>)

@@ -3,7 +3,7 @@
 // no node may carry anything from row to row, or mix them.
 import { RnnError } from '../../errors.ts';
 import type { EvaluatorOptions, SpecializedGraph } from '../../plan/specialize/infer.ts';
-import { followTime } from '../../plan/specialize/time-axis/follow.ts';
+import { timeAnalysis } from '../../plan/specialize/time-axis/registry.ts';
 import { NeedsMultiple } from '../../plan/specialize/time-axis/tag.ts';
 import type { Tensors } from '../backend.ts';
 import { StreamFeeds } from '../stream-feeds.ts';
@@ -122,9 +122,11 @@ function refuseMixed(
   chunks: { readonly first: SpecializedGraph; readonly second: SpecializedGraph },
   time: Axes,
 ): void {
+  const analysis = timeAnalysis();
+  if (!analysis) throw refusal('graph', 'nothing is known of its operators');
   let followed;
   try {
-    followed = followTime({
+    followed = analysis.followTime({
       graph,
       chunks: { ...chunks, lengths: ROWS },
       time,

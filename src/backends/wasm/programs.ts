@@ -7,7 +7,7 @@ import type { Loaded, Machine } from '../../wasm/machine.ts';
 import { checkIndices, type IndexCheck } from '../../plan/specialize/index-checks.ts';
 import { makeProgram } from '../../wasm/make-program.ts';
 import type { CpuStorage } from '../../wasm/lowering.ts';
-import { wordsOf } from '../../wasm/program.ts';
+import { wordsOf, type Words } from '../../wasm/program.ts';
 import type { Tensors } from '../backend.ts';
 import type { CheckedCall } from '../prepare-call.ts';
 
@@ -92,7 +92,7 @@ function fits(
 }
 
 /** @throws RnnError `LIMIT_EXCEEDED` for what 32 bits cannot hold */
-function checkRange(name: string, { type, data }: Tensor): void {
+export function checkRange(name: string, { type, data }: Tensor): void {
   if (type !== 'int64' && type !== 'uint64') return;
   for (let i = 0; i < data.length; i++) {
     const value = Number(data[i]);
@@ -100,6 +100,16 @@ function checkRange(name: string, { type, data }: Tensor): void {
     const what = `got ${data[i]}, and integers in WebAssembly have 32 bits here`;
     throw new RnnError('LIMIT_EXCEEDED', `feeds.${name}[${i}]`, what);
   }
+}
+
+/** A tensor of words as the memory holds them; it may take the array over. */
+export function tensorOf(type: DataType, dims: readonly number[], words: Words): Tensor {
+  if (type === 'float32' || type === 'float16') return { type, dims, data: words as Float32Array };
+  const data = allocate(type, words.length);
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
+    for (let i = 0; i < data.length; i++) data[i] = BigInt(words[i]!);
+  } else (data as Float64Array).set(words);
+  return { type, dims, data } as Tensor;
 }
 
 /** The programs of one graph, by shape and wanted outputs. */
@@ -214,14 +224,7 @@ export class Programs {
   read({ type, dims, at }: Resident): Tensor {
     const { f32, i32 } = this.#machine.memory;
     const count = sizeOf(dims);
-    if (type === 'float32' || type === 'float16')
-      return { type, dims, data: f32.slice(at, at + count) };
-    const data = allocate(type, count);
-    const words = (isFloat(type) ? f32 : i32).subarray(at, at + count);
-    if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
-      for (let i = 0; i < count; i++) data[i] = BigInt(words[i]!);
-    } else (data as Float64Array).set(words);
-    return { type, dims, data };
+    return tensorOf(type, dims, (isFloat(type) ? f32 : i32).slice(at, at + count));
   }
 
   /** The wanted outputs after a run. */

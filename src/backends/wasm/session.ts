@@ -13,6 +13,7 @@ import { CallChecker } from '../prepare-call.ts';
 import type { StreamedGraph } from '../stateful-graph.ts';
 import { StreamFeeds } from '../stream-feeds.ts';
 import { copyOf } from '../stream-state.ts';
+import { ManySteps } from './many-steps.ts';
 import { Programs } from './programs.ts';
 import { CpuStream } from './stream.ts';
 
@@ -94,10 +95,12 @@ export class CpuSession implements Session {
     const programs = new Programs(this.#machine, feedback, this.#storage);
     const feeds = new StreamFeeds(streamed, batch, this.#limits);
     const slots = streamed.slots.map(({ input }) => input);
+    const [machine, limits, storage] = [this.#machine, this.#limits, this.#storage];
     return new CpuStream({
+      many: new ManySteps({ machine, streamed, storage, limits }),
       checkModel: () => this.check(),
       isModelDisposed: () => this.#disposed,
-      machine: this.#machine,
+      machine,
       programs,
       feeds,
       slots,

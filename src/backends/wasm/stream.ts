@@ -6,7 +6,9 @@ import type { Machine } from '../../wasm/machine.ts';
 import { wordsOf } from '../../wasm/program.ts';
 import { checkSignal } from '../abort.ts';
 import type { StreamSession, Tensors } from '../backend.ts';
+import { asSteps, joinSteps, stepAt, type StepFeeds } from '../step-tensors.ts';
 import type { StreamFeeds } from '../stream-feeds.ts';
+import { MIN_STEPS, type ManySteps } from './many-steps.ts';
 import type { Programs, Resident } from './programs.ts';
 
 /** What a stream and its forks have in common. */
@@ -19,6 +21,8 @@ interface Common {
   readonly feeds: StreamFeeds;
   /** Inputs that take the state. */
   readonly slots: readonly string[];
+  /** Computes many steps at once. */
+  readonly many: ManySteps;
 }
 
 type State = Map<string, Resident>;
@@ -105,6 +109,34 @@ export class CpuStream implements StreamSession {
   ): Promise<Record<string, Tensor>> {
     checkSignal(signal);
     return this.stepSync(feeds, outputs);
+  }
+
+  /** Many steps in one call, as {@link StreamSession.stepRows} has it. */
+  async stepRows(
+    feeds: StepFeeds,
+    outputs: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<Record<string, Tensor>> {
+    checkSignal(signal);
+    const { many, slots } = this.#common;
+    const { same, each, steps } = feeds;
+    // The first step takes a state that is fed, and finds out the shapes of one that is not.
+    const parts: Tensors[] = [asSteps(this.stepSync({ ...same, ...stepAt(each, 0) }, outputs))];
+    const isState = ([name]: readonly [string, Tensor]): boolean => slots.includes(name);
+    const rest = Object.fromEntries(Object.entries(same).filter((entry) => !isState(entry)));
+    const isOne = steps <= MIN_STEPS || Object.entries(each).some(isState);
+    const plan = isOne
+      ? undefined
+      : many.plan({ ...rest, ...stepAt(each, 0) }, outputs, this.#state!);
+    for (let at = 1; at < steps;) {
+      if (plan && steps - at >= MIN_STEPS) {
+        const { done, results } = many.run(plan, { ...feeds, same: rest }, at, this.#state!);
+        parts.push(results);
+        this.steps += done;
+        at += done;
+      } else parts.push(asSteps(this.stepSync({ ...rest, ...stepAt(each, at++) }, outputs)));
+    }
+    return joinSteps(parts);
   }
 
   async warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void> {

@@ -74,9 +74,12 @@ function wide2(K: i32, a: usize, aStep: usize, w: usize, init: usize, initStep: 
 
 /** All rows of A times one panel. */
 function panel(rows: i32, K: i32, a: usize, aStep: usize, w: usize, init: usize, initStep: usize, out: usize, outStep: usize): void {
-  for (; rows >= 6; rows -= 6) {
-    tile6(K, a, aStep, w, init, initStep, out, outStep);
-    a += 6 * aStep; init += 6 * initStep; out += 6 * outStep;
+  // Without a fused multiply-add each product needs a register of its own, and twelve sums would not fit besides.
+  const maxRows = ASC_FEATURE_RELAXED_SIMD ? 6 : 4;
+  for (; rows >= maxRows; rows -= maxRows) {
+    if (ASC_FEATURE_RELAXED_SIMD) tile6(K, a, aStep, w, init, initStep, out, outStep);
+    else tile4(K, a, aStep, w, init, initStep, out, outStep);
+    a += <usize>maxRows * aStep; init += <usize>maxRows * initStep; out += <usize>maxRows * outStep;
   }
   switch (rows) {
     case 5: tile5(K, a, aStep, w, init, initStep, out, outStep); break;

@@ -1,6 +1,7 @@
 // Where the analysis of time is found: it comes with the operators, in a chunk of its own.
 import type { Graph } from '../../../graph.ts';
 import type { Sizes } from './chunks.ts';
+import type { followTime } from './follow.ts';
 import type { Carry } from './tag.ts';
 
 /** What a stream asks of the analysis. */
@@ -33,6 +34,8 @@ export type ChunkMode = 'exact' | 'independent';
 export interface Analyser {
   readonly analyseTime: (request: TimeRequest, mode: ChunkMode) => TimeAnalysis;
   readonly analyseOwnLayers: (request: TimeRequest, own: readonly number[]) => TimeAnalysis;
+  /** What is behind both; it follows rows of a batch as well. */
+  readonly followTime: typeof followTime;
 }
 
 /** What a caller can do instead, for messages. */
