@@ -1,8 +1,9 @@
 // `device: 'auto'` with a machine that the test makes up: which side computes, what is said of it, and that the numbers agree.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { calibrate, forceCalibration } from '../../src/auto/calibrate.ts';
+import { calibrate, forceCalibration, probeGraph } from '../../src/auto/calibrate.ts';
 import type { Calibration } from '../../src/auto/predict.ts';
 import { leaseDevice } from '../../src/gpu/device.ts';
+import { usesOnlyRecurrence } from '../../src/ops/missing.ts';
 import { generate, loadModel, tensor, type Tensor } from '../../src/node.ts';
 import { halvingModel, soundModel } from '../support/sound-model.ts';
 import { listOf, tokenModel } from '../generation/small-models.ts';
@@ -137,6 +138,11 @@ test('an option that is about GPUs takes one where there is one', async () => {
   expect(model.backend).toBe('webgpu');
   expect(model.reason).toContain("'weights' is for GPUs");
   model.dispose();
+});
+
+test('the CPU is measured with a layer that needs no operator but recurrence', () => {
+  // A model of recurrent layers alone has loaded no others when it is measured.
+  expect(usesOnlyRecurrence(probeGraph())).toBe(true);
 });
 
 test('an adapter is measured once', async () => {
