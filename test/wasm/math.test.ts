@@ -6,7 +6,7 @@ import { erf } from '../../src/ops/unary.ts';
 import * as id from '../../src/wasm/assembly/ids.ts';
 import { LinearMemory } from '../../src/wasm/memory.ts';
 import type { Kernels } from '../../src/wasm/kernels.ts';
-import { gate, tanh } from '../../src/wasm/plain/math.ts';
+import { exp, gate, tanh } from '../../src/wasm/plain/math.ts';
 import { KERNELS } from './builds.ts';
 import { randomOf } from '../support/random.ts';
 import { casesOf, MORE_IN_FULL, SEED } from '../support/settings.ts';
@@ -97,6 +97,17 @@ describe.each(KERNELS)('functions of %s', MORE_IN_FULL, (_name, make) => {
 });
 
 describe('functions of plain cells, in float64', MORE_IN_FULL, () => {
+  it('the exponential is off by 1e-15 of itself, and ends where that of float32 has ended', () => {
+    for (const x of INPUTS) {
+      const [got, want] = [exp(x), Math.exp(x)];
+      if (Number.isNaN(x)) expect(got).toEqual(NaN);
+      else if (Math.abs(x) > 708) expect(got).toBe(x > 0 ? Infinity : 0);
+      else if (!(Math.abs(got - want) <= 1e-15 * want))
+        expect.fail(`exp(${x}) = ${got}, not ${want}`);
+    }
+    expect(exp(0)).toBe(1);
+  });
+
   it('a gate is off by 1e-15 at most, tanh by 1e-13 of itself', () => {
     for (const x of INPUTS) {
       if (Number.isNaN(x)) {

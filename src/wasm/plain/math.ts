@@ -5,6 +5,32 @@ import * as id from '../assembly/ids.ts';
 /** A function of one number with two parameters. */
 export type Scalar = (x: number, alpha: number, beta: number) => number;
 
+const FRACTIONS = 64;
+/** 2^(j / 64), and 2^(k - 1023): what a power of two is made of. */
+const ROOTS = Float64Array.from({ length: FRACTIONS }, (_, j) => 2 ** (j / FRACTIONS));
+const POWERS = Float64Array.from({ length: 2048 }, (_, k) => 2 ** (k - 1023));
+// ln 2 / 64 in two parts, the first one short enough for its multiples to be exact.
+const HIGH = Math.fround(Math.LN2 / FRACTIONS);
+const LOW = Math.LN2 / FRACTIONS - HIGH + 2.3190468138462996e-17 / FRACTIONS;
+/** 1.5 · 2^52: adding and subtracting it rounds to a whole number. */
+const ROUNDER = 6755399441055744;
+/** Beyond this a float64 overflows, or is subnormal; float32 has infinity and zero long before. */
+const LIMIT = 708;
+
+/**
+ * e^x in half the time of Math.exp, for arguments of activations: relative error below 1e-15 where |x| <= 708, 0 or
+ * Infinity beyond that. Whole and 64th powers of two come from tables, the rest from a polynomial.
+ */
+export function exp(x: number): number {
+  if (x > LIMIT) return Infinity;
+  if (x < -LIMIT) return 0;
+  const n = x * (FRACTIONS / Math.LN2) + ROUNDER - ROUNDER;
+  const r = x - n * HIGH - n * LOW;
+  const p = 1 + r * (1 + r * (1 / 2 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120)))));
+  const i = n | 0;
+  return p * ROOTS[i & 63]! * POWERS[(i >> 6) + 1023]!;
+}
+
 /**
  * tanh x: relative error below 1e-13, in less time than Math.tanh takes. By the exponential near zero, digits would cancel;
  * the Taylor polynomial serves there.
@@ -12,17 +38,17 @@ export type Scalar = (x: number, alpha: number, beta: number) => number;
 export function tanh(x: number): number {
   const s = x * x;
   if (s < 1e-4) return x * (1 - s * (1 / 3 - s * (2 / 15 - s * (17 / 315))));
-  return 1 - 2 / (1 + Math.exp(2 * x));
+  return 1 - 2 / (1 + exp(2 * x));
 }
 
 /**
  * 1 / (1 + e^-x), of gates too. Not by a ratio of polynomials: what a forget gate near 1 lacks of it adds up in a cell state
  * over hundreds of steps.
  */
-export const gate = (x: number): number => 1 / (1 + Math.exp(-x));
+export const gate = (x: number): number => 1 / (1 + exp(-x));
 
 const clamp = (x: number, low: number, high: number): number => Math.min(Math.max(x, low), high);
-const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(exp(-Math.abs(x)));
 const elu = (x: number, alpha: number): number => (x < 0 ? alpha * Math.expm1(x) : x);
 
 /** The error function: absolute error 1.5e-7 (Abramowitz and Stegun 7.1.26). */

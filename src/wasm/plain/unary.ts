@@ -1,7 +1,7 @@
 // Functions of one number, element by element.
 import * as id from '../assembly/ids.ts';
 import { wordAt, type PlainKernel, type PlainMemory } from './memory.ts';
-import { SCALARS, tanh, type Scalar } from './math.ts';
+import { gate, SCALARS, tanh, type Scalar } from './math.ts';
 
 /** Applies a function to `n` elements. */
 type Loop = (
@@ -23,7 +23,7 @@ const LOOPS: Readonly<Record<number, Loop>> = {
     for (let k = 0; k < n; k++) f32[out + k] = tanh(f32[x + k]!);
   },
   [id.SIGMOID]: ({ f32 }, x, out, n) => {
-    for (let k = 0; k < n; k++) f32[out + k] = 1 / (1 + Math.exp(-f32[x + k]!));
+    for (let k = 0; k < n; k++) f32[out + k] = gate(f32[x + k]!);
   },
   [id.AFFINE]: ({ f32 }, x, out, n, alpha, beta) => {
     for (let k = 0; k < n; k++) f32[out + k] = alpha * f32[x + k]! + beta;
