@@ -7,13 +7,14 @@
 //   npm run bench:cpu -- --rounds 30      15 by default
 //   npm run bench:cpu -- --clock cpu      processor time of this process, for a machine that is not idle
 //   npm run bench:cpu -- --device js --against reference
+//   npm run bench:cpu -- --roofline       GFLOP/s of the kernels, and of this core; --relaxed for relaxed SIMD in Node 20
 //   npm run bench:cpu -- --weights int8   ours with weights of 8 bits, the other with those of the file
 import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
 import * as ort from 'onnxruntime-web/wasm';
-import { loadModel, tensor, type LoadOptions, type Tensor } from 'webgpu-rnn';
-import { writeOnnx } from '../test/support/onnx-writer.ts';
-import { randomOf } from '../test/support/random.ts';
-import { hasSharedData, sharedBytes } from '../test/support/shared-data.ts';
+import { loadModel, type LoadOptions } from 'webgpu-rnn';
+import { roofline } from './roofline.ts';
+import { CELLS, layer, models, type CellName, type Task } from './tasks.ts';
 import { geometricMean, median } from './statistics.ts';
 
 const { values: args } = parseArgs({
@@ -24,118 +25,11 @@ const { values: args } = parseArgs({
     device: { type: 'string', default: 'wasm' },
     against: { type: 'string', default: 'ort-wasm' },
     weights: { type: 'string', default: 'f32' },
+    roofline: { type: 'boolean', default: false },
+    relaxed: { type: 'boolean', default: false },
+    json: { type: 'string' },
   },
 });
-
-const CELLS = { lstm: ['LSTM', 4], gru: ['GRU', 3], rnn: ['RNN', 1] } as const;
-type CellName = keyof typeof CELLS;
-
-/** One thing that both engines do. */
-interface Task {
-  readonly name: string;
-  readonly file: Uint8Array;
-  /** What each call is fed, but for the state. */
-  readonly feeds: Readonly<Record<string, Tensor>>;
-  /** Output → input that the next call is fed it by; absent for runs, which keep no state. */
-  readonly state?: Readonly<Record<string, string>>;
-  /** What a call begins with, by input. */
-  readonly initial?: Readonly<Record<string, Tensor>>;
-  /** The output that is compared. */
-  readonly output: string;
-}
-
-/** A layer whose states are inputs and outputs. */
-function layer(cell: CellName, H: number, T: number, B = 1): Task {
-  const [op, G] = CELLS[cell];
-  const random = randomOf(H + T);
-  const numbers = (dims: readonly number[], scale: number): Tensor =>
-    tensor(
-      random.floats(
-        dims.reduce((a, b) => a * b, 1),
-        scale,
-      ),
-      dims,
-    );
-  const states = cell === 'lstm' ? ['h', 'c'] : ['h'];
-  const scale = 1 / Math.sqrt(H);
-  const shape = (name: string, dims: readonly number[]) =>
-    ({ name, type: 'float32', dims }) as const;
-  const isStep = T === 1;
-  const file = writeOnnx({
-    inputs: [shape('X', [T, B, H]), ...(isStep ? states.map((s) => shape(s, [1, B, H])) : [])],
-    outputs: ['Y', ...(isStep ? states.map((s) => `${s}N`) : [])].map((name) => ({
-      name,
-      type: 'float32',
-    })),
-    initializers: {
-      W: numbers([1, G * H, H], scale),
-      R: numbers([1, G * H, H], scale),
-      B: numbers([1, 2 * G * H], scale),
-    },
-    nodes: [
-      {
-        op,
-        inputs: ['X', 'W', 'R', 'B', '', ...(isStep ? states : [])],
-        outputs: ['Y', ...(isStep ? states.map((s) => `${s}N`) : [])],
-        attributes: { hidden_size: H, ...(cell === 'gru' && { linear_before_reset: 1 }) },
-      },
-    ],
-  });
-  return {
-    name: `${cell} H=${H} T=${T}${B === 1 ? '' : ` B=${B}`}`,
-    file,
-    feeds: { X: numbers([T, B, H], 1) },
-    ...(isStep && {
-      state: Object.fromEntries(states.map((s) => [`${s}N`, s])),
-      initial: Object.fromEntries(
-        states.map((s) => [s, tensor(new Float32Array(B * H), [1, B, H])]),
-      ),
-    }),
-    output: 'Y',
-  };
-}
-
-/** Frames of trained models, where their files are. */
-function models(): Task[] {
-  if (!hasSharedData) return [];
-  const zeros = (...dims: number[]): Tensor =>
-    tensor(new Float32Array(dims.reduce((a, b) => a * b, 1)), dims);
-  const random = randomOf(3);
-  const frame = (...dims: number[]): Tensor =>
-    tensor(
-      random.floats(
-        dims.reduce((a, b) => a * b, 1),
-        0.1,
-      ),
-      dims,
-    );
-  return [
-    {
-      name: 'Silero VAD frame',
-      file: sharedBytes('models/silero-vad/silero_vad_16k_op15.onnx'),
-      feeds: { input: frame(1, 576), sr: tensor(BigInt64Array.of(16000n), []) },
-      state: { stateN: 'state' },
-      initial: { state: zeros(2, 1, 128) },
-      output: 'output',
-    },
-    {
-      name: 'DTLN stage 1 block',
-      file: sharedBytes('models/dtln/model_1.onnx'),
-      feeds: { input_2: frame(1, 1, 257) },
-      state: { tf_op_layer_stack_2: 'input_3' },
-      initial: { input_3: zeros(1, 2, 128, 2) },
-      output: 'activation_2',
-    },
-    {
-      name: 'DTLN stage 2 block',
-      file: sharedBytes('models/dtln/model_2.onnx'),
-      feeds: { input_4: frame(1, 1, 512) },
-      state: { tf_op_layer_stack_5: 'input_5' },
-      initial: { input_5: zeros(1, 2, 128, 2) },
-      output: 'conv1d_3',
-    },
-  ];
-}
 
 /** An engine that holds one task: a call gives the numbers of the output. */
 interface Runner {
@@ -233,6 +127,13 @@ async function compare(task: Task): Promise<number | undefined> {
     us.dispose();
     other.dispose();
   }
+}
+
+// Before anything is compiled: V8 has it without a flag from 11.4 on, Node from 22 on.
+if (args.relaxed) setFlagsFromString('--experimental-wasm-relaxed-simd');
+if (args.roofline) {
+  await roofline(args.json);
+  process.exit(0);
 }
 
 ort.env.wasm.numThreads = 1;
