@@ -176,9 +176,9 @@ export class Stream {
 
   /**
    * Many steps in one call, for a sequence that is there already, such as a recording: the same numbers and the same state
-   * as that many calls of {@link Stream.step}, in less time. On the CPU what does not depend on the state is computed
-   * for many steps at once where the batch dimension of the model is free and its rows are independent; WebGPU reads
-   * nothing back in between.
+   * as that many calls of {@link Stream.step}. WebGPU reads nothing back in between. On the CPU what does not depend on
+   * the state is computed for many steps at once, where the batch dimension of the model is free and its rows are
+   * independent; that saves the calls, and reads large weights less often.
    *
    * @param feeds inputs with an axis of steps in front, [steps, …]; those without are the same for all steps, and those of a
    *   state are for the first one
