@@ -89,16 +89,21 @@ async function speedOfCpu(): Promise<number> {
   const outputs = graph.outputs.map((output) => output.name);
   const feeds = { [name]: tensor(new Float32Array(STEPS * UNITS), [STEPS, 1, UNITS]) };
   session.runSync(feeds, outputs); // makes the program
-  const start = performance.now();
-  let [runs, elapsed] = [0, 0];
-  while (runs < MAX_RUNS && elapsed < MIN_MS) {
-    session.runSync(feeds, outputs);
-    runs++;
-    elapsed = performance.now() - start;
+  // The best of some rounds: in one the thread may have been interrupted, or the engine may still have been compiling.
+  let best = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    const start = performance.now();
+    let [runs, elapsed] = [0, 0];
+    while (runs < MAX_RUNS && elapsed < MIN_MS) {
+      session.runSync(feeds, outputs);
+      runs++;
+      elapsed = performance.now() - start;
+    }
+    // A clock that stands still must not promise everything.
+    best = Math.max(best, (runs * PROBE_FLOPS) / Math.max(elapsed, MIN_MS / 10));
   }
   session.dispose();
-  // A clock that stands still must not promise everything.
-  return (runs * PROBE_FLOPS) / Math.max(elapsed, MIN_MS / 10);
+  return best;
 }
 
 const cache = new Map<string, Promise<Calibration>>();
