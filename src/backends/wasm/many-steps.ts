@@ -292,7 +292,7 @@ export class ManySteps {
     if (call.lengths.length > 0 || call.indices.length > 0) return undefined;
     let split: SplitGraph | undefined;
     try {
-      const { inputs } = findBatchAxes(streamed, feeds, limits);
+      const { inputs } = findBatchAxes({ streamed, feeds, wanted: outputs, limits });
       const tiled = Object.entries(feeds).map(([name, value]): [string, Tensor] => {
         const axis = inputs.get(name);
         return [name, axis === undefined ? value : stack(axis, ROWS, () => value)];
