@@ -14,8 +14,7 @@ export function wasmKernels() {
     resolveId: (id) => (id === NAME ? `\0${NAME}` : undefined),
     async load(id) {
       if (id !== `\0${NAME}`) return undefined;
-      const { simd, relaxed } = await buildWasm();
-      return `export const simd = '${simd}';\nexport const relaxed = '${relaxed}';`;
+      return `export const kernels = '${await buildWasm()}';`;
     },
   };
 }

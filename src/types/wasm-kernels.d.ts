@@ -1,6 +1,4 @@
 declare module 'virtual:wasm-kernels' {
-  /** The kernels for 128-bit SIMD, in base64. */
-  export const simd: string;
-  /** The same with relaxed SIMD, which has a fused multiply-add. */
-  export const relaxed: string;
+  /** The kernels in base64, for engines with relaxed SIMD. */
+  export const kernels: string;
 }

@@ -1,9 +1,7 @@
 // The kernels in WebAssembly: the best build that this engine accepts, compiled once for all models.
-import { relaxed, simd } from 'virtual:wasm-kernels';
+import { kernels } from 'virtual:wasm-kernels';
 import type { Kernels } from './kernels.ts';
-
-/** Names of the builds. */
-export type Build = 'simd128' | 'relaxed-simd';
+import { bestBuild, type Build } from './unfuse.ts';
 
 /** A module and the instruction set that it uses. */
 export interface Compiled {
@@ -17,9 +15,7 @@ const bytesOf = (text: string): Uint8Array<ArrayBuffer> =>
 const compiled = new Map<Build | undefined, Promise<Compiled>>();
 
 async function compile(only: Build | undefined): Promise<Compiled> {
-  const best = bytesOf(relaxed);
-  const build = only ?? (WebAssembly.validate(best) ? 'relaxed-simd' : 'simd128');
-  const bytes = build === 'relaxed-simd' ? best : bytesOf(simd);
+  const { build, bytes } = bestBuild(bytesOf(kernels), only);
   return { build, module: await WebAssembly.compile(bytes) };
 }
 

@@ -1,8 +1,9 @@
 // The compiled kernels of the CPU in the global scope of audio worklets, which has no `atob`, and where a module may be
 // compiled at once.
-import { relaxed, simd } from 'virtual:wasm-kernels';
+import { kernels } from 'virtual:wasm-kernels';
 import { RnnError } from '../errors.ts';
 import type { Compiled } from '../wasm/module.ts';
+import { bestBuild } from '../wasm/unfuse.ts';
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
@@ -29,10 +30,8 @@ export function bytesOfBase64(text: string): Uint8Array<ArrayBuffer> {
  */
 export function compileKernelsAtOnce(): Compiled {
   try {
-    const best = bytesOfBase64(relaxed);
-    return WebAssembly.validate(best)
-      ? { build: 'relaxed-simd', module: new WebAssembly.Module(best) }
-      : { build: 'simd128', module: new WebAssembly.Module(bytesOfBase64(simd)) };
+    const { build, bytes } = bestBuild(bytesOfBase64(kernels));
+    return { build, module: new WebAssembly.Module(bytes) };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     const what = `WebAssembly with SIMD, got an engine or a content security policy that refuses it: ${why}`;

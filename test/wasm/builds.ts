@@ -1,13 +1,14 @@
 // The kernels that this engine runs: the builds of WebAssembly, and the plain ones. Import this before anything
 // compiles one.
 import { setFlagsFromString } from 'node:v8';
-import { relaxed } from 'virtual:wasm-kernels';
+import { kernels } from 'virtual:wasm-kernels';
 import type { Kernels } from '../../src/wasm/kernels.ts';
-import { compileKernels, instantiate, type Build } from '../../src/wasm/module.ts';
+import { compileKernels, instantiate } from '../../src/wasm/module.ts';
+import type { Build } from '../../src/wasm/unfuse.ts';
 import { plainKernels } from '../../src/wasm/plain/index.ts';
 
 const isValid = (): boolean =>
-  WebAssembly.validate(Uint8Array.from(atob(relaxed), (letter) => letter.charCodeAt(0)));
+  WebAssembly.validate(Uint8Array.from(atob(kernels), (letter) => letter.charCodeAt(0)));
 
 // V8 has it without a flag from version 11.4 on, Node from 22 on: https://chromestatus.com/feature/4807208320565248
 if (!isValid()) setFlagsFromString('--experimental-wasm-relaxed-simd');

@@ -1,7 +1,8 @@
 // The wasm backend of a Model: the kernels are one WebAssembly instance.
 import { RnnError } from '../../errors.ts';
 import type { Graph } from '../../graph.ts';
-import { compileKernels, instantiate, type Build, type Compiled } from '../../wasm/module.ts';
+import { compileKernels, instantiate, type Compiled } from '../../wasm/module.ts';
+import type { Build } from '../../wasm/unfuse.ts';
 import { CpuSession, type CpuOptions } from './session.ts';
 
 /**

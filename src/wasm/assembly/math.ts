@@ -11,11 +11,11 @@ import * as id from './ids';
 @inline export function ptr(p: usize, k: i32): usize { return <usize>load<i32>(p + (<usize>k << 2)); }
 @inline export function num(p: usize, k: i32): f32 { return load<f32>(p + (<usize>k << 2)); }
 
-/** a · b + c, rounded once where the module has relaxed SIMD and the processor a fused multiply-add. */
-@inline export function mad(a: v128, b: v128, c: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
-  return f32x4.add(f32x4.mul(a, b), c);
-}
+/**
+ * a · b + c, rounded once where the engine has relaxed SIMD and the processor a fused multiply-add. Where the engine
+ * has not, `unfused` makes a product and a sum of it.
+ */
+@inline export function mad(a: v128, b: v128, c: v128): v128 { return f32x4.relaxed_madd(a, b, c); }
 
 @inline function at(x: f32): v128 { return f32x4.splat(x); }
 
