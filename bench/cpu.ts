@@ -8,7 +8,7 @@
 //   npm run bench:cpu -- --clock cpu      processor time of this process, for a machine that is not idle
 //   npm run bench:cpu -- --device js --against reference
 //   npm run bench:cpu -- --roofline       GFLOP/s of the kernels, and of this core; --relaxed for relaxed SIMD in Node 20
-//   npm run bench:cpu -- --weights int8   ours with weights of 8 bits, the other with those of the file
+//   npm run bench:cpu -- --weights int8   ours with weights of 8 bits or `f16`, the other with those of the file
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import * as ort from 'onnxruntime-web/wasm';
@@ -67,7 +67,7 @@ async function onnxRuntime({ file, feeds, state, initial, output }: Task): Promi
 
 const deviceOf = (name: string): LoadOptions => ({ device: name as 'wasm' | 'js' | 'reference' });
 
-const weights = args.weights as 'f32' | 'int8';
+const weights = args.weights as 'f32' | 'f16' | 'int8';
 
 const theirs = (task: Task): Promise<Runner> =>
   args.against === 'ort-wasm' ? onnxRuntime(task) : ours(task, deviceOf(args.against));

@@ -56,7 +56,7 @@ const WALLS = {
   'plan/types': { types: ['ops', 'shaders/kernel', 'tensor'] },
   // The CPU backend: a program is data, made without WebAssembly; what runs it knows no model.
   wasm: {
-    may: ['graph', 'cells', 'tensor', 'errors', 'ops', 'plan'],
+    may: ['graph', 'cells', 'tensor', 'errors', 'float16', 'ops', 'plan'],
     packages: ['virtual:wasm-kernels'],
   },
   // Sound between an audio graph and a model: knows neither.

@@ -71,8 +71,8 @@ export interface LoadOptions {
    * first run refuses a weight that cannot be stored so with `LIMIT_EXCEEDED`.
    *
    * On wasm `'int8'` is faster too, on js it costs time: both multiply inputs and states of 16 bits, each
-   * number off by at most 1/65534 of the largest of its row. `'f16'` counts on a GPU only: wasm and js
-   * compute with float32 weights then. The reference computes with the weights as given.
+   * number off by at most 1/65534 of the largest of its row. `'f16'` gives on both what float32 weights of the
+   * same numbers give, bit by bit, and costs time. The reference computes with the weights as given.
    */
   readonly weights?: 'f32' | 'f16' | 'int8';
   /**

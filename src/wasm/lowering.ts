@@ -29,7 +29,7 @@ export const float = (value: number): Word => ({ float: value });
 export const ceil8 = (n: number): number => Math.ceil(n / 8) * 8;
 
 /** How the kernels of the CPU store weights. */
-export type CpuStorage = 'f32' | 'int8';
+export type CpuStorage = 'f32' | 'f16' | 'int8';
 
 /** Words of an entry, one by one or in groups. */
 type WordGroups = readonly (Word | readonly Word[])[];
@@ -67,7 +67,7 @@ export class Lowering<P = unknown> {
     this.storage = storage;
     this.node = item.node;
     this.params = item.params as P;
-    this.path = item.path;
+    this.path = `${item.path} ${item.node.op} '${item.node.name}'`;
     this.inputs = item.inputs;
     this.outputs = item.types;
     this.wanted = wanted;

@@ -17,7 +17,9 @@ test('of the kernels they are all that is replaced, and what is left is valid', 
   expect(timesIn(bytes)).toBeGreaterThan(100);
   expect(timesIn(made)).toBe(0);
   expect(WebAssembly.validate(made)).toBe(true);
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(made), { math: Math as never });
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(made), {
+    math: Math as never,
+  });
   expect(Object.keys(exports).toSorted()).toEqual(['HEAP', 'memory', 'run']);
 });
 

@@ -26,8 +26,7 @@ export interface CpuNames {
 /** What the backends of the CPU take of the options of a load. */
 export interface CpuOptions {
   readonly limits?: EvaluatorOptions | undefined;
-  /** Of these only `'int8'` has kernels: what is to be stored as f16 is stored as f32. */
-  readonly weights?: 'f32' | 'f16' | 'int8' | undefined;
+  readonly weights?: CpuStorage | undefined;
 }
 
 /** A graph on the CPU. */
@@ -47,7 +46,7 @@ export class CpuSession implements Session {
     this.adapter = names.adapter;
     this.#machine = new Machine(kernels);
     this.#limits = options.limits ?? {};
-    this.#storage = options.weights === 'int8' ? 'int8' : 'f32';
+    this.#storage = options.weights ?? 'f32';
     this.#checker = new CallChecker(graph, this.#limits);
     this.#programs = new Programs(this.#machine, new Map(), this.#storage);
   }

@@ -22,17 +22,31 @@ export function storeWeights(
   path: string,
 ): Float32Array | Uint32Array {
   if (storage === 'f32') return packed;
-  const limit = storage === 'f16' ? HALF_END : Infinity;
-  const beyond = packed.find((weight) => !(Math.abs(weight) < limit));
-  if (beyond !== undefined) {
-    const what = `has a weight of ${beyond}, which weights: '${storage}' cannot hold; use 'f32'`;
-    throw new RnnError('LIMIT_EXCEEDED', path, what);
-  }
+  refuseBeyond(packed, storage, path);
   return storage === 'f16' ? new Uint32Array(float16Bits(packed).buffer) : asBytes(packed, shape);
 }
 
 /** What rounds to a number beyond half precision. */
 const HALF_END = 65520;
+
+/**
+ * Refuses weights that a storage has no number near: infinite ones, NaN, and what half precision ends before.
+ *
+ * @param path of the layer, for the error
+ * @throws RnnError `LIMIT_EXCEEDED`
+ */
+export function refuseBeyond(
+  weights: ArrayLike<number> & Iterable<number>,
+  storage: Exclude<WeightStorage, 'f32'>,
+  path: string,
+): void {
+  const limit = storage === 'f16' ? HALF_END : Infinity;
+  for (const weight of weights) {
+    if (Math.abs(weight) < limit) continue;
+    const what = `has a weight of ${weight}, which weights: '${storage}' cannot hold; use 'f32'`;
+    throw new RnnError('LIMIT_EXCEEDED', path, what);
+  }
+}
 
 /** Bytes from -127 to 127, then the scale of each row: its largest weight, which is 127. */
 function asBytes(weights: Float32Array, { groups, k4, span }: WeightShape): Uint32Array {

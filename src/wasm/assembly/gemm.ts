@@ -1,5 +1,5 @@
-// Matrix products with a right side that is packed in panels of 8 columns, [panel][K][8]. Sums begin at
-// `init`: a row of biases, or a row of its own for each row of the result.
+// Matrix products with a right side that is packed in panels of 8 columns, [panel][K][8], of float32 or of half
+// precision. Sums begin at `init`: a row of biases, or a row of its own for each row of the result.
 import { int, mad, ptr } from './math';
 import { ZEROS } from './memory';
 
@@ -37,21 +37,51 @@ function tile3(K: i32, a: usize, aStep: usize, w: usize, init: usize, initStep: 
 function tile2(K: i32, a: usize, aStep: usize, w: usize, init: usize, initStep: usize, out: usize, outStep: usize): void { tile(2, K, a, aStep, w, init, initStep, out, outStep); }
 function tile1(K: i32, a: usize, w: usize, init: usize, out: usize): void { tile(1, K, a, 0, w, init, 0, out, 0); }
 
+// In memory, as V8 would make constants anew for each vector.
+const MASK: usize = memory.data<u32>([0x8fffe000, 0x8fffe000, 0x8fffe000, 0x8fffe000], 16);
+const SCALE: usize = memory.data<f32>([5192296858534827628530496329220096.0, 5192296858534827628530496329220096.0, 5192296858534827628530496329220096.0, 5192296858534827628530496329220096.0], 16); // 2^112
+
+/**
+ * Four weights of half precision, with their sign in all higher bits, as float32. Sign, exponent and fraction go to
+ * where float32 has them; the product makes up for the other bias, and is exact for subnormal numbers too. Infinity and
+ * NaN are never stored.
+ */
+@inline function widened(halves: v128, mask: v128, scale: v128): v128 {
+  return f32x4.mul(v128.and(i32x4.shl(halves, 13), mask), scale);
+}
+// The first and the last four weights of a panel for one k.
+@inline function first4(isHalf: bool, at: usize, mask: v128, scale: v128): v128 {
+  return isHalf ? widened(v128.load16x4_s(at), mask, scale) : v128.load(at);
+}
+@inline function last4(isHalf: bool, at: usize, mask: v128, scale: v128): v128 {
+  return isHalf ? widened(v128.load16x4_s(at, 8), mask, scale) : v128.load(at, 16);
+}
+
 // Four panels times one row: 8 sums, as many as hide the latency of an addition.
-function wide1(K: i32, a: usize, w: usize, init: usize, out: usize): void {
-  const size = <usize>K << 5;
+@inline function wide(isHalf: bool, K: i32, a: usize, w: usize, init: usize, out: usize): void {
+  const step: usize = isHalf ? 16 : 32, size = <usize>K << (isHalf ? 4 : 5);
   const w1 = w + size, w2 = w1 + size, w3 = w2 + size;
+  const mask = v128.load(MASK), scale = v128.load(SCALE);
   let a0 = v128.load(init), a1 = v128.load(init, 16), b0 = v128.load(init, 32), b1 = v128.load(init, 48);
   let c0 = v128.load(init, 64), c1 = v128.load(init, 80), d0 = v128.load(init, 96), d1 = v128.load(init, 112);
-  for (let o: usize = 0; o < size; o += 32, a += 4) {
+  for (let o: usize = 0; o < size; o += step, a += 4) {
     const s = v128.load32_splat(a);
-    a0 = mad(s, v128.load(w + o), a0); a1 = mad(s, v128.load(w + o, 16), a1);
-    b0 = mad(s, v128.load(w1 + o), b0); b1 = mad(s, v128.load(w1 + o, 16), b1);
-    c0 = mad(s, v128.load(w2 + o), c0); c1 = mad(s, v128.load(w2 + o, 16), c1);
-    d0 = mad(s, v128.load(w3 + o), d0); d1 = mad(s, v128.load(w3 + o, 16), d1);
+    a0 = mad(s, first4(isHalf, w + o, mask, scale), a0); a1 = mad(s, last4(isHalf, w + o, mask, scale), a1);
+    b0 = mad(s, first4(isHalf, w1 + o, mask, scale), b0); b1 = mad(s, last4(isHalf, w1 + o, mask, scale), b1);
+    c0 = mad(s, first4(isHalf, w2 + o, mask, scale), c0); c1 = mad(s, last4(isHalf, w2 + o, mask, scale), c1);
+    d0 = mad(s, first4(isHalf, w3 + o, mask, scale), d0); d1 = mad(s, last4(isHalf, w3 + o, mask, scale), d1);
   }
   v128.store(out, a0); v128.store(out, a1, 16); v128.store(out, b0, 32); v128.store(out, b1, 48);
   v128.store(out, c0, 64); v128.store(out, c1, 80); v128.store(out, d0, 96); v128.store(out, d1, 112);
+}
+function wide1(K: i32, a: usize, w: usize, init: usize, out: usize): void { wide(false, K, a, w, init, out); }
+function wideHalf(K: i32, a: usize, w: usize, init: usize, out: usize): void { wide(true, K, a, w, init, out); }
+
+/** A panel of half precision as one of float32, in `room`. */
+function expand(K: i32, w: usize, room: usize): usize {
+  const mask = v128.load(MASK), scale = v128.load(SCALE);
+  for (let to = room, end = room + (<usize>K << 5); to < end; to += 16, w += 8) v128.store(to, widened(v128.load16x4_s(w), mask, scale));
+  return room;
 }
 
 // Two panels times two rows.
@@ -96,23 +126,35 @@ function panel(rows: i32, K: i32, a: usize, aStep: usize, w: usize, init: usize,
  *
  * @param init 0 for zeros
  * @param edge room for 8 numbers of each row, used where N is no multiple of 8
+ * @param room for a panel, where the weights have half precision; else 0
+ * @param back whether to begin with the last panels: of weights that are larger than a cache, the product before this
+ * one has left these there, if it began with the first
  */
-export function gemm(rows: i32, K: i32, N: i32, a: usize, aStep: usize, w: usize, init: usize, initStep: usize, out: usize, outStep: usize, edge: usize): void {
-  const size = <usize>K << 5; // bytes of a panel
+export function gemm(rows: i32, K: i32, N: i32, a: usize, aStep: usize, w: usize, init: usize, initStep: usize, out: usize, outStep: usize, edge: usize, room: usize, back: bool): void {
+  const size = <usize>K << (room ? 4 : 5); // bytes of a panel
   // Zeros are read again for every panel, in place of the next ones.
-  const move = <usize>(init != 0);
+  const move: usize = init == 0 ? 0 : 32;
   if (init == 0) { init = ZEROS; initStep = 0; }
-  let n = N;
-  if (rows == 1) {
-    for (; n >= 32; n -= 32) { wide1(K, a, w, init, out); w += 4 * size; init += 128 * move; out += 128; }
-  } else if (rows == 2) {
-    for (; n >= 16; n -= 16) { wide2(K, a, aStep, w, init, initStep, out, outStep); w += 2 * size; init += 64 * move; out += 64; }
+  const panels = N >> 3, wide = rows == 1 ? 4 : rows == 2 && !room ? 2 : 1, groups = panels / wide;
+  for (let k = 0; k < groups; k++) {
+    const at = <usize>((back ? groups - 1 - k : k) * wide);
+    const wk = w + at * size, from = init + at * move, to = out + (at << 5);
+    if (rows == 1) {
+      if (room) wideHalf(K, a, wk, from, to);
+      else wide1(K, a, wk, from, to);
+    } else if (wide == 2) wide2(K, a, aStep, wk, from, initStep, to, outStep);
+    else panel(rows, K, a, aStep, room ? expand(K, wk, room) : wk, from, initStep, to, outStep);
   }
-  for (; n >= 8; n -= 8) { panel(rows, K, a, aStep, w, init, initStep, out, outStep); w += size; init += 32 * move; out += 32; }
-  if (n > 0) {
-    panel(rows, K, a, aStep, w, init, initStep, edge, 32);
-    for (let r = 0; r < rows; r++, out += outStep, edge += 32)
-      for (let j = 0; j < n; j++) store<f32>(out + (<usize>j << 2), load<f32>(edge + (<usize>j << 2)));
+  for (let at = <usize>(groups * wide), end = <usize>(N + 7 >> 3); at < end; at++) {
+    const wk = room ? expand(K, w + at * size, room) : w + at * size, from = init + at * move;
+    let to = out + (at << 5);
+    if (at < <usize>panels) panel(rows, K, a, aStep, wk, from, initStep, to, outStep);
+    else {
+      panel(rows, K, a, aStep, wk, from, initStep, edge, 32);
+      const bytes = <usize>(N & 7) << 2;
+      for (let r = 0; r < rows; r++, to += outStep, edge += 32)
+        for (let j: usize = 0; j < bytes; j += 4) store<f32>(to + j, load<f32>(edge + j));
+    }
   }
 }
 
@@ -170,7 +212,7 @@ export function matmul(p: usize): void {
   const room = ptr(p, 9);
   for (let i = 0; i < count; i++) {
     if (room) packColumns(b, 0, int(p, 10), int(p, 11), K, N, room);
-    gemm(rows, K, N, a, ptr(p, 5), room ? room : b, ptr(p, 12), ptr(p, 13), out, <usize>N << 2, ptr(p, 16));
+    gemm(rows, K, N, a, ptr(p, 5), room ? room : b, ptr(p, 12), ptr(p, 13), out, <usize>N << 2, ptr(p, 16), 0, false);
     a += ptr(p, 6); b += ptr(p, 8); out += ptr(p, 15);
   }
 }

@@ -105,3 +105,8 @@ export const CELL_RNN = 0;
 export const CELL_LSTM = 1;
 export const CELL_GRU_AFTER = 2;
 export const CELL_GRU_BEFORE = 3;
+
+/** How a recurrent layer stores W, R and the projection. */
+export const STORED_F32 = 0;
+export const STORED_F16 = 1;
+export const STORED_INT8 = 2;

@@ -5,9 +5,9 @@ import * as id from './ids';
 import { gemmInt8 } from './int8';
 import { int, mad, num, ptr, sigmoid4, tanh4, unary4 } from './math';
 import {
-  ACT, B, BIAS, CHUNK, CLIP, COLUMNS, COUPLED, C_ROW, EDGE, GATES, GATE_COLUMNS, H, H_ROW, I, INITIAL_C, INITIAL_C_ROW,
-  INITIAL_H, INITIAL_H_ROW, IS_INT8, KIND, LAST_C, LAST_C_ROW, LAST_H, LAST_H_ROW, LENGTHS, MADE, MASK, MASK_ROW, MASK_TIME, O,
-  PEEPHOLES, PROJECTION, R, REPEATED, REVERSE, ROUNDED, R_BIAS, R_CANDIDATE, STATE_C, STATE_H, T, W, X, XW, X_ROW, X_TIME, Y,
+  ACT, B, BIAS, CHUNK, CLIP, COLUMNS, COUPLED, C_ROW, GATES, GATE_COLUMNS, H, H_ROW, I, INITIAL_C, INITIAL_C_ROW,
+  INITIAL_H, INITIAL_H_ROW, KIND, LAST_C, LAST_C_ROW, LAST_H, LAST_H_ROW, LENGTHS, MADE, MASK, MASK_ROW, MASK_TIME, O,
+  PEEPHOLES, PROJECTION, R, REPEATED, REVERSE, ROOM, R_BIAS, R_CANDIDATE, STATE_C, STATE_H, STORAGE, T, W, X, XW, X_ROW, X_TIME, Y,
   Y_ROW, Y_TIME,
 } from './words';
 
@@ -145,9 +145,11 @@ function storeStates(p: usize): void {
 }
 
 /** A product with weights as the layer has them. */
-function product(p: usize, rows: i32, K: i32, N: i32, a: usize, aStep: usize, w: usize, init: usize, initStep: usize, out: usize, outStep: usize, edge: usize): void {
-  if (int(p, IS_INT8)) gemmInt8(rows, K, N, a, aStep, w, init, initStep, out, outStep, ptr(p, ROUNDED));
-  else gemm(rows, K, N, a, aStep, w, init, initStep, out, outStep, edge);
+function product(p: usize, rows: i32, K: i32, N: i32, a: usize, aStep: usize, w: usize, init: usize, initStep: usize, out: usize, outStep: usize, back: bool): void {
+  // N is a multiple of 8, so that there is no edge.
+  const room = ptr(p, ROOM);
+  if (int(p, STORAGE) == id.STORED_INT8) gemmInt8(rows, K, N, a, aStep, w, init, initStep, out, outStep, room);
+  else gemm(rows, K, N, a, aStep, w, init, initStep, out, outStep, 0, room, back);
 }
 
 /** Runs one direction. */
@@ -156,7 +158,7 @@ export function recurrent(p: usize): void {
   const reverse = int(p, REVERSE) != 0;
   const columns = int(p, COLUMNS), step = <usize>columns << 2;
   const gateColumns = int(p, GATE_COLUMNS);
-  const xw = ptr(p, XW), gates = ptr(p, GATES), edge = ptr(p, EDGE);
+  const xw = ptr(p, XW), gates = ptr(p, GATES);
   const stateH = ptr(p, STATE_H), hRow = ptr(p, H_ROW), stateC = ptr(p, STATE_C), cRow = ptr(p, C_ROW);
   const lengths = ptr(p, LENGTHS), mask = ptr(p, MASK), repeated = ptr(p, REPEATED);
   const projection = ptr(p, PROJECTION), made = ptr(p, MADE);
@@ -174,23 +176,24 @@ export function recurrent(p: usize): void {
     const timeFirst = xTime != <usize>inputs << 2 || rows == 1;
     const xwTime = timeFirst ? <usize>rows * step : step, xwRow = timeFirst ? step : <usize>chunk * step;
     if (timeFirst) {
-      product(p, count * rows, inputs, columns, x + <usize>first * xTime, <usize>inputs << 2, ptr(p, W), ptr(p, BIAS), 0, xw, step, edge);
+      product(p, count * rows, inputs, columns, x + <usize>first * xTime, <usize>inputs << 2, ptr(p, W), ptr(p, BIAS), 0, xw, step, false);
     } else {
       for (let b = 0; b < rows; b++)
-        product(p, count, inputs, columns, x + <usize>first * xTime + <usize>b * xRow, xTime, ptr(p, W), ptr(p, BIAS), 0, xw + <usize>b * xwRow, step, edge);
+        product(p, count, inputs, columns, x + <usize>first * xTime + <usize>b * xRow, xTime, ptr(p, W), ptr(p, BIAS), 0, xw + <usize>b * xwRow, step, false);
     }
     for (let q = 0; q < count; q++) {
       const t = reverse ? first + count - 1 - q : first + q;
       const xt = xw + <usize>(t - first) * xwTime;
-      if (kind == id.CELL_GRU_BEFORE) product(p, rows, outputs, gateColumns, stateH, hRow, ptr(p, R), xt, xwRow, gates, step, edge);
-      else if (kind == id.CELL_GRU_AFTER) product(p, rows, outputs, columns, stateH, hRow, ptr(p, R), ptr(p, R_BIAS), 0, gates, step, edge);
-      else product(p, rows, outputs, columns, stateH, hRow, ptr(p, R), xt, xwRow, gates, step, edge);
+      const back = (q & 1) != 0;
+      if (kind == id.CELL_GRU_BEFORE) product(p, rows, outputs, gateColumns, stateH, hRow, ptr(p, R), xt, xwRow, gates, step, back);
+      else if (kind == id.CELL_GRU_AFTER) product(p, rows, outputs, columns, stateH, hRow, ptr(p, R), ptr(p, R_BIAS), 0, gates, step, back);
+      else product(p, rows, outputs, columns, stateH, hRow, ptr(p, R), xt, xwRow, gates, step, back);
 
       if (kind == id.CELL_GRU_BEFORE) {
         const half = <usize>gateColumns << 2;
         for (let b = 0; b < rows; b++)
           gruGates(p, usual, blocks, gates + <usize>b * step, stateH + <usize>b * hRow, made + <usize>b * hRow);
-        product(p, rows, outputs, columns - gateColumns, made, hRow, ptr(p, R_CANDIDATE), xt + half, xwRow, gates + half, step, edge);
+        product(p, rows, outputs, columns - gateColumns, made, hRow, ptr(p, R_CANDIDATE), xt + half, xwRow, gates + half, step, back);
       }
       for (let b = 0; b < rows; b++) {
         const to = y + <usize>t * yTime + <usize>b * yRow;
@@ -213,7 +216,7 @@ export function recurrent(p: usize): void {
         } else if (kind == id.CELL_RNN) rnnRow(p, usual, blocks, g, into);
         else if (kind == id.CELL_GRU_AFTER) gruAfterRow(p, usual, blocks, xt + <usize>b * xwRow, g, h);
         else gruCandidate(p, usual, blocks, g, g + (<usize>gateColumns << 2), h);
-        if (projection) product(p, 1, units, (outputs + 7) & ~7, into, 0, projection, 0, 0, h, 0, edge);
+        if (projection) product(p, 1, units, (outputs + 7) & ~7, into, 0, projection, 0, 0, h, 0, back);
         if (y) copyRow(to, h, outputs);
         if (repeated) copyRow(repeated + <usize>b * hRow, h, outputs);
       }

@@ -13,11 +13,13 @@ export const STATE_H = 24, H_ROW = 25, STATE_C = 26, C_ROW = 27;
 export const Y = 28, Y_TIME = 29, Y_ROW = 30;
 export const LAST_H = 31, LAST_H_ROW = 32, LAST_C = 33, LAST_C_ROW = 34;
 export const LENGTHS = 35, MASK = 36, MASK_TIME = 37, MASK_ROW = 38, REPEATED = 39;
-export const PEEPHOLES = 40, COUPLED = 41, PROJECTION = 42, MADE = 43, EDGE = 44;
+export const PEEPHOLES = 40, COUPLED = 41, PROJECTION = 42, MADE = 43;
+/** How W, R and the projection are stored. */
+export const STORAGE = 44;
 /** The limit, then kind, alpha and beta of each of three activations. */
 export const CLIP = 45, ACT = 46;
-/** 1 where W, R and the projection have 8 bits, and room for rounded rows. */
-export const IS_INT8 = 55, ROUNDED = 56;
+/** Room for rounded rows where weights have 8 bits, for a panel of float32 where they have half precision; else 0. */
+export const ROOM = 55;
 
 /** Convolutions and pooling: batch, groups, channels of a group, filters of a group, then the window. */
 export const BATCH = 0, GROUPS = 1, CHANNELS = 2, FILTERS = 3;

@@ -10,19 +10,22 @@ import {
 } from '../../graph.ts';
 import * as id from '../assembly/ids.ts';
 import { after, ceil8, float, isFloat, isWide, sizeOf } from '../lowering.ts';
-import type { Lower, Lowering } from '../lowering.ts';
+import type { CpuStorage, Lower, Lowering } from '../lowering.ts';
 import type { Place, Word } from '../program.ts';
 import { isKnown } from '../builder.ts';
 import { ACTIVATION_IDS } from './elementwise.ts';
-import { int8Words, packInt8 } from './int8.ts';
+import { halfWords, int8Words, packHalf, packInt8 } from './stored.ts';
 
 type Slot = (typeof RECURRENT_INPUTS)[number];
 const SLOT = Object.fromEntries(RECURRENT_INPUTS.map((name, slot) => [name, slot])) as Readonly<
   Record<Slot, number>
 >;
 
-/** What `weights: 'int8'` is about. */
+/** What the option `weights` is about. */
 const WEIGHTS = [SLOT.W, SLOT.R, SLOT.projection];
+
+/** What the kernels call a storage. */
+const STORED = { f32: id.STORED_F32, f16: id.STORED_F16, int8: id.STORED_INT8 } as const;
 
 /** Elements of W · x of a chunk of time steps: 256 KiB, so that they stay in the cache of a core. */
 const CHUNK = 65536;
@@ -53,8 +56,8 @@ interface Layer {
   readonly attributes: RecurrentAttributes;
   readonly kind: number;
   readonly sizes: { T: number; B: number; I: number; H: number; O: number; D: number; G: number };
-  /** Whether W, R and the projection have 8 bits. */
-  readonly isInt8: boolean;
+  /** How W, R and the projection are stored. */
+  readonly storage: CpuStorage;
   /** Columns of the gates that the first product of a step makes, and of a candidate with one of its own. */
   readonly gates: readonly number[];
   readonly candidate: readonly number[];
@@ -64,7 +67,7 @@ const table = (columns: readonly number[]) => (): Int32Array => Int32Array.from(
 
 /** Panels of some columns of a matrix [D, rows, K]. */
 function panels(
-  { ctx, kind, isInt8, sizes: { D } }: Layer,
+  { ctx, kind, storage, sizes: { D } }: Layer,
   slot: number,
   name: string,
   columns: readonly number[],
@@ -73,10 +76,13 @@ function panels(
 ): Place {
   const value = ctx.input(slot);
   const size = sizeOf(value.dims) / D;
-  if (isInt8) {
-    return ctx.made(`${name}${kind}.${d}int8`, int8Words(columns.length, K), value, (words) =>
-      packInt8(words, d * size, columns, K, ctx.path),
-    );
+  if (storage !== 'f32') {
+    const isHalf = storage === 'f16';
+    const count = (isHalf ? halfWords : int8Words)(columns.length, K);
+    return ctx.made(`${name}${kind}.${d}${storage}`, count, value, (weights) => {
+      const matrix = { weights, start: d * size, K, columns, path: ctx.path };
+      return isHalf ? packHalf(matrix) : packInt8(matrix);
+    });
   }
   const count = columns.length * K;
   return ctx.derived(
@@ -133,7 +139,7 @@ function activationWords(
 }
 
 /** What all directions of a layer use one after the other. */
-function rooms({ ctx, kind, isInt8, sizes, gates, candidate }: Layer) {
+function rooms({ ctx, kind, storage, sizes, gates, candidate }: Layer) {
   const { T, B, I, H, O } = sizes;
   const columns = gates.length + candidate.length;
   const fitting = Math.max(1, Math.floor(CHUNK / (columns * B)));
@@ -141,7 +147,11 @@ function rooms({ ctx, kind, isInt8, sizes, gates, candidate }: Layer) {
   const hRow = ceil8(Math.max(H, O));
   // Rows of a product as 16 bits, and their scales.
   const rounded = (rows: number, K: number): number => rows * (ceil8(K) / 2 + 1);
-  const widest = Math.max(rounded(chunk * B, I), rounded(B, O), rounded(1, H));
+  const room = {
+    f32: 0,
+    f16: 8 * Math.max(I, O, H),
+    int8: Math.max(rounded(chunk * B, I), rounded(B, O), rounded(1, H)),
+  }[storage];
   const repeats = ctx.inputs[SLOT.mask] && recurrentAttributes(ctx.node).maskedOutput === 'repeat';
   return {
     columns,
@@ -152,7 +162,7 @@ function rooms({ ctx, kind, isInt8, sizes, gates, candidate }: Layer) {
     stateH: ctx.scratch(B * hRow, 'h'),
     stateC: kind === id.CELL_LSTM ? ctx.scratch(B * ceil8(H), 'c') : 0,
     made: ctx.scratch(B * hRow, 'output of the cell'),
-    rounded: isInt8 ? ctx.scratch(widest, 'rounded rows') : 0,
+    room: room > 0 ? ctx.scratch(room, 'room of the products') : 0,
     repeated: repeats ? ctx.scratch(B * hRow, 'repeated output') : 0,
   } as const;
 }
@@ -217,8 +227,8 @@ function direction(
     [mask, ...(timeFirst ? [B * 4, 4] : [4, T * 4]), room.repeated],
     [peepholes, Number(attributes.coupled)],
     [has(SLOT.projection) ? panels(layer, SLOT.projection, 'projection', outputRows, d, H) : 0],
-    [room.made, 0, float(attributes.clip), ...activationWords(attributes, D, d)],
-    [Number(layer.isInt8), room.rounded],
+    [room.made, STORED[layer.storage]],
+    [float(attributes.clip), ...activationWords(attributes, D, d), room.room],
   );
 }
 
@@ -248,7 +258,7 @@ export const lowerRecurrent: Lower = (ctx) => {
     ctx,
     attributes,
     kind,
-    isInt8: ctx.storage === 'int8' && I * O * H > 0 && WEIGHTS.every(isConstant),
+    storage: I * O * H > 0 && WEIGHTS.every(isConstant) ? ctx.storage : 'f32',
     sizes: { T, B, I, H, O, D, G },
     gates: columnsOf(first!, H),
     candidate: second!.length > 0 ? columnsOf(second!, H) : [],

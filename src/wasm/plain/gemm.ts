@@ -215,10 +215,20 @@ function panel(
   }
 }
 
+/** A panel of half precision as one of float32, in `room`. See `widened` in assembly/gemm.ts. */
+function expand({ f32, i16, i32 }: PlainMemory, K: number, w: number, room: number): number {
+  for (let k = 0, from = w * 2; k < 8 * K; k++) {
+    i32[room + k] = (i16[from + k]! << 13) & 0x8fffe000;
+    f32[room + k]! *= 2 ** 112;
+  }
+  return room;
+}
+
 /**
  * out [rows, N] = init + A [rows, K] · W. Where N is no multiple of 8, `init` is read up to the next one.
  *
  * @param init 0 for zeros
+ * @param room for a panel, where the weights have half precision; else 0
  */
 export function gemm(
   m: PlainMemory,
@@ -232,13 +242,15 @@ export function gemm(
   initStep: number,
   out: number,
   outStep: number,
+  room: number,
 ): void {
   const isZero = init === 0;
   for (let n = 0; n < N; n += 8) {
     const from = isZero ? ZEROS >> 2 : init + n;
     const to = out + n;
     const columns = Math.min(8, N - n);
-    panel(m, rows, K, columns, a, aStep, w + n * K, from, isZero ? 0 : initStep, to, outStep);
+    const panelOf = room === 0 ? w + n * K : expand(m, K, w + (n * K) / 2, room);
+    panel(m, rows, K, columns, a, aStep, panelOf, from, isZero ? 0 : initStep, to, outStep);
   }
 }
 
@@ -294,7 +306,7 @@ export const matmul: PlainKernel = (m, p) => {
   const [aStep, initStep] = [i32[p + 5]! >> 2, i32[p + 13]! >> 2];
   for (let i = 0; i < count; i++) {
     if (room !== 0) packColumns(m, b, 0, i32[p + 10]! >> 2, i32[p + 11]! >> 2, K, N, room);
-    gemm(m, rows, K, N, a, aStep, room === 0 ? b : room, init, initStep, out, N);
+    gemm(m, rows, K, N, a, aStep, room === 0 ? b : room, init, initStep, out, N, 0);
     a += i32[p + 6]! >> 2;
     b += i32[p + 8]! >> 2;
     out += i32[p + 15]! >> 2;

@@ -64,7 +64,8 @@ function readDirection({ i32 }: PlainMemory, p: number) {
     repeated: at(word.REPEATED),
     projection: at(word.PROJECTION),
     made: at(word.MADE),
-    rounded: int(word.IS_INT8) === 0 ? 0 : at(word.ROUNDED),
+    storage: int(word.STORAGE),
+    room: at(word.ROOM),
   };
 }
 type Direction = ReturnType<typeof readDirection>;
@@ -116,7 +117,7 @@ function storeStates({ f32, i32 }: PlainMemory, p: number, d: Direction): void {
 /** A product with weights as the layer has them. */
 function product(
   m: PlainMemory,
-  { rounded }: Direction,
+  { storage, room }: Direction,
   rows: number,
   K: number,
   N: number,
@@ -128,8 +129,8 @@ function product(
   out: number,
   outStep: number,
 ): void {
-  if (rounded === 0) gemm(m, rows, K, N, a, aStep, w, init, initStep, out, outStep);
-  else gemmInt8(m, rows, K, N, a, aStep, w, init, initStep, out, outStep, rounded);
+  const multiplied = storage === id.STORED_INT8 ? gemmInt8 : gemm;
+  multiplied(m, rows, K, N, a, aStep, w, init, initStep, out, outStep, room);
 }
 
 /** W·x + b of `count` steps from `first` on. */

@@ -82,7 +82,7 @@ export const conv: PlainKernel = (m, p) => {
     for (let first = 0; first < all; first += chunk) {
       const count = Math.min(chunk, all - first);
       unfold(m, p, x, first, count, columns);
-      gemm(m, count, K, filters, columns, K, w, b, 0, product, filters);
+      gemm(m, count, K, filters, columns, K, w, b, 0, product, filters, 0);
       scatter(m, p, product, first, count, out);
     }
   }
@@ -146,7 +146,7 @@ export const convTranspose: PlainKernel = (m, p) => {
         for (let q = 0; q < count; q++)
           for (let c = 0; c < channels; c++)
             f32[columns + q * channels + c] = f32[x + c * places + first + q]!;
-        gemm(m, count, channels, N, columns, channels, w, 0, 0, product, N);
+        gemm(m, count, channels, N, columns, channels, w, 0, 0, product, N, 0);
         foldBack(m, p, product, first, count, out);
       }
     }
