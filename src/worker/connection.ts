@@ -1,7 +1,9 @@
 // The page's side of a port: requests, their answers, aborts, and what happens when the worker fails.
 import { RnnError } from '../errors.ts';
 import type { Progress } from '../import/source.ts';
-import type { About, FromWorker, Request, ToWorker } from './protocol.ts';
+import type { LoadOptions } from '../load-options.ts';
+import { LostDevices } from './lost-devices.ts';
+import type { About, FromWorker, Request, Steps, ToWorker } from './protocol.ts';
 
 interface Waiting {
   readonly resolve: (result: unknown) => void;
@@ -24,9 +26,14 @@ export class Requests {
   #failure: RnnError | undefined;
   /** What the model has said of itself with the latest answer. */
   about: About | undefined;
+  /** `stream.steps` by the number of the stream, as of the latest message. */
+  readonly steps = new Map<number, number>();
+  readonly #losses: LostDevices;
 
-  constructor(port: MessagePort) {
+  /** @param onDeviceLost is told of each loss */
+  constructor(port: MessagePort, onDeviceLost?: LoadOptions['onDeviceLost']) {
     this.#port = port;
+    this.#losses = new LostDevices(onDeviceLost);
     port.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => this.#take(data));
     port.addEventListener('messageerror', () => {
       this.fail(new RnnError('INTERNAL', 'worker', 'a message of the worker could not be read'));
@@ -34,7 +41,16 @@ export class Requests {
     port.start();
   }
 
+  #count(steps: Steps): void {
+    for (const [stream, count] of steps) this.steps.set(stream, count);
+  }
+
   #take(data: FromWorker): void {
+    if ('steps' in data) this.#count(data.steps);
+    if (!('id' in data)) {
+      this.#losses.take(data);
+      return;
+    }
     const waiting = this.#waiting.get(data.id);
     if ('progress' in data) {
       waiting?.onProgress?.(data.progress);
@@ -51,12 +67,14 @@ export class Requests {
     this.#failure ??= error;
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
+    this.#losses.fail(error);
     this.#port.close();
   }
 
   /** Rejects what waits and all that comes, but for the latest request. */
   close(error: RnnError): void {
     this.#failure = error;
+    this.#losses.fail(error);
     for (const [id, { reject }] of this.#waiting) {
       if (id === this.#next - 1) continue;
       reject(error);

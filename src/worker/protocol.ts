@@ -3,7 +3,7 @@ import type { BackendName, Tensors } from '../backends/backend.ts';
 import type { RnnErrorData } from '../errors.ts';
 import type { ValueInfo } from '../graph.ts';
 import type { ModelSource, Progress } from '../import/source.ts';
-import type { LoadOptions, StreamOptions } from '../load-options.ts';
+import type { DeviceLoss, LoadOptions, StreamOptions } from '../load-options.ts';
 
 /** The first message to a worker; `port` is transferred. Other messages of an app are none of ours. */
 export interface Connect {
@@ -13,7 +13,13 @@ export interface Connect {
 
 /** What is asked of the other side, each answered once. `stream` is the number of a stream. */
 export type Request =
-  | { readonly type: 'load'; readonly source: ModelSource; readonly options: LoadOptions }
+  | {
+      readonly type: 'load';
+      readonly source: ModelSource;
+      readonly options: LoadOptions;
+      /** Whether losses of the device are to be told. */
+      readonly losses: boolean;
+    }
   | { readonly type: 'run' | 'warmUp'; readonly feeds: Tensors; readonly outputs: Outputs }
   | { readonly type: 'stream'; readonly stream: number; readonly options: StreamOptions }
   | { readonly type: 'fork'; readonly stream: number; readonly from: number }
@@ -43,8 +49,22 @@ export interface About {
   readonly adapter: string;
 }
 
+/** `stream.steps` of some streams, by their numbers. */
+export type Steps = readonly (readonly [stream: number, steps: number])[];
+
+/** What became of a request. */
+export type Outcome =
+  | { readonly result: unknown; readonly about: About | undefined }
+  | { readonly error: RnnErrorData };
+
+/** What is told of the device: that it is lost, and later that the model has another one or an error. */
+export type DeviceNews = { readonly steps: Steps } & (
+  | { readonly lost: number; readonly loss: Omit<DeviceLoss, 'recovered'> }
+  | { readonly recovered: number; readonly error?: RnnErrorData }
+);
+
 /** What comes back. */
 export type FromWorker =
-  | { readonly id: number; readonly result: unknown; readonly about: About | undefined }
-  | { readonly id: number; readonly error: RnnErrorData }
-  | { readonly id: number; readonly progress: Progress };
+  | ({ readonly id: number; readonly steps: Steps } & Outcome)
+  | { readonly id: number; readonly progress: Progress }
+  | DeviceNews;

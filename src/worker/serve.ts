@@ -4,7 +4,8 @@ import { loadModel } from '../load-model.ts';
 import type { Model } from '../model.ts';
 import type { Stream } from '../stream.ts';
 import type { Tensor } from '../tensor.ts';
-import type { About, Connect, FromWorker, Request, ToWorker } from './protocol.ts';
+import type { DeviceLoss } from '../load-options.ts';
+import type { About, Connect, FromWorker, Outcome, Request, Steps, ToWorker } from './protocol.ts';
 
 const aboutOf = ({ inputs, outputs, backend, reason, adapter }: Model): About => ({
   inputs,
@@ -28,6 +29,7 @@ class Connection {
   readonly #running = new Map<number, AbortController>();
   readonly #streams = new Map<number, Stream>();
   #model: Model | undefined;
+  #losses = 0;
 
   constructor(port: MessagePort) {
     this.#port = port;
@@ -45,20 +47,47 @@ class Connection {
   async #answer(id: number, request: Request): Promise<void> {
     const controller = new AbortController();
     this.#running.set(id, controller);
-    let answer: FromWorker;
+    let outcome: Outcome;
     let buffers: ArrayBuffer[] = [];
     try {
       const result = await this.#do(id, request, controller.signal);
       const isOurs =
         request.type === 'run' || request.type === 'step' || request.type === 'snapshot';
       if (isOurs) buffers = buffersOf(result);
-      answer = { id, result, about: this.#model && aboutOf(this.#model) };
+      outcome = { result, about: this.#model && aboutOf(this.#model) };
     } catch (error) {
-      answer = { id, error: RnnError.from(error).toJSON() };
+      outcome = { error: RnnError.from(error).toJSON() };
     }
     this.#running.delete(id);
-    this.#port.postMessage(answer, buffers);
+    const of = 'stream' in request ? [request.stream] : [];
+    this.#port.postMessage(
+      { id, ...outcome, steps: this.#steps(of) } satisfies FromWorker,
+      buffers,
+    );
     if (request.type === 'dispose') this.#port.close();
+  }
+
+  /** `steps` of the streams among `numbers` that there are. */
+  #steps(numbers: Iterable<number>): Steps {
+    return [...numbers].flatMap((number) => {
+      const stream = this.#streams.get(number);
+      return stream ? [[number, stream.steps] as const] : [];
+    });
+  }
+
+  /** Tells of a loss, and how it ends. */
+  #lost({ reason, message, recovered }: DeviceLoss): void {
+    const number = this.#losses++;
+    const tell = (news: object): void =>
+      this.#port.postMessage(
+        { ...news, steps: this.#steps(this.#streams.keys()) } as FromWorker,
+        [],
+      );
+    tell({ lost: number, loss: { reason, message } });
+    recovered.then(
+      () => tell({ recovered: number }),
+      (error: unknown) => tell({ recovered: number, error: RnnError.from(error).toJSON() }),
+    );
   }
 
   get #loaded(): Model {
@@ -78,7 +107,12 @@ class Connection {
       case 'load': {
         const onProgress = (progress: object): void =>
           this.#port.postMessage({ id, progress } as FromWorker, []);
-        this.#model = await loadModel(request.source, { ...request.options, signal, onProgress });
+        this.#model = await loadModel(request.source, {
+          ...request.options,
+          ...(request.losses && { onDeviceLost: (loss) => this.#lost(loss) }),
+          signal,
+          onProgress,
+        });
         return undefined;
       }
       case 'run':

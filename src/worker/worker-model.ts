@@ -4,7 +4,7 @@ import { checkOptions } from '../backends/check-options.ts';
 import { RnnError } from '../errors.ts';
 import type { ValueInfo } from '../graph.ts';
 import type { ModelSource } from '../import/source.ts';
-import { LOAD_OPTIONS, type LoadOptions, type StreamOptions } from '../load-options.ts';
+import { LOAD_OPTIONS, recoveryOf, type LoadOptions, type StreamOptions } from '../load-options.ts';
 import { CALL_OPTIONS, type CallOptions, type StreamState } from '../stream.ts';
 import type { Tensor } from '../tensor.ts';
 import { Requests, type SendOptions } from './connection.ts';
@@ -20,7 +20,7 @@ export interface NodeWorker {
 }
 
 /** Options of {@link createWorkerModel}: those of `loadModel`, and where to compute. */
-export interface WorkerModelOptions extends Omit<LoadOptions, 'device' | 'cells' | 'onDeviceLost'> {
+export interface WorkerModelOptions extends Omit<LoadOptions, 'device' | 'cells'> {
   /** As for `loadModel`; a GPUDevice cannot be sent to a worker. */
   readonly device?: 'auto' | 'webgpu' | 'wasm' | 'js' | 'reference';
   /**
@@ -40,9 +40,9 @@ export interface WorkerCallOptions extends CallOptions {
 }
 
 const WORKER_CALL_OPTIONS = { ...CALL_OPTIONS, transfer: true } as const;
-// Functions cannot be sent: cells neither, whose steps are such.
-const { device: _, cells: __, onDeviceLost: ___, ...SHARED } = LOAD_OPTIONS;
-const OPTIONS = { ...SHARED, device: true, worker: true, transfer: true } as const;
+// Functions cannot be sent, and the steps of cells are such.
+const { cells: _, ...SHARED } = LOAD_OPTIONS;
+const OPTIONS = { ...SHARED, worker: true, transfer: true } as const;
 
 function buffersOf(values: Iterable<unknown>): Transferable[] {
   const buffers = new Set<Transferable>();
@@ -102,6 +102,14 @@ export class WorkerStream {
     const send = sending(feeds, options);
     const { outputs } = options;
     await this.#requests.send({ type: 'warmUpStep', stream: this.#number, feeds, outputs }, send);
+  }
+
+  /**
+   * As `stream.steps`, of the latest call of this stream that was answered: how many steps there are in the state. After a loss of
+   * the GPU, from when `onDeviceLost` is told, it is the number of the checkpoint.
+   */
+  get steps(): number {
+    return this.#requests.steps.get(this.#number) ?? 0;
   }
 
   /** Back to the initial state, after the steps called before. */
@@ -246,19 +254,20 @@ export async function connectModel(
   options: WorkerModelOptions,
 ): Promise<WorkerModel> {
   checkOptions(options, OPTIONS);
-  const { worker: own, transfer = false, signal, onProgress, ...load } = options;
+  const { worker: own, transfer = false, signal, onProgress, onDeviceLost, ...load } = options;
   if (typeof load.device === 'object') {
     const what =
       'got a GPUDevice, which cannot be sent to a worker; expected the name of a backend';
     throw new RnnError('INVALID_ARGUMENT', 'options.device', what);
   }
+  recoveryOf(options); // refuses a listener that is none
   signal?.throwIfAborted();
   const worker = own ?? spawnWorker();
   const end = (): void => {
     if (own === undefined) (worker as Worker).terminate();
   };
   const { port1, port2 } = new MessageChannel();
-  const requests = new Requests(port1);
+  const requests = new Requests(port1, onDeviceLost);
   const failed = (event: object): void => {
     const why = (event as { message?: string }).message || 'it could not be loaded';
     requests.fail(new RnnError('INTERNAL', 'worker', `the worker has failed: ${why}`));
@@ -273,7 +282,12 @@ export async function connectModel(
   }
   try {
     await requests.send(
-      { type: 'load', source: portable(source), options: load },
+      {
+        type: 'load',
+        source: portable(source),
+        options: load,
+        losses: onDeviceLost !== undefined,
+      },
       { signal, onProgress, transfer: transfer ? transferOf(source) : [] },
     );
   } catch (error) {
