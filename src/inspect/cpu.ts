@@ -8,7 +8,9 @@ export function inspectCpu(graph: SpecializedGraph, request: ProgramRequest): In
   const { steps } = makeProgram(graph, request);
   const tables = steps.flatMap((step) => (step.kind === 'table' ? [step] : []));
   // A loop computes a node again in every iteration.
-  const items = steps.flatMap((step) => (step.kind === 'host' ? [step.item] : []));
+  const items = steps.flatMap((step) =>
+    step.kind === 'host' && !step.products ? [step.item] : [],
+  );
   const nodes = new Map(items.map(({ node: { op, name }, path }) => [path, { op, name, path }]));
   return {
     calls: tables.length,

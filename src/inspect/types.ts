@@ -70,7 +70,10 @@ export interface InspectedCpu {
   readonly calls: number;
   /** Runs of kernels in all of them. */
   readonly kernels: number;
-  /** Nodes that have no kernel there: the float64 code of the reference computes them, which is slow. */
+  /**
+   * Nodes that have no kernel there: the float64 code of the reference computes them, which is slow. Layers of a cell of
+   * the caller's are among them only where weights are fed: else kernels multiply for the step of the cell.
+   */
   readonly withoutKernel: readonly {
     /** Name of the operator. */
     readonly op: string;

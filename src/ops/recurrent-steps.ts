@@ -38,6 +38,14 @@ export interface StepObserver {
   readonly end: (place: StepPlace, states: Vectors) => void;
 }
 
+/** Products that someone else makes, in place of those with the inputs X, W and R. */
+export interface RecurrentProducts {
+  /** W·x of a gate, [H], without biases; `row` counts the rows of X as they lie. */
+  readonly input: (d: number, row: number, gate: number) => Float64Array;
+  /** R·v of a gate, [H]. */
+  readonly recurrent: (d: number, gate: number, v: Float64Array) => Float64Array;
+}
+
 /** Time position in the input, direction and batch row of a step. */
 export interface StepPlace {
   readonly t: number;
@@ -70,16 +78,18 @@ export const variantOf = (
  *
  * @param inputs numbers by slot of `RECURRENT_INPUTS`
  * @param observer sees each step, where the layer is traced
+ * @param products by default those of X, W and R
  */
 export function runRecurrent(
   attributes: RecurrentAttributes,
   sizes: RecurrentSizes,
   inputs: readonly Numbers[],
   observer?: StepObserver,
+  products: RecurrentProducts = productsOf(sizes, inputs),
 ): readonly Float64Array[] {
-  const { T, B, I, H, D, G, O } = sizes;
+  const { T, B, H, D, O } = sizes;
   const { direction, layout } = attributes;
-  const [X, W, R, , lengths, , , , mask, projection] = inputs;
+  const [, , , , lengths, , , , mask, projection] = inputs;
   const cell = cellOf(attributes.cell);
   const [output] = cell.states as readonly [string];
   const variant = variantOf(attributes, inputs[RECURRENT_INPUTS.indexOf('P')] !== undefined);
@@ -96,7 +106,7 @@ export function runRecurrent(
     const order = reversed ? range(T).toReversed() : range(T);
     const { biases, parameters } = vectorsOf(attributes, variant, sizes, inputs, d);
     const product = (gate: string, v: Float64Array): Float64Array =>
-      multiply(R!, (d * G + cell.gates.indexOf(gate)) * H, H, v);
+      products.recurrent(d, cell.gates.indexOf(gate), v);
 
     for (const b of range(B)) {
       const row = layout === 0 ? d * B + b : b * D + d;
@@ -115,12 +125,11 @@ export function runRecurrent(
           if (attributes.maskedOutput === 'repeat') Y.set(shown, at * O);
           return;
         }
-        const v = X!.subarray(place(t, b) * I, (place(t, b) + 1) * I);
         const x = Object.fromEntries(
-          cell.gates.map((gate, g) => [
-            gate,
-            multiply(W!, (d * G + g) * H, H, v).map((sum, j) => sum + biases[g]![j]!),
-          ]),
+          cell.gates.map((gate, g) => {
+            const sums = products.input(d, place(t, b), g);
+            return [gate, sums.map((sum, j) => sum + biases[g]![j]!)];
+          }),
         );
         const seen = observer?.begin({ t, d, b }, x);
         const next = cell.step({
@@ -146,6 +155,15 @@ export function runRecurrent(
     }
   }
   return [Y, ...last];
+}
+
+/** Products with X, W and R. */
+function productsOf({ I, H, G }: RecurrentSizes, [X, W, R]: readonly Numbers[]): RecurrentProducts {
+  return {
+    input: (d, row, gate) =>
+      multiply(W!, (d * G + gate) * H, H, X!.subarray(row * I, (row + 1) * I)),
+    recurrent: (d, gate, v) => multiply(R!, (d * G + gate) * H, H, v),
+  };
 }
 
 /** A product whose results someone sees. */

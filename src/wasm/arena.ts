@@ -18,15 +18,22 @@ export const bytesOf = (count: number): number =>
 
 /** Buffers that each entry, or each node of the host, touches, in order. */
 function touched({ steps }: Program): BufferId[][] {
-  return steps.flatMap((step) =>
-    step.kind === 'table'
-      ? step.entries.map(({ words }) => placesIn(words))
-      : [
-          [...step.inputs.map((input) => input?.place), ...step.outputs].flatMap((place) =>
-            place ? [place.buffer] : [],
-          ),
-        ],
-  );
+  return steps.flatMap((step) => {
+    if (step.kind === 'table') return step.entries.map(({ words }) => placesIn(words));
+    const { inputs, outputs, products } = step;
+    const places = [
+      ...inputs.map((input) => input?.place),
+      ...outputs,
+      ...(products?.inputs ?? []),
+    ];
+    const entries = products?.recurrent.flat() ?? [];
+    return [
+      [
+        ...places.flatMap((place) => (place ? [place.buffer] : [])),
+        ...entries.flatMap(({ words }) => placesIn(words)),
+      ],
+    ];
+  });
 }
 
 /**

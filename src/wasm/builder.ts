@@ -3,6 +3,7 @@ import type { PlannedNode, Value } from '../plan/specialize/infer.ts';
 import { sizeOf } from '../tensor.ts';
 import type {
   BufferId,
+  CellProducts,
   Entry,
   HostStep,
   Located,
@@ -86,11 +87,22 @@ export class ProgramBuilder {
     step.entries.push({ kernel, words, item });
   }
 
-  /** Has a node computed by the float64 code of its operator. */
-  host(item: PlannedNode, wanted: (slot: number) => boolean): void {
-    const inputs = item.inputs.map(
-      (value): Located | undefined =>
-        value && { value, place: isKnown(value) ? undefined : this.placeOf(value) },
+  /**
+   * Has a node computed by the float64 code of its operator.
+   *
+   * @param products what kernels compute of it
+   * @param unread inputs that are read through these products only
+   */
+  host(
+    item: PlannedNode,
+    wanted: (slot: number) => boolean,
+    products?: CellProducts,
+    unread: readonly number[] = [],
+  ): void {
+    const inputs = item.inputs.map((value, slot): Located | undefined =>
+      value && !unread.includes(slot)
+        ? { value, place: isKnown(value) ? undefined : this.placeOf(value) }
+        : undefined,
     );
     const outputs = item.outputs.map((value, slot) => {
       if (!value || !wanted(slot)) return undefined;
@@ -98,7 +110,7 @@ export class ProgramBuilder {
       this.put(value, place);
       return place;
     });
-    this.#steps.push({ kind: 'host', item, inputs, outputs });
+    this.#steps.push({ kind: 'host', item, inputs, outputs, products });
   }
 
   finish(outputs: readonly ProgramOutput[]): Program {

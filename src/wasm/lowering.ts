@@ -8,7 +8,7 @@ import { isFloat, sizeOf, type DataType } from '../tensor.ts';
 import { COPY, POINTWISE } from './assembly/ids.ts';
 import { isKnown, knownWords, type ProgramBuilder } from './builder.ts';
 import { collapse } from '../plan/lower/collapse-axes.ts';
-import type { Place, Word, Words } from './program.ts';
+import type { CellProducts, Place, Word, Words } from './program.ts';
 
 /** Elements of a buffer by strides. */
 export interface Strided {
@@ -105,6 +105,11 @@ export class Lowering<P = unknown> {
   /** Numbers that the host makes for this program. */
   constant(count: number, label: string, make: () => Words): Place {
     return this.#builder.constant(count, `${this.path}: ${label}`, make);
+  }
+
+  /** Has the float64 code of the operator compute this node, on products of kernels; `unread` are inputs that only these read. */
+  host(products: CellProducts, unread: readonly number[]): void {
+    this.#builder.host(this.#item, this.wanted, products, unread);
   }
 
   /** Adds one run of a kernel; its words may come in groups. */

@@ -7,8 +7,9 @@ import { isFloat, sizeOf } from '../tensor.ts';
 import { assignOffsets } from './arena.ts';
 import type { Kernels } from './kernels.ts';
 import { LinearMemory } from './memory.ts';
+import { runOwnCell, type LoadedProducts } from './own-cell.ts';
 import { wordsOf } from './program.ts';
-import type { Entry, Located, Place, Program, ProgramBuffer, Word } from './program.ts';
+import type { Entry, HostStep, Located, Place, Program, ProgramBuffer, Word } from './program.ts';
 
 /** Address of a place. */
 type Resolve = (place: Place) => number;
@@ -113,8 +114,13 @@ export class Machine {
     const address: Resolve = ({ buffer, offset }) => addresses[buffer]! + offset * 4;
     const steps = program.steps.map((step): LoadedStep => {
       if (step.kind === 'host') {
-        const { item, inputs, outputs } = step;
-        return { host: () => this.#evaluate(item, inputs, outputs, address) };
+        const { item, inputs, outputs, products } = step;
+        if (!products) return { host: () => this.#evaluate(item, inputs, outputs, address) };
+        const tables = products.recurrent.map((gates) =>
+          gates.map((entry) => this.#write([entry], address)),
+        );
+        blocks.push(...tables.flat());
+        return { host: () => this.#step(step, { products, tables }, address) };
       }
       const table = this.#write(step.entries, address);
       blocks.push(table);
@@ -157,6 +163,21 @@ export class Machine {
     throw new RnnError('INTERNAL', item.path, `the kernel of ${item.node.op} refused its numbers`);
   }
 
+  /** Computes the layer of a cell of the caller's. */
+  #step({ item, inputs, outputs }: HostStep, loaded: LoadedProducts, address: Resolve): void {
+    const results = runOwnCell(
+      item,
+      loaded,
+      this.#read(inputs, address),
+      this.memory,
+      (place) => address(place) >>> 2,
+      (table) => void this.#kernels!.run(table, 1),
+    );
+    outputs.forEach((place, slot) => {
+      if (place) this.#upload(address(place), Float32Array.from(results[slot]!));
+    });
+  }
+
   /** Computes a node by the float64 code of its operator. */
   #evaluate(
     { node, path }: PlannedNode,
@@ -164,7 +185,20 @@ export class Machine {
     outputs: readonly (Place | undefined)[],
     address: Resolve,
   ): void {
-    const values = inputs.map((input): HostValue | undefined => {
+    operatorOf(node, path)
+      .evaluate(node, this.#read(inputs, address), path)
+      .forEach(({ type, data }, slot) => {
+        const place = outputs[slot];
+        if (place) this.#upload(address(place), wordsOf(type, data));
+      });
+  }
+
+  /** The numbers of values, in float64. */
+  #read(
+    inputs: readonly (Located | undefined)[],
+    address: Resolve,
+  ): readonly (HostValue | undefined)[] {
+    return inputs.map((input): HostValue | undefined => {
       if (!input) return undefined;
       const { type, dims, host } = input.place ? { ...input.value, host: undefined } : input.value;
       if (host) return host;
@@ -174,11 +208,5 @@ export class Machine {
       const data = Float64Array.from(words);
       return { type, dims, data: type === 'uint32' ? data.map((x) => x >>> 0) : data };
     });
-    operatorOf(node, path)
-      .evaluate(node, values, path)
-      .forEach(({ type, data }, slot) => {
-        const place = outputs[slot];
-        if (place) this.#upload(address(place), wordsOf(type, data));
-      });
   }
 }

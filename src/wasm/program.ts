@@ -1,6 +1,7 @@
 // A program: the buffers and the table of kernels for one graph at one set of shapes. Plain data, made
 // without WebAssembly.
 import type { HostValue, ValueType } from '../ops/operator.ts';
+import type { RecurrentSizes } from '../ops/recurrent-steps.ts';
 import type { DataType } from '../tensor.ts';
 import type { PlannedNode, Value } from '../plan/specialize/infer.ts';
 import { isFloat } from '../tensor.ts';
@@ -59,6 +60,19 @@ export interface HostStep {
   readonly inputs: readonly (Located | undefined)[];
   /** Undefined where nobody reads an output. */
   readonly outputs: readonly (Place | undefined)[];
+  /** There for the layer of a cell of the caller's, which reads X, W and R through these only. */
+  readonly products?: CellProducts | undefined;
+}
+
+/** Products of kernels that the float64 step of a cell asks for. */
+export interface CellProducts {
+  readonly sizes: RecurrentSizes;
+  /** W·x by direction, [rows as X has them, G·H]. */
+  readonly inputs: readonly Place[];
+  /** By direction and gate: `result` [H] = R · `operand` [O]. None where the cell multiplies nothing. */
+  readonly recurrent: readonly (readonly Omit<Entry, 'item'>[])[];
+  readonly operand: Place;
+  readonly result: Place;
 }
 
 /** A value that is in memory, or whose numbers are known. */

@@ -98,29 +98,62 @@ describe.each(CELLS)('%s', (_, cell) => {
     });
   });
 
+  it.each([
+    ['wasm', 5, 4, 2],
+    ['wasm', 16, 3, 1],
+    ['js', 5, 4, 2],
+    ['js', 8, 2, 1],
+  ] as const)('on %s: %i units, %i steps, %i rows', async (backend, H, T, B) => {
+    const random = randomOf(H + T);
+    const graph = sequential([layerOf(random, cell, H, 7)], { layout: 0 });
+    await expectRight(graph, input(random, T, B, 7), { device: backend });
+  });
+
+  it('with weights that are fed on wasm', async () => {
+    const random = randomOf(4);
+    const graph = sequential([layerOf(random, cell, 6, 3)], { layout: 0 });
+    const name = graph.nodes.find(({ op }) => op === 'Recurrent')!.inputs[1]!;
+    const W = graph.constants.get(name)!;
+    const constants = new Map(graph.constants);
+    constants.delete(name);
+    const fed = { name, type: 'float32', dims: W.dims } as const;
+    const open: Graph = { ...graph, constants, inputs: [...graph.inputs, fed] };
+    const feeds = { X: input(random, 4, 2, 3), [name]: W };
+    using model = await loadModel(open, { device: 'wasm' });
+    const { Y } = await model.run(feeds);
+    expectClose(Y!.data as Float32Array, runReference(open, feeds).get('Y')!.data, { atol: ATOL });
+  });
+
   it.each(['f16', 'int8'] as const)('weights stored as %s', async (weights) => {
     const random = randomOf(6);
     const graph = sequential([layerOf(random, cell, 24, 8)], { layout: 0 });
     await expectRight(graph, input(random, 4, 2, 8), { device, weights });
   });
 
-  it('in both directions, on top of an LSTM and under a dense layer', async () => {
-    const random = randomOf(7);
-    const floats = (...dims: number[]): Tensor =>
-      tensor(
-        random.floats(
-          dims.reduce((n, dim) => n * dim, 1),
-          0.5,
-        ),
-        dims,
-      );
-    const graph = sequential([
-      lstm({ W: floats(48, 5), R: floats(48, 12) }),
-      bidirectional(layerOf(random, cell, 9, 12), layerOf(random, cell, 9, 12)),
-      dense({ W: floats(4, 18), b: floats(4), activation: 'softmax' }),
-    ]);
-    await expectRight(graph, tensor(random.floats(2 * 6 * 5), [2, 6, 5]), { device });
-  });
+  it.each([
+    ['webgpu', device],
+    ['wasm', 'wasm'],
+    ['js', 'js'],
+  ] as const)(
+    'in both directions on %s, on top of an LSTM and under a dense layer',
+    async (__, on) => {
+      const random = randomOf(7);
+      const floats = (...dims: number[]): Tensor =>
+        tensor(
+          random.floats(
+            dims.reduce((n, dim) => n * dim, 1),
+            0.5,
+          ),
+          dims,
+        );
+      const graph = sequential([
+        lstm({ W: floats(48, 5), R: floats(48, 12) }),
+        bidirectional(layerOf(random, cell, 9, 12), layerOf(random, cell, 9, 12)),
+        dense({ W: floats(4, 18), b: floats(4), activation: 'softmax' }),
+      ]);
+      await expectRight(graph, tensor(random.floats(2 * 6 * 5), [2, 6, 5]), { device: on });
+    },
+  );
 
   describe.each(['webgpu', 'wasm', 'js', 'reference'] as const)('as a stream on %s', (backend) => {
     const target = backend === 'webgpu' ? device : backend;

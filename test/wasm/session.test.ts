@@ -121,28 +121,45 @@ describe('programs', () => {
     expect(cpu).toMatchObject({ calls: 1, withoutKernel: [] });
   });
 
-  it.each(CPU)(
-    'on %s leave a cell of the caller to its float64 step, and inspect names it',
-    async (device) => {
-      const own = sequential(
-        [
-          lstm({ W: floats(24, 5), R: floats(24, 6) }),
-          recurrent({ cell: minGru, W: floats(8, 6), B: floats(16) }),
-          dense({ W: floats(3, 4), b: floats(3) }),
-        ],
-        { layout: 0 },
-      );
-      const kinds = programOf(own, [4, 1, 5]).steps.map(({ kind }) => kind);
-      expect(kinds).toEqual(['table', 'host', 'table']);
-      const found = await inspect(own, { dims: { [INPUT]: [4, 1, 5] } });
-      expect(found.cpu!.withoutKernel).toMatchObject([{ op: 'Recurrent' }]);
-      expect(inspectionLines(found).join('\n')).toMatch(/without a kernel.*\n {2}Recurrent '/);
-      using model = await loadModel(own, { device });
-      const X = floats(4, 1, 5);
-      const { [OUTPUT]: Y } = model.runSync({ [INPUT]: X });
-      expectClose(Y!.data as Float32Array, runReference(own, { [INPUT]: X }).get(OUTPUT)!.data);
-    },
-  );
+  it.each(CPU)('on %s multiply for the float64 step of a cell of the caller', async (device) => {
+    const own = sequential(
+      [
+        lstm({ W: floats(24, 5), R: floats(24, 6) }),
+        recurrent({ cell: minGru, W: floats(8, 6), B: floats(16) }),
+        dense({ W: floats(3, 4), b: floats(3) }),
+      ],
+      { layout: 0 },
+    );
+    const kinds = programOf(own, [4, 1, 5]).steps.map(({ kind }) => kind);
+    expect(kinds).toEqual(['table', 'host', 'table']);
+    const found = await inspect(own, { dims: { [INPUT]: [4, 1, 5] } });
+    expect(found.cpu!.withoutKernel).toEqual([]);
+    using model = await loadModel(own, { device });
+    const X = floats(4, 1, 5);
+    const { [OUTPUT]: Y } = model.runSync({ [INPUT]: X });
+    expectClose(Y!.data as Float32Array, runReference(own, { [INPUT]: X }).get(OUTPUT)!.data);
+  });
+
+  it.each(CPU)('on %s leave a node to float64 code, and inspect names it', async (device) => {
+    const graph: Graph = {
+      name: 'trilu',
+      inputs: [{ name: 'x', type: 'float32', dims: [3, 3] }],
+      outputs: [{ name: 'y', type: 'float32', dims: [3, 3] }],
+      constants: new Map(),
+      nodes: [{ op: 'Trilu', name: 'upper', inputs: ['x'], outputs: ['y'], attributes: {} }],
+    };
+    const found = await inspect(graph);
+    expect(found.cpu!.withoutKernel).toMatchObject([{ op: 'Trilu' }]);
+    expect(inspectionLines(found).join('\n')).toMatch(/without a kernel.*\n {2}Trilu '/);
+    using model = await loadModel(graph, { device });
+    const { y } = model.runSync({
+      x: tensor(
+        Float32Array.from({ length: 9 }, (_, k) => k + 1),
+        [3, 3],
+      ),
+    });
+    expect([...y!.data]).toEqual([1, 2, 3, 0, 5, 6, 0, 0, 9]);
+  });
 
   it.each(CPU)('say why a kernel refuses numbers on %s', async (device) => {
     const graph: Graph = {

@@ -8,12 +8,14 @@ import {
   recurrentAttributes,
   type RecurrentAttributes,
 } from '../../graph.ts';
+import type { RecurrentSizes } from '../../ops/recurrent-steps.ts';
 import * as id from '../assembly/ids.ts';
 import { after, ceil8, float, isFloat, isWide, sizeOf } from '../lowering.ts';
 import type { CpuStorage, Lower, Lowering } from '../lowering.ts';
 import type { Place, Word } from '../program.ts';
 import { isKnown } from '../builder.ts';
 import { ACTIVATION_IDS } from './elementwise.ts';
+import { lowerOwnCell } from './own-cell.ts';
 import { halfWords, int8Words, packHalf, packInt8 } from './stored.ts';
 
 type Slot = (typeof RECURRENT_INPUTS)[number];
@@ -55,7 +57,7 @@ interface Layer {
   readonly ctx: Lowering;
   readonly attributes: RecurrentAttributes;
   readonly kind: number;
-  readonly sizes: { T: number; B: number; I: number; H: number; O: number; D: number; G: number };
+  readonly sizes: RecurrentSizes;
   /** How W, R and the projection are stored. */
   readonly storage: CpuStorage;
   /** Columns of the gates that the first product of a step makes, and of a candidate with one of its own. */
@@ -232,13 +234,12 @@ function direction(
   );
 }
 
-/** A recurrent layer of one of the known cells. A cell of the caller's own has no kernel. */
+/** A recurrent layer. */
 export const lowerRecurrent: Lower = (ctx) => {
   const attributes = recurrentAttributes(ctx.node);
   const kind = kindOf(attributes);
   const lengths = ctx.inputs[SLOT.lengths];
   const mask = ctx.inputs[SLOT.mask];
-  if (kind === undefined) return false;
   if (lengths && !isWide(lengths.type)) return false;
   if (mask && !isWide(mask.type) && !isFloat(mask.type)) return false;
   const { dims: x } = ctx.input(SLOT.X);
@@ -247,6 +248,8 @@ export const lowerRecurrent: Lower = (ctx) => {
   const [T, B, I] = [x[layout]!, x[1 - layout]!, x[2]!];
   const O = ctx.inputs[SLOT.projection]?.dims[1] ?? H;
   const G = cellOf(attributes.cell).gates.length;
+  const sizes = { T, B, I, H, O, D, G };
+  if (kind === undefined) return lowerOwnCell(ctx, attributes, sizes);
   const [first, second] =
     kind === id.CELL_GRU_BEFORE ? [[0, 1], [2]] : [[...Array(G).keys()], [] as number[]];
   /** Whether an input, where there is one, is a constant of the model. */
@@ -259,7 +262,7 @@ export const lowerRecurrent: Lower = (ctx) => {
     attributes,
     kind,
     storage: I * O * H > 0 && WEIGHTS.every(isConstant) ? ctx.storage : 'f32',
-    sizes: { T, B, I, H, O, D, G },
+    sizes,
     gates: columnsOf(first!, H),
     candidate: second!.length > 0 ? columnsOf(second!, H) : [],
   };
