@@ -23,13 +23,13 @@ function open(options: WorkerModelOptions) {
   return createWorkerModel(graph, { ...common, recurrentKernel: 'persistent', ...options });
 }
 
-test('a loss is told before calls reject; a stream goes on from its checkpoint', async () => {
+test('a loss is known before calls reject; a stream goes on from its checkpoint', async () => {
   const order: string[] = [];
   const losses: DeviceLoss[] = [];
   const feeds = feedsOf(5);
   const model = await open({
     onDeviceLost: (loss) => {
-      order.push(`told at ${stream.steps}`);
+      order.push(`known at ${stream.steps}`);
       losses.push(loss);
     },
   });
@@ -43,7 +43,7 @@ test('a loss is told before calls reject; a stream goes on from its checkpoint',
     device.destroy();
   });
   await stream.step(stepsOf(feeds, 3, 4)).catch(({ code }) => order.push(code));
-  expect(order).toEqual(['told at 2', 'DEVICE_LOST']);
+  expect(order).toEqual(['known at 2', 'DEVICE_LOST']);
   expect(losses).toMatchObject([{ reason: 'destroyed', message: expect.any(String) }]);
   await losses[0]!.recovered;
   expect(stream.steps).toBe(2);
