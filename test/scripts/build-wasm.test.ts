@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { buildWasm } from '../../scripts/build-wasm.mjs';
+import { unfused } from '../../src/wasm/unfuse.ts';
 import { ONLY_IN_FULL } from '../support/settings.ts';
 
 describe('the kernels of the CPU', ONLY_IN_FULL, () => {
@@ -11,7 +12,7 @@ describe('the kernels of the CPU', ONLY_IN_FULL, () => {
     const cache = await mkdtemp(join(tmpdir(), 'webgpu-rnn-wasm-'));
     try {
       const [one, other] = await Promise.all([buildWasm(cache), buildWasm(cache)]);
-      expect(WebAssembly.validate(Buffer.from(unfuse(Buffer.from(one, 'base64'))))).toBe(true);
+      expect(WebAssembly.validate(Buffer.from(unfused(Buffer.from(one, 'base64'))))).toBe(true);
       expect(other).toEqual(one);
       expect(await readdir(cache)).toHaveLength(1); // no drafts are left
     } finally {

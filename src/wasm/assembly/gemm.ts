@@ -127,17 +127,15 @@ function panel(rows: i32, K: i32, a: usize, aStep: usize, w: usize, init: usize,
  * @param init 0 for zeros
  * @param edge room for 8 numbers of each row, used where N is no multiple of 8
  * @param room for a panel, where the weights have half precision; else 0
- * @param back whether to begin with the last panels: of weights that are larger than a cache, the product before this
- * one has left these there, if it began with the first
  */
-export function gemm(rows: i32, K: i32, N: i32, a: usize, aStep: usize, w: usize, init: usize, initStep: usize, out: usize, outStep: usize, edge: usize, room: usize, back: bool): void {
+export function gemm(rows: i32, K: i32, N: i32, a: usize, aStep: usize, w: usize, init: usize, initStep: usize, out: usize, outStep: usize, edge: usize, room: usize): void {
   const size = <usize>K << (room ? 4 : 5); // bytes of a panel
   // Zeros are read again for every panel, in place of the next ones.
   const move: usize = init == 0 ? 0 : 32;
   if (init == 0) { init = ZEROS; initStep = 0; }
   const panels = N >> 3, wide = rows == 1 ? 4 : rows == 2 && !room ? 2 : 1, groups = panels / wide;
   for (let k = 0; k < groups; k++) {
-    const at = <usize>((back ? groups - 1 - k : k) * wide);
+    const at = <usize>(k * wide);
     const wk = w + at * size, from = init + at * move, to = out + (at << 5);
     if (rows == 1) {
       if (room) wideHalf(K, a, wk, from, to);
@@ -212,7 +210,7 @@ export function matmul(p: usize): void {
   const room = ptr(p, 9);
   for (let i = 0; i < count; i++) {
     if (room) packColumns(b, 0, int(p, 10), int(p, 11), K, N, room);
-    gemm(rows, K, N, a, ptr(p, 5), room ? room : b, ptr(p, 12), ptr(p, 13), out, <usize>N << 2, ptr(p, 16), 0, false);
+    gemm(rows, K, N, a, ptr(p, 5), room ? room : b, ptr(p, 12), ptr(p, 13), out, <usize>N << 2, ptr(p, 16), 0);
     a += ptr(p, 6); b += ptr(p, 8); out += ptr(p, 15);
   }
 }

@@ -145,11 +145,11 @@ function storeStates(p: usize): void {
 }
 
 /** A product with weights as the layer has them. */
-function product(p: usize, rows: i32, K: i32, N: i32, a: usize, aStep: usize, w: usize, init: usize, initStep: usize, out: usize, outStep: usize, back: bool): void {
+function product(p: usize, rows: i32, K: i32, N: i32, a: usize, aStep: usize, w: usize, init: usize, initStep: usize, out: usize, outStep: usize): void {
   // N is a multiple of 8, so that there is no edge.
   const room = ptr(p, ROOM);
   if (int(p, STORAGE) == id.STORED_INT8) gemmInt8(rows, K, N, a, aStep, w, init, initStep, out, outStep, room);
-  else gemm(rows, K, N, a, aStep, w, init, initStep, out, outStep, 0, room, back);
+  else gemm(rows, K, N, a, aStep, w, init, initStep, out, outStep, 0, room);
 }
 
 /** Runs one direction. */
@@ -176,24 +176,23 @@ export function recurrent(p: usize): void {
     const timeFirst = xTime != <usize>inputs << 2 || rows == 1;
     const xwTime = timeFirst ? <usize>rows * step : step, xwRow = timeFirst ? step : <usize>chunk * step;
     if (timeFirst) {
-      product(p, count * rows, inputs, columns, x + <usize>first * xTime, <usize>inputs << 2, ptr(p, W), ptr(p, BIAS), 0, xw, step, false);
+      product(p, count * rows, inputs, columns, x + <usize>first * xTime, <usize>inputs << 2, ptr(p, W), ptr(p, BIAS), 0, xw, step);
     } else {
       for (let b = 0; b < rows; b++)
-        product(p, count, inputs, columns, x + <usize>first * xTime + <usize>b * xRow, xTime, ptr(p, W), ptr(p, BIAS), 0, xw + <usize>b * xwRow, step, false);
+        product(p, count, inputs, columns, x + <usize>first * xTime + <usize>b * xRow, xTime, ptr(p, W), ptr(p, BIAS), 0, xw + <usize>b * xwRow, step);
     }
     for (let q = 0; q < count; q++) {
       const t = reverse ? first + count - 1 - q : first + q;
       const xt = xw + <usize>(t - first) * xwTime;
-      const back = (q & 1) != 0;
-      if (kind == id.CELL_GRU_BEFORE) product(p, rows, outputs, gateColumns, stateH, hRow, ptr(p, R), xt, xwRow, gates, step, back);
-      else if (kind == id.CELL_GRU_AFTER) product(p, rows, outputs, columns, stateH, hRow, ptr(p, R), ptr(p, R_BIAS), 0, gates, step, back);
-      else product(p, rows, outputs, columns, stateH, hRow, ptr(p, R), xt, xwRow, gates, step, back);
+      if (kind == id.CELL_GRU_BEFORE) product(p, rows, outputs, gateColumns, stateH, hRow, ptr(p, R), xt, xwRow, gates, step);
+      else if (kind == id.CELL_GRU_AFTER) product(p, rows, outputs, columns, stateH, hRow, ptr(p, R), ptr(p, R_BIAS), 0, gates, step);
+      else product(p, rows, outputs, columns, stateH, hRow, ptr(p, R), xt, xwRow, gates, step);
 
       if (kind == id.CELL_GRU_BEFORE) {
         const half = <usize>gateColumns << 2;
         for (let b = 0; b < rows; b++)
           gruGates(p, usual, blocks, gates + <usize>b * step, stateH + <usize>b * hRow, made + <usize>b * hRow);
-        product(p, rows, outputs, columns - gateColumns, made, hRow, ptr(p, R_CANDIDATE), xt + half, xwRow, gates + half, step, back);
+        product(p, rows, outputs, columns - gateColumns, made, hRow, ptr(p, R_CANDIDATE), xt + half, xwRow, gates + half, step);
       }
       for (let b = 0; b < rows; b++) {
         const to = y + <usize>t * yTime + <usize>b * yRow;
@@ -216,7 +215,7 @@ export function recurrent(p: usize): void {
         } else if (kind == id.CELL_RNN) rnnRow(p, usual, blocks, g, into);
         else if (kind == id.CELL_GRU_AFTER) gruAfterRow(p, usual, blocks, xt + <usize>b * xwRow, g, h);
         else gruCandidate(p, usual, blocks, g, g + (<usize>gateColumns << 2), h);
-        if (projection) product(p, 1, units, (outputs + 7) & ~7, into, 0, projection, 0, 0, h, 0, back);
+        if (projection) product(p, 1, units, (outputs + 7) & ~7, into, 0, projection, 0, 0, h, 0);
         if (y) copyRow(to, h, outputs);
         if (repeated) copyRow(repeated + <usize>b * hRow, h, outputs);
       }

@@ -63,7 +63,7 @@ export function conv(p: usize): void {
     for (let first = 0; first < all; first += chunk) {
       const count = min(chunk, all - first);
       unfold(p, x, first, count, columns);
-      gemm(count, K, filters, columns, <usize>K << 2, w, b, 0, product, <usize>filters << 2, ptr(p, CONV_EDGE), 0, false);
+      gemm(count, K, filters, columns, <usize>K << 2, w, b, 0, product, <usize>filters << 2, ptr(p, CONV_EDGE), 0);
       scatter(p, product, first, count, out);
     }
   }
@@ -88,7 +88,7 @@ export function convTranspose(p: usize): void {
         for (let q = 0; q < count; q++)
           for (let c = 0; c < channels; c++)
             store<f32>(columns + (<usize>(q * channels + c) << 2), load<f32>(x + (<usize>(c * places + first + q) << 2)));
-        gemm(count, channels, N, columns, <usize>channels << 2, ptr(p, WEIGHTS) + <usize>g * ptr(p, WEIGHTS_GROUP), 0, 0, product, <usize>N << 2, ptr(p, CONV_EDGE), 0, false);
+        gemm(count, channels, N, columns, <usize>channels << 2, ptr(p, WEIGHTS) + <usize>g * ptr(p, WEIGHTS_GROUP), 0, 0, product, <usize>N << 2, ptr(p, CONV_EDGE), 0);
         let from = product;
         for (let q = first; q < first + count; q++) {
           const top = q / outW * int(p, STRIDE_H) - int(p, PAD_H), left = q % outW * int(p, STRIDE_W) - int(p, PAD_W);
