@@ -45,7 +45,14 @@ export { GroupStream, StreamGroup } from './streams.ts';
 export type { StreamCounts, StreamsOptions } from './streams.ts';
 export type { CallOptions, StreamState, SyncOptions, TraceOptions } from './stream.ts';
 export type { LayerTrace, TracedResults, TracedValues } from './backends/trace.ts';
-export type { BackendName, GpuTensor, Tensors, Usage } from './backends/backend.ts';
+export type {
+  BackendName,
+  Feeds,
+  GpuTensor,
+  GpuTensors,
+  Tensors,
+  Usage,
+} from './backends/backend.ts';
 export type { RecurrentVariant } from './plan/select/variants.ts';
 export type { Bytes, ModelSource, Progress } from './import/source.ts';
 export type { Integrity } from './import/integrity.ts';

@@ -1,7 +1,16 @@
 // What a user holds: a graph on a backend.
 import { RnnError } from './errors.ts';
 import type { Graph, ValueInfo } from './graph.ts';
-import type { BackendName, GpuTensor, Session, Tensors, Usage } from './backends/backend.ts';
+import type {
+  BackendName,
+  Feeds,
+  GpuTensor,
+  GpuTensors,
+  Session,
+  Tensors,
+  Usage,
+} from './backends/backend.ts';
+import { checkIsFeeds } from './feeds.ts';
 import { checkCount, checkOptions } from './backends/check-options.ts';
 import { disposeWhenCollected, forgetCollected } from './backends/finalize.ts';
 import { streamGraph } from './backends/stateful-graph.ts';
@@ -10,17 +19,18 @@ import { tracedCall } from './backends/traced-call.ts';
 import { STREAM_OPTIONS, type LoadOptions, type StreamOptions } from './load-options.ts';
 import {
   CALL_OPTIONS,
+  needsGpu,
   NO_OPTIONS,
   notSynchronous,
   outputNames,
+  RUN_OPTIONS,
+  staysOnGpu,
   Stream,
   SYNC_OPTIONS,
 } from './stream.ts';
-import type { CallOptions, SyncOptions, TraceOptions } from './stream.ts';
+import type { CallOptions, OutputOption, SyncOptions, TraceOptions } from './stream.ts';
 import { checkStreamsOptions, StreamGroup, type StreamsOptions } from './streams.ts';
 import type { Tensor } from './tensor.ts';
-
-const RUN_OPTIONS = { ...CALL_OPTIONS, output: true, trace: true } as const;
 
 /**
  * A model on a backend. Made by {@link loadModel}. Calls may overlap: they queue in order.
@@ -62,6 +72,14 @@ export class Model {
     return this.#session.adapter;
   }
 
+  /**
+   * The device that computes, for buffers of the app: undefined where there is no GPU, and between a loss and the next
+   * device, which is another one.
+   */
+  get device(): GPUDevice | undefined {
+    return this.#session.device;
+  }
+
   /** What the model has on the device, and the kernels it chose; empty where there is no GPU. */
   get usage(): Usage {
     return this.#session.usage ?? { pipelines: 0, weightBytes: 0, kernels: {} };
@@ -70,9 +88,12 @@ export class Model {
   /**
    * Runs the whole model once. It keeps no state between calls: see {@link Model.stream}.
    *
-   * @param feeds tensors by input name, with the declared types and ranks
+   * @param feeds tensors by input name, with the declared types and ranks. On webgpu they may be on the GPU: in a
+   *   buffer of `model.device` with `GPUBufferUsage.COPY_SRC`, which must stay as it is until the call has resolved.
+   *   Indices and lengths in it are not checked
    * @returns tensors by output name
-   * @throws RnnError `INVALID_ARGUMENT` or `SHAPE_MISMATCH` with the path of the feed,
+   * @throws RnnError `INVALID_ARGUMENT` or `SHAPE_MISMATCH` with the path of the feed, of its buffer where the
+   *   device refuses that (too small, destroyed, of another device, without the usage),
    *   `DISPOSED`, `DEVICE_LOST`, `OUT_OF_MEMORY`; the reason of the signal when it is aborted
    * @example
    * ```ts
@@ -80,12 +101,12 @@ export class Model {
    * ```
    */
   run(
-    feeds: Tensors,
+    feeds: Feeds,
     options?: CallOptions & { readonly output?: 'cpu' },
   ): Promise<Record<string, Tensor>>;
   /** The same with outputs that stay on the GPU, each in a buffer that is the caller's to destroy, and lost with its device. */
   run(
-    feeds: Tensors,
+    feeds: Feeds,
     options: CallOptions & { readonly output: 'gpu' },
   ): Promise<Record<string, GpuTensor>>;
   /**
@@ -100,35 +121,67 @@ export class Model {
    * ```
    */
   run(
-    feeds: Tensors,
+    feeds: Feeds,
     options: CallOptions & TraceOptions & { readonly output?: 'cpu' },
   ): Promise<TracedResults>;
   async run(
-    feeds: Tensors,
-    options: CallOptions & Partial<TraceOptions> & { readonly output?: 'cpu' | 'gpu' } = {},
+    feeds: Feeds,
+    options: CallOptions & OutputOption & Partial<TraceOptions> = {},
   ): Promise<Record<string, Tensor> | Record<string, GpuTensor>> {
     this.#check();
     checkOptions(options, RUN_OPTIONS);
-    const { signal, outputs, output, trace } = options;
-    if (output !== undefined && output !== 'cpu' && output !== 'gpu') {
-      const what = `got '${String(output)}', expected 'cpu' or 'gpu'`;
-      throw new RnnError('INVALID_ARGUMENT', 'options.output', what);
-    }
+    const { signal, outputs, trace } = options;
     const names = outputNames(this.outputs, outputs);
-    if (trace !== undefined) {
-      if (output !== 'gpu') {
-        const run = (all: readonly string[]): Promise<Record<string, Tensor>> =>
-          this.#session.run(feeds, all, signal);
-        return await tracedCall(this.#graph, trace, names, run);
-      }
-      const what = 'got a trace of outputs that stay on the GPU, expected one of the two';
-      throw new RnnError('INVALID_ARGUMENT', 'options.trace', what);
-    }
     // Waiting here, the call keeps the model from being collected.
-    if (output !== 'gpu') return await this.#session.run(feeds, names, signal);
-    if (this.#session.runOnGpu) return await this.#session.runOnGpu(feeds, names, signal);
-    const what = `'gpu' needs the webgpu backend, this model runs on ${this.backend}`;
-    throw new RnnError('INVALID_ARGUMENT', 'options.output', what);
+    if (staysOnGpu(options)) {
+      if (!this.#session.runOnGpu) throw needsGpu('options.output');
+      return await this.#session.runOnGpu(feeds, names, signal);
+    }
+    if (trace === undefined) return await this.#session.run(feeds, names, signal);
+    const run = (all: readonly string[]): Promise<Record<string, Tensor>> =>
+      this.#session.run(feeds, all, signal);
+    return await tracedCall(this.#graph, trace, names, run);
+  }
+
+  /**
+   * Records a run into commands of the app, between others of its frame: copies from the feeds, the model, and
+   * copies to the results. It submits nothing and reads nothing back; the work is done where the app submits the
+   * encoder. A buffer may be feed and result at once, so that a state is updated in place.
+   *
+   * What it records is compiled before, by `await model.warmUp(feeds)` or a run with such shapes. The plans of the 16
+   * latest shapes are ready.
+   *
+   * @param encoder of `model.device`, with no pass open
+   * @param feeds tensors on the GPU by input name, with `GPUBufferUsage.COPY_SRC`; only inputs whose numbers decide
+   *   shapes are given as numbers
+   * @param results where outputs go, by name: tensors on the GPU with `GPUBufferUsage.COPY_DST`, such as those of
+   *   an earlier run with `output: 'gpu'`. Outputs that are left out are not copied
+   * @throws RnnError `INVALID_ARGUMENT` or `SHAPE_MISMATCH` with the path of a feed or a result, and with the path
+   *   `model.encode` where these shapes are not ready; `DEVICE_LOST`, `DISPOSED`. A buffer that has been destroyed,
+   *   or one of the app's on another device, is WebGPU's own error when the app submits
+   * @example
+   * ```ts
+   * const encoder = model.device.createCommandEncoder();
+   * model.encode(encoder, { X }, { Y });
+   * model.device.queue.submit([encoder.finish()]);
+   * ```
+   */
+  encode(encoder: GPUCommandEncoder, feeds: Feeds, results: GpuTensors): void {
+    this.#check();
+    if (!this.#session.encode) throw needsGpu('model.encode');
+    const given = encoder as Partial<GPUCommandEncoder> | undefined;
+    if (typeof given?.beginComputePass !== 'function') {
+      const what = `got ${Object.prototype.toString.call(encoder).slice(8, -1)}, expected a GPUCommandEncoder`;
+      throw new RnnError('INVALID_ARGUMENT', 'encoder', what);
+    }
+    checkIsFeeds(results, 'results');
+    const known = this.outputs.map(({ name }) => name);
+    for (const name of Object.keys(results)) {
+      if (known.includes(name)) continue;
+      const what = `unknown output, expected ${known.join(', ')}`;
+      throw new RnnError('INVALID_ARGUMENT', `results.${name}`, what);
+    }
+    this.#session.encode(encoder, feeds, results);
   }
 
   /**
@@ -163,7 +216,7 @@ export class Model {
    * await model.warmUp({ X: tensor(new Float32Array(64 * 40), [64, 1, 40]) }); // while the page loads
    * ```
    */
-  async warmUp(feeds: Tensors, options: CallOptions = {}): Promise<void> {
+  async warmUp(feeds: Feeds, options: CallOptions = {}): Promise<void> {
     this.#check();
     checkOptions(options, CALL_OPTIONS);
     const names = outputNames(this.outputs, options.outputs);

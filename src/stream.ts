@@ -1,7 +1,7 @@
 // What a user holds to run a model step by step.
 import { RnnError } from './errors.ts';
 import type { ValueInfo } from './graph.ts';
-import type { StreamSession, Tensors } from './backends/backend.ts';
+import type { Feeds, GpuTensor, StreamSession, Tensors } from './backends/backend.ts';
 import { checkOptions } from './backends/check-options.ts';
 import { disposeWhenCollected, forgetCollected } from './backends/finalize.ts';
 import type { ChunkRule, StreamedGraph } from './backends/stateful-graph.ts';
@@ -45,6 +45,40 @@ export type SyncOptions = Pick<CallOptions, 'outputs'>;
 /** The names of the options of a step. */
 export const STEP_OPTIONS = { ...CALL_OPTIONS, trace: true } as const;
 
+/** Where the outputs of a `run` or `step` go. */
+export interface OutputOption {
+  /** `'cpu'` (default) reads them back; `'gpu'` leaves each in a buffer of its own, which is the caller's. */
+  readonly output?: 'cpu' | 'gpu';
+}
+
+/** The names of the options of a `run` or `step`, for checks. */
+export const RUN_OPTIONS = { ...CALL_OPTIONS, output: true, trace: true } as const;
+
+/**
+ * Whether the outputs of a call stay on the GPU.
+ *
+ * @throws RnnError `INVALID_ARGUMENT` for another place, and for a trace of such outputs
+ */
+export function staysOnGpu({ output, trace }: OutputOption & Partial<TraceOptions>): boolean {
+  if (output !== undefined && output !== 'cpu' && output !== 'gpu') {
+    const what = `got '${String(output)}', expected 'cpu' or 'gpu'`;
+    throw new RnnError('INVALID_ARGUMENT', 'options.output', what);
+  }
+  if (output === 'gpu' && trace !== undefined) {
+    const what = 'got a trace of outputs that stay on the GPU, expected one of the two';
+    throw new RnnError('INVALID_ARGUMENT', 'options.trace', what);
+  }
+  return output === 'gpu';
+}
+
+/** The error for what only a model on a GPU has. */
+export const needsGpu = (path: string): RnnError =>
+  new RnnError(
+    'INVALID_ARGUMENT',
+    path,
+    `needs the webgpu backend, got a model on another one: load with device: 'webgpu'`,
+  );
+
 /** @throws RnnError `INVALID_ARGUMENT` for a name that is no output */
 export function outputNames(
   all: readonly ValueInfo[],
@@ -67,7 +101,7 @@ export function outputNames(
 }
 
 /** @throws RnnError `SHAPE_MISMATCH` for a chunk that ends within a stride */
-export function checkChunk({ multiple, time }: ChunkRule, feeds: Tensors): void {
+export function checkChunk({ multiple, time }: ChunkRule, feeds: Feeds): void {
   if (multiple === 1) return;
   for (const [name, axis] of time) {
     const size = feeds[name]?.dims?.[axis];
@@ -126,8 +160,8 @@ export class Stream {
   /**
    * Runs the next chunk of the sequence, of any number of time steps, and moves the state on.
    *
-   * @param feeds tensors by input name; inputs that a state is fed back to may be left out, and
-   *   replace the state where they are given
+   * @param feeds tensors by input name, on a GPU as for {@link Model.run}; inputs that a state is fed back to
+   *   may be left out, and replace the state where they are given
    * @returns tensors by output name
    * @throws RnnError as `run` does, `SHAPE_MISMATCH` also for a batch of another size than the state
    *   has, and for a chunk that ends within the steps of a strided convolution or pooling. The state is as
@@ -136,17 +170,32 @@ export class Stream {
    *   results cannot be read or the step is aborted then. `DEVICE_LOST` with the path `stream`, once after a
    *   loss of the GPU that took the state with it: the next step begins anew.
    */
-  step(feeds: Tensors, options?: CallOptions): Promise<Record<string, Tensor>>;
+  step(
+    feeds: Feeds,
+    options?: CallOptions & { readonly output?: 'cpu' },
+  ): Promise<Record<string, Tensor>>;
+  /** The same with outputs that stay on the GPU, each in a buffer that is the caller's to destroy. */
+  step(
+    feeds: Feeds,
+    options: CallOptions & { readonly output: 'gpu' },
+  ): Promise<Record<string, GpuTensor>>;
   /** The same with a look inside, as {@link Model.run} has it: the traced steps go on from the state. */
-  step(feeds: Tensors, options: CallOptions & TraceOptions): Promise<TracedResults>;
+  step(
+    feeds: Feeds,
+    options: CallOptions & TraceOptions & { readonly output?: 'cpu' },
+  ): Promise<TracedResults>;
   async step(
-    feeds: Tensors,
-    options: CallOptions & Partial<TraceOptions> = {},
-  ): Promise<Record<string, Tensor>> {
-    checkOptions(options, STEP_OPTIONS);
+    feeds: Feeds,
+    options: CallOptions & OutputOption & Partial<TraceOptions> = {},
+  ): Promise<Record<string, Tensor> | Record<string, GpuTensor>> {
+    checkOptions(options, RUN_OPTIONS);
     const outputs = outputNames(this.#outputs, options.outputs);
     checkChunk(this.#streamed.chunk, feeds);
     const { trace, signal } = options;
+    if (staysOnGpu(options)) {
+      if (!this.#session.stepOnGpu) throw needsGpu('options.output');
+      return await this.#session.stepOnGpu(feeds, outputs, signal);
+    }
     if (trace !== undefined) {
       const step = (all: readonly string[]): Promise<Record<string, Tensor>> =>
         this.#session.step(feeds, all, signal);
@@ -224,7 +273,7 @@ export class Stream {
    *
    * @throws RnnError as {@link Stream.step} does
    */
-  async warmUp(feeds: Tensors, options: CallOptions = {}): Promise<void> {
+  async warmUp(feeds: Feeds, options: CallOptions = {}): Promise<void> {
     checkOptions(options, CALL_OPTIONS);
     const outputs = outputNames(this.#outputs, options.outputs);
     checkChunk(this.#streamed.chunk, feeds);

@@ -12,6 +12,12 @@ export interface Choice {
   readonly reason: string;
 }
 
+/** The choice of a call with feeds or results on the GPU, which has none. */
+export const STAYS_ON_GPU: Choice = {
+  side: 'webgpu',
+  reason: 'webgpu: tensors that stay on the GPU',
+};
+
 /** Shapes whose predictions are remembered. */
 const MAX_SHAPES = 64;
 

@@ -1,15 +1,24 @@
 // `device: 'auto'` where there are a GPU and the CPU's kernels: each call is computed by the side that is predicted to be sooner.
 import { CallChecker } from '../backends/prepare-call.ts';
-import type { GpuTensor, Session, StreamSession, Tensors, Usage } from '../backends/backend.ts';
+import type {
+  Feeds,
+  GpuTensor,
+  GpuTensors,
+  Session,
+  StreamSession,
+  Tensors,
+  Usage,
+} from '../backends/backend.ts';
 import type { StreamedGraph } from '../backends/stateful-graph.ts';
 import type { CpuSession } from '../backends/wasm/session.ts';
 import type { RecoveringSession } from '../backends/webgpu/recovering-session.ts';
+import { hasGpuTensor } from '../feeds.ts';
 import type { Graph } from '../graph.ts';
 import type { PlanRequest } from '../plan/index.ts';
 import type { EvaluatorOptions } from '../plan/specialize/infer.ts';
 import { allocate, isFloat, sizeOf } from '../tensor.ts';
 import type { Tensor } from '../tensor.ts';
-import { Judge, type Choice } from './judge.ts';
+import { Judge, STAYS_ON_GPU, type Choice } from './judge.ts';
 import type { Calibration, Side } from './predict.ts';
 import { AutoStream } from './stream.ts';
 
@@ -81,19 +90,21 @@ export class AutoSession implements Session {
   }
 
   /** The session for a run. */
-  #for(feeds: Tensors, outputs: readonly string[]): RecoveringSession | CpuSession {
+  #for(feeds: Feeds, outputs: readonly string[]): RecoveringSession | CpuSession {
     this.#parts.wasm.check();
+    if (hasGpuTensor(feeds)) return this.#take(STAYS_ON_GPU);
     const choice = this.#judge.choose(this.#checker.check(feeds), outputs, this.#ran);
     this.#ran = choice.side;
     return this.#take(choice);
   }
 
   async run(
-    feeds: Tensors,
+    feeds: Feeds,
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, Tensor>> {
-    return this.#for(feeds, outputs).run(feeds, outputs, signal);
+    const session: Session = this.#for(feeds, outputs);
+    return session.run(feeds, outputs, signal);
   }
 
   runSync(feeds: Tensors, outputs: readonly string[]): Record<string, Tensor> {
@@ -102,18 +113,28 @@ export class AutoSession implements Session {
     return results;
   }
 
-  async warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
-    await this.#for(feeds, outputs).warmUp(feeds, outputs, signal);
+  async warmUp(feeds: Feeds, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
+    const session: Session = this.#for(feeds, outputs);
+    await session.warmUp(feeds, outputs, signal);
   }
 
   async runOnGpu(
-    feeds: Tensors,
+    feeds: Feeds,
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, GpuTensor>> {
     const results = await this.#parts.webgpu.runOnGpu(feeds, outputs, signal);
-    this.#choice = { side: 'webgpu', reason: 'webgpu: outputs that stay on the GPU' };
+    this.#take(STAYS_ON_GPU);
     return results;
+  }
+
+  encode(encoder: GPUCommandEncoder, feeds: Feeds, results: GpuTensors): void {
+    this.#parts.webgpu.encode(encoder, feeds, results);
+    this.#take(STAYS_ON_GPU);
+  }
+
+  get device(): GPUDevice | undefined {
+    return this.#parts.webgpu.device;
   }
 
   stream(streamed: StreamedGraph, batch: number, checkpoint: number): StreamSession {

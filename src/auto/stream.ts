@@ -1,12 +1,14 @@
 // A stream whose first step decides which side computes it.
-import type { StreamSession, Tensors } from '../backends/backend.ts';
+import type { Feeds, GpuTensor, StreamSession, Tensors } from '../backends/backend.ts';
 import type { StreamedGraph } from '../backends/stateful-graph.ts';
 import { StreamFeeds } from '../backends/stream-feeds.ts';
 import type { EvaluatorOptions } from '../plan/specialize/infer.ts';
+import { RnnError } from '../errors.ts';
+import { hasGpuTensor } from '../feeds.ts';
 import { notSynchronous } from '../stream.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Side } from './predict.ts';
-import type { Choice, Judge } from './judge.ts';
+import { STAYS_ON_GPU, type Choice, type Judge } from './judge.ts';
 
 /** What a stream and its forks have in common, and the two streams that it is until one is chosen. */
 export interface AutoStreamParts {
@@ -36,8 +38,9 @@ export class AutoStream implements StreamSession {
   }
 
   /** The stream of the chosen side; the first step chooses. */
-  #chosen(feeds: Tensors, outputs: readonly string[]): StreamSession {
+  #chosen(feeds: Feeds, outputs: readonly string[]): StreamSession {
     const { sides, streamed, batch, limits, judge, tell } = this.#parts;
+    if (!this.#choice && hasGpuTensor(feeds)) this.#decide(STAYS_ON_GPU);
     if (!this.#choice && !this.disposed) {
       const { call } = new StreamFeeds(streamed, batch, limits).check(feeds);
       this.#decide(judge.choose(call, outputs, undefined));
@@ -52,11 +55,26 @@ export class AutoStream implements StreamSession {
   }
 
   async step(
-    feeds: Tensors,
+    feeds: Feeds,
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, Tensor>> {
     return this.#chosen(feeds, outputs).step(feeds, outputs, signal);
+  }
+
+  async stepOnGpu(
+    feeds: Feeds,
+    outputs: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<Record<string, GpuTensor>> {
+    const { sides, tell } = this.#parts;
+    if (!this.#choice) this.#decide(STAYS_ON_GPU);
+    if (this.#choice?.side === 'wasm') {
+      const what = `'gpu' came after a step that wasm computed, where the state is: load with device: 'webgpu'`;
+      throw new RnnError('INVALID_ARGUMENT', 'options.output', what);
+    }
+    tell(STAYS_ON_GPU);
+    return sides.webgpu.stepOnGpu!(feeds, outputs, signal);
   }
 
   /** That of the chosen side, where it has one; none before a step has chosen. */
@@ -89,7 +107,7 @@ export class AutoStream implements StreamSession {
     return results;
   }
 
-  async warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
+  async warmUp(feeds: Feeds, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
     await this.#chosen(feeds, outputs).warmUp(feeds, outputs, signal);
   }
 

@@ -1,4 +1,5 @@
 // What a backend offers to a Model: run a graph, and keep the state of streams.
+import type { Feeds, GpuTensor } from '../feeds.ts';
 import type { Tensor } from '../tensor.ts';
 import type { StreamedGraph } from './stateful-graph.ts';
 import type { StepFeeds } from './step-tensors.ts';
@@ -6,25 +7,29 @@ import type { StepFeeds } from './step-tensors.ts';
 /** Tensors by name. */
 export type Tensors = Readonly<Record<string, Tensor>>;
 
-/** A tensor that stays on the GPU. The buffer is the caller's: destroy it when done. */
-export interface GpuTensor {
-  /** Element type in the graph. */
-  readonly type: Tensor['type'];
-  /** Sizes, outermost first. */
-  readonly dims: readonly number[];
-  /** Row-major; f32 for floating point types, i32 for integers and bool. */
-  readonly buffer: GPUBuffer;
-}
+/** Tensors on the GPU by name. */
+export type GpuTensors = Readonly<Record<string, GpuTensor>>;
 
-/** The state of a stream as a backend keeps it. Calls take effect in the order they are made. */
+export type { Feeds, GpuTensor } from '../feeds.ts';
+
+/**
+ * The state of a stream as a backend keeps it. Calls take effect in the order they are made. One that computes on a
+ * CPU takes feeds of any kind too, and refuses those on a GPU when it checks them.
+ */
 export interface StreamSession {
   step(
-    feeds: Tensors,
+    feeds: Feeds,
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, Tensor>>;
+  /** Like `step`, but the outputs stay on the GPU; where there is one. */
+  stepOnGpu?(
+    feeds: Feeds,
+    outputs: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<Record<string, GpuTensor>>;
   /** The same without a promise; where the CPU computes. */
-  stepSync?(feeds: Tensors, outputs: readonly string[]): Record<string, Tensor>;
+  stepSync?(feeds: Feeds, outputs: readonly string[]): Record<string, Tensor>;
   /**
    * Several steps with nothing read back in between; where that saves something.
    *
@@ -56,7 +61,7 @@ export interface StreamSession {
       ) => Promise<Record<string, Tensor>>)
     | undefined;
   /** Makes ready what such a step needs, and leaves the state as it is. */
-  warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void>;
+  warmUp(feeds: Feeds, outputs: readonly string[], signal?: AbortSignal): Promise<void>;
   reset(): void;
   snapshot(): Promise<Record<string, Tensor>>;
   /** Takes a snapshot, or what JSON made of one. */
@@ -88,7 +93,7 @@ export interface Usage {
  */
 export type BackendName = 'webgpu' | 'wasm' | 'js' | 'reference';
 
-/** A graph on a backend. */
+/** A graph on a backend. As with {@link StreamSession}, a CPU refuses feeds on a GPU. */
 export interface Session {
   readonly backend: BackendName;
   /** Why this backend, where calls decide that. */
@@ -96,20 +101,24 @@ export interface Session {
   /** What computes, for people: the adapter, or the instruction set. */
   readonly adapter: string;
   run(
-    feeds: Tensors,
+    feeds: Feeds,
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, Tensor>>;
   /** The same without a promise; where the CPU computes. */
-  runSync?(feeds: Tensors, outputs: readonly string[]): Record<string, Tensor>;
+  runSync?(feeds: Feeds, outputs: readonly string[]): Record<string, Tensor>;
   /** Makes ready what such a run needs, where that takes time. */
-  warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void>;
+  warmUp(feeds: Feeds, outputs: readonly string[], signal?: AbortSignal): Promise<void>;
   /** Like `run`, but the outputs stay on the GPU; where there is one. */
   runOnGpu?(
-    feeds: Tensors,
+    feeds: Feeds,
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, GpuTensor>>;
+  /** Records a run into commands of the app; where there is a GPU. */
+  encode?(encoder: GPUCommandEncoder, feeds: Feeds, results: GpuTensors): void;
+  /** The device in use; where there is one. */
+  readonly device?: GPUDevice | undefined;
   /** @param checkpoint steps between two copies of the state on the host, for backends that may lose it; or 0 */
   stream(streamed: StreamedGraph, batch: number, checkpoint: number): StreamSession;
   /** What is on the device; where there is one. */

@@ -1,7 +1,7 @@
 // Checks the calls of one graph, and specializes the graph to their shapes: once for each shape.
 import { checkIndices, type IndexCheck } from '../plan/specialize/index-checks.ts';
 import { RnnError } from '../errors.ts';
-import { checkFeeds } from '../feeds.ts';
+import { checkFeeds, isGpuTensor, type Feeds } from '../feeds.ts';
 import type { Graph, ValueInfo } from '../graph.ts';
 import type { HostValue } from '../ops/operator.ts';
 import { toHost } from '../ops/value.ts';
@@ -14,7 +14,6 @@ import type {
   SpecializedGraph,
 } from '../plan/specialize/infer.ts';
 import { hostInputsOf, refuseFloatShapeInputs } from '../plan/specialize/shape-inputs.ts';
-import type { Tensors } from './backend.ts';
 
 // An input whose numbers decide shapes is part of the key of a plan, so it should be small.
 const MAX_HOST_INPUT = 1024;
@@ -69,15 +68,18 @@ export class CallChecker {
   readonly #options: EvaluatorOptions;
   readonly #host: ReadonlySet<string>;
   readonly #calls = new Map<string, CheckedCall>();
+  readonly #takesGpu: boolean;
 
   /**
    * A graph from a file whose inputs have one shape is specialized at once, so that a load refuses
    * declarations that contradict the nodes. Otherwise the first call of a shape does.
    *
+   * @param takesGpu whether feeds may be on the GPU
    * @throws RnnError `UNSUPPORTED_OPERATOR` where numbers that are no integers decide what runs,
    *   `INVALID_MODEL` for such declarations
    */
-  constructor(graph: Graph, options: EvaluatorOptions) {
+  constructor(graph: Graph, options: EvaluatorOptions, takesGpu = false) {
+    this.#takesGpu = takesGpu;
     this.#graph = graph;
     this.#options = options;
     this.#host = hostInputsOf(graph);
@@ -91,13 +93,22 @@ export class CallChecker {
     this.#callOf({ dims, host: new Map() });
   }
 
-  /** @throws RnnError for feeds that do not fit the graph, before any work is done */
-  check(feeds: Tensors): CheckedCall {
-    checkFeeds(this.#graph.inputs, feeds);
+  /**
+   * Indices and lengths that are on the GPU are not looked at; the kernels read nothing outside of their buffers.
+   *
+   * @throws RnnError for feeds that do not fit the graph, before any work is done
+   */
+  check(feeds: Feeds): CheckedCall {
+    checkFeeds(this.#graph.inputs, feeds, this.#takesGpu);
     const call = this.#call(feeds);
-    for (const check of call.indices) checkIndices(check, feeds[check.input]!);
+    for (const check of call.indices) {
+      const feed = feeds[check.input]!;
+      if (!isGpuTensor(feed)) checkIndices(check, feed);
+    }
     for (const { input, steps } of call.lengths) {
-      const { data } = feeds[input]!;
+      const feed = feeds[input]!;
+      if (isGpuTensor(feed)) continue;
+      const { data } = feed;
       const wrong = Array.from(data as Int32Array).findIndex(
         (length) => length < 0 || length > steps,
       );
@@ -113,7 +124,7 @@ export class CallChecker {
   }
 
   /** The call of such shapes, which is made when they come for the first time. */
-  #call(feeds: Tensors): CheckedCall {
+  #call(feeds: Feeds): CheckedCall {
     return this.#callOf(this.#shapesOf(feeds));
   }
 
@@ -132,13 +143,17 @@ export class CallChecker {
     return call;
   }
 
-  #shapesOf(feeds: Tensors): CallShapes {
+  #shapesOf(feeds: Feeds): CallShapes {
     const dims = new Map<string, readonly number[]>();
     const host = new Map<string, HostValue>();
     for (const { name } of this.#graph.inputs) {
       const feed = feeds[name]!;
       dims.set(name, [...feed.dims]);
       if (!this.#host.has(name)) continue;
+      if (isGpuTensor(feed)) {
+        const what = 'decides shapes: got a tensor on the GPU, expected one with numbers';
+        throw new RnnError('INVALID_ARGUMENT', `feeds.${name}`, what);
+      }
       if (feed.data.length > MAX_HOST_INPUT) {
         throw new RnnError(
           'LIMIT_EXCEEDED',
@@ -152,13 +167,15 @@ export class CallChecker {
   }
 
   /**
-   * What is uploaded of some feeds: all but the inputs whose numbers are part of the plan.
+   * What is uploaded of some feeds: all but those on the GPU and those whose numbers are part of the plan.
    *
    * @throws RnnError `LIMIT_EXCEEDED` for integers beyond 32 bits
    */
-  uploadsOf(feeds: Tensors): Uploads {
-    return this.#graph.inputs
-      .filter(({ name }) => feeds[name] !== undefined && !this.#host.has(name))
-      .map(({ name }) => [name, uploadArray(name, feeds[name]!)] as const);
+  uploadsOf(feeds: Feeds): Uploads {
+    return this.#graph.inputs.flatMap(({ name }) => {
+      const feed = feeds[name];
+      const isUploaded = feed !== undefined && !isGpuTensor(feed) && !this.#host.has(name);
+      return isUploaded ? [[name, uploadArray(name, feed)] as const] : [];
+    });
   }
 }

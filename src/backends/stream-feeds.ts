@@ -1,5 +1,5 @@
 // What a stream adds to the feeds of its caller: its state, and the shapes of that.
-import { checkFeeds, checkIsFeeds } from '../feeds.ts';
+import { checkFeeds, checkIsFeeds, type Feeds } from '../feeds.ts';
 import type { ValueInfo } from '../graph.ts';
 import type { EvaluatorOptions } from '../plan/specialize/infer.ts';
 import { allocate, sizeOf } from '../tensor.ts';
@@ -27,10 +27,15 @@ export class StreamFeeds {
   readonly #others: readonly ValueInfo[];
   readonly #states: readonly ValueInfo[];
   readonly #probe: CallChecker | undefined;
+  readonly #takesGpu: boolean;
 
-  /** @param batch size of the free dimensions of a state that no other input names */
-  constructor(streamed: StreamedGraph, batch: number, options: EvaluatorOptions) {
-    this.checker = new CallChecker(streamed.graph, options);
+  /**
+   * @param batch size of the free dimensions of a state that no other input names
+   * @param takesGpu whether feeds may be on the GPU
+   */
+  constructor(streamed: StreamedGraph, batch: number, options: EvaluatorOptions, takesGpu = false) {
+    this.checker = new CallChecker(streamed.graph, options, takesGpu);
+    this.#takesGpu = takesGpu;
     this.#streamed = streamed;
     this.#batch = batch;
     const { slots, probe } = streamed;
@@ -43,7 +48,7 @@ export class StreamFeeds {
     );
     this.#others = probe.inputs.filter(({ name }) => !states.has(name));
     const isProbed = slots.some(({ begin }) => begin !== undefined);
-    this.#probe = isProbed ? new CallChecker(probe, options) : undefined;
+    this.#probe = isProbed ? new CallChecker(probe, options, takesGpu) : undefined;
   }
 
   /**
@@ -51,7 +56,7 @@ export class StreamFeeds {
    *
    * @param initial what an earlier step of the stream has begun with
    */
-  check(feeds: Tensors, initial: Tensors = this.#initial(feeds)): CheckedStep {
+  check(feeds: Feeds, initial: Tensors = this.#initial(feeds)): CheckedStep {
     checkIsFeeds(feeds);
     return { call: this.checker.check({ ...initial, ...feeds }), initial };
   }
@@ -69,12 +74,12 @@ export class StreamFeeds {
   }
 
   /** The shapes of the state follow from those of the other inputs. */
-  #initial(feeds: Tensors): Tensors {
+  #initial(feeds: Feeds): Tensors {
     checkIsFeeds(feeds);
     const given = Object.fromEntries(
       Object.entries(feeds).filter(([name]) => this.#others.some((info) => info.name === name)),
     );
-    const sizes = checkFeeds(this.#others, given);
+    const sizes = checkFeeds(this.#others, given, this.#takesGpu);
     const state: Record<string, Tensor> = {};
     for (const { slot, info } of this.#explicit) {
       const dims = info.dims.map((dim) =>

@@ -3,7 +3,7 @@ import { RnnError } from '../errors.ts';
 import type { ValueInfo } from '../graph.ts';
 import { arrayOf, checkDims, formatDims, sizeOf } from '../tensor.ts';
 import type { DataType, Tensor } from '../tensor.ts';
-import type { Tensors } from './backend.ts';
+import type { Feeds, Tensors } from './backend.ts';
 
 /**
  * Tensors with arrays of their own, for calls that wait while the caller goes on. What is no tensor stays as
@@ -17,6 +17,9 @@ export function copyOf(tensors: Tensors): Record<string, Tensor> {
   });
   return Object.fromEntries(copies) as Record<string, Tensor>;
 }
+
+/** The same for feeds, of which those on a GPU stay as they are. */
+export const ownedFeeds = <F extends Feeds>(feeds: F): F => copyOf(feeds as Tensors) as Feeds as F;
 
 /** A number as JSON can have it: what JSON lacks is text, which restore reads. */
 function jsonNumber(value: number | bigint): number | string {

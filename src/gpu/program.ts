@@ -3,7 +3,7 @@
 import { uniformBytes } from '../../shaders/kernel.ts';
 import { RnnError } from '../errors.ts';
 import { dispatchesOf, kernelsOf } from '../plan/types.ts';
-import type { BufferId, Dispatch, Plan, PlanBuffer } from '../plan/types.ts';
+import type { BufferId, Dispatch, MakeWeight, Plan, PlanBuffer } from '../plan/types.ts';
 import type { Compiled } from './pipelines.ts';
 import { createFilled, STORAGE, UNIFORM_ALIGNMENT } from './model-resources.ts';
 import type { ModelResources } from './model-resources.ts';
@@ -24,6 +24,8 @@ export class Program {
   readonly #weights: string[] = [];
   #params: GPUBuffer | undefined;
   readonly #paramOffsets = new Map<Dispatch, number>();
+  readonly #constants = new Map<string, GPUBuffer>();
+  #isLent = false;
 
   /**
    * @throws RnnError `OUT_OF_MEMORY` when the buffers do not fit, with nothing left behind;
@@ -170,12 +172,30 @@ export class Program {
   /** Uploads an input, before the commands that read it are submitted. */
   upload(name: string, data: Float32Array | Int32Array): void {
     if (data.byteLength === 0) return;
-    this.plan.buffers.forEach((buffer, id) => {
-      if (buffer.life !== 'input' || buffer.name !== name) return;
+    for (const id of this.buffersOf(name)) {
+      const buffer = this.#buffers[id]; // none for a state, which is its stream's
       const { queue } = this.#resources.gpu.device;
       const bytes = data.buffer as ArrayBuffer;
-      queue.writeBuffer(this.#buffers[id]!, 0, bytes, data.byteOffset, data.byteLength);
-    });
+      if (buffer) queue.writeBuffer(buffer, 0, bytes, data.byteOffset, data.byteLength);
+    }
+  }
+
+  /** The buffers of an input, or of the state that it stands for. */
+  buffersOf(name: string): readonly BufferId[] {
+    return this.plan.buffers.flatMap((buffer, id) =>
+      'name' in buffer && buffer.name === name ? [id] : [],
+    );
+  }
+
+  /** A buffer with numbers of the host that the plan has no place for, made once. */
+  constant(name: string, size: number, make: MakeWeight): GPUBuffer {
+    let buffer = this.#constants.get(name);
+    if (!buffer) {
+      buffer = createFilled(this.#resources.gpu.device, name, size, make);
+      this.#own.push(buffer);
+      this.#constants.set(name, buffer);
+    }
+    return buffer;
   }
 
   /**
@@ -230,6 +250,19 @@ export class Program {
     }
     endPass();
     return current;
+  }
+
+  /** Commands of the app use the buffers from now on, and nobody tells when they have been submitted. */
+  lend(): void {
+    this.#isLent = true;
+  }
+
+  /**
+   * Frees its buffers as {@link destroy} does, for another program has its place. Those that have been lent are left
+   * to the garbage collector, which frees them after the commands, and their weights stay with the model.
+   */
+  retire(): void {
+    if (!this.#isLent) this.destroy();
   }
 
   /** Frees its buffers, and the weights that no other program uses. A second call does nothing. */

@@ -2,6 +2,7 @@
 import type { BackendName, Tensors } from '../backends/backend.ts';
 import { checkOptions } from '../backends/check-options.ts';
 import { RnnError } from '../errors.ts';
+import { isGpuTensor } from '../feeds.ts';
 import type { ValueInfo } from '../graph.ts';
 import type { ModelSource } from '../import/source.ts';
 import { LOAD_OPTIONS, recoveryOf, type LoadOptions, type StreamOptions } from '../load-options.ts';
@@ -53,7 +54,18 @@ function buffersOf(values: Iterable<unknown>): Transferable[] {
   return [...buffers];
 }
 
+/** @throws RnnError `INVALID_ARGUMENT` for tensors on a GPU, which belong to their thread, and unknown options */
 function sending(feeds: Tensors, options: WorkerCallOptions): SendOptions {
+  const { output } = (options ?? {}) as { readonly output?: unknown };
+  if (output === 'gpu') {
+    const what = `got 'gpu', but tensors on the GPU of a worker cannot leave it`;
+    throw new RnnError('INVALID_ARGUMENT', 'options.output', what);
+  }
+  const onGpu = Object.keys(feeds ?? {}).find((name) => isGpuTensor(feeds[name]));
+  if (onGpu !== undefined) {
+    const what = 'got a tensor on the GPU, which cannot be sent to a worker, expected numbers';
+    throw new RnnError('INVALID_ARGUMENT', `feeds.${onGpu}`, what);
+  }
   checkOptions(options, WORKER_CALL_OPTIONS);
   const { signal, transfer = false } = options;
   const data = Object.values(feeds ?? {}).map((value: Partial<Tensor> | null) => value?.data);

@@ -128,7 +128,7 @@ test('outputs that stay on the GPU are computed there', async () => {
   const model = await loadModel(soundModel(HOP));
   const { Y } = await model.run(input(1), { output: 'gpu' });
   Y!.buffer.destroy();
-  expect([model.backend, model.reason]).toEqual(['webgpu', 'webgpu: outputs that stay on the GPU']);
+  expect([model.backend, model.reason]).toEqual(['webgpu', 'webgpu: tensors that stay on the GPU']);
   model.dispose();
 });
 

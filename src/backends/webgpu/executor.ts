@@ -12,8 +12,16 @@ import { checkSignal } from '../abort.ts';
 import { CallQueue } from '../call-queue.ts';
 import { ownedUploads, type Uploads } from '../prepare-call.ts';
 import { profileOf } from './device-profile.ts';
+import type { GpuResults } from './gpu-results.ts';
+import {
+  allocateResults,
+  copyFeeds,
+  copyOutputs,
+  refusedFeed,
+  type GpuFeed,
+} from './gpu-tensors.ts';
 import { readBacksOf, repeated, submitSteps, type StepFeeds } from './many-steps.ts';
-import { checkScope, PendingRead, submitAndRead, type ReadBack } from './read-back.ts';
+import { PendingRead, refusedWork, submitAndRead, type ReadBack } from './read-back.ts';
 
 /** A plan on the device. */
 export interface CachedPlan {
@@ -29,8 +37,10 @@ export interface CachedPlan {
   readonly tierUp?: () => Promise<void>;
 }
 
-/** What a step of a stream asks of its work besides the results. */
-export interface StepWork {
+/** What a call asks of its work besides the results; all but `feeds` is for steps of a stream. */
+export interface CallWork {
+  /** Feeds that are on the device. */
+  readonly feeds?: readonly GpuFeed[];
   /** Buffers to read back together with the results, as they are after the work. */
   readonly also?: readonly ReadBack[];
   /** Called with the tensors of `also` by name, before the results are given. */
@@ -126,11 +136,15 @@ export class Executor {
     program: Program,
     bindings: Bindings,
     encoder = this.device.createCommandEncoder(),
+    feeds: readonly GpuFeed[] = [],
   ): GPUCommandEncoder {
     const { device } = this;
+    copyFeeds(encoder, program, bindings, feeds);
     return program.record(encoder, bindings, () => {
       device.queue.submit([encoder.finish()]);
       encoder = device.createCommandEncoder();
+      // A feed that the device refuses must refuse each part, above all the one that moves a state on.
+      copyFeeds(encoder, program, bindings, feeds);
       return encoder;
     });
   }
@@ -140,11 +154,42 @@ export class Executor {
    *
    * @throws RnnError `LIMIT_EXCEEDED` where no buffer can hold them; nothing has been changed then
    */
-  execute(program: Program, bindings: Bindings, work: StepWork = {}): PendingRead {
+  execute(program: Program, bindings: Bindings, work: CallWork = {}): PendingRead {
     const computed = readBacksOf(program, bindings);
-    return this.#checked(program.plan.outputs, computed, work, (also) =>
-      this.#submit(this.record(program, bindings), [...computed, ...also]),
-    );
+    return this.#reading(program.plan.outputs, computed, work, (also) => {
+      const encoder = this.record(program, bindings, undefined, work.feeds);
+      return this.#submit(encoder, [...computed, ...also]);
+    });
+  }
+
+  /** Submits a plan whose results stay on the device. @throws as {@link execute} */
+  executeOnGpu(program: Program, bindings: Bindings, work: CallWork = {}): GpuResults {
+    const { tensors, room } = allocateResults(this.resources, program);
+    const { read, accepted } = this.#checked(work, (also) => {
+      const encoder = this.record(program, bindings, undefined, work.feeds);
+      copyOutputs(encoder, program, bindings, (name) => tensors[name]!.buffer);
+      return this.#submit(encoder, also);
+    });
+    const { also = [], arrived } = work;
+    accepted.then(async () => arrived?.(byName(also, await read))).catch(() => undefined); // the copy before stays
+    const submitted = room.then(() => accepted);
+    submitted.catch(() => undefined); // the call may be aborted before it waits for them
+    return { tensors, submitted };
+  }
+
+  /** Records a plan into commands of the app, with copies from its feeds and to its results. */
+  encode(
+    encoder: GPUCommandEncoder,
+    program: Program,
+    bindings: Bindings,
+    feeds: readonly GpuFeed[],
+    bufferOf: (name: string) => GPUBuffer | undefined,
+  ): void {
+    program.lend();
+    copyFeeds(encoder, program, bindings, feeds);
+    program.record(encoder, bindings);
+    copyOutputs(encoder, program, bindings, bufferOf);
+    this.latest = program.plan;
   }
 
   /** Submits a plan several times, the results of all steps to be read back at once. @throws as {@link execute} */
@@ -152,22 +197,41 @@ export class Executor {
     program: Program,
     bindings: Bindings,
     steps: StepFeeds,
-    work: StepWork = {},
+    work: CallWork = {},
   ): PendingRead {
     const outputs = program.plan.outputs.map((output) => repeated(output, steps.count));
     const computed = readBacksOf(program, bindings);
-    return this.#checked(outputs, computed, work, (also) =>
+    return this.#reading(outputs, computed, work, (also) =>
       submitSteps(this, program, bindings, steps, { computed, also }),
     );
   }
 
   /** What `submit` reads back, the computed outputs first, with those that the host knows. */
-  #checked(
+  #reading(
     outputs: readonly PlanOutput[],
     computed: readonly ReadBack[],
-    { also = [], arrived, refused }: StepWork,
+    work: CallWork,
     submit: (also: readonly ReadBack[]) => Promise<Tensor[]>,
   ): PendingRead {
+    const { read, accepted } = this.#checked(work, submit);
+    const values = accepted.then(async () => {
+      const tensors = await read;
+      work.arrived?.(byName(work.also ?? [], tensors.slice(computed.length)));
+      const results = byName(computed, tensors);
+      const named = outputs.map((output) => [
+        output.name,
+        'host' in output ? toTensor(output.host) : results[output.name],
+      ]);
+      return Object.fromEntries(named) as typeof results;
+    });
+    return this.#pending(values);
+  }
+
+  /** Has `submit` submit work, and says whether the device accepts it: then what is read back counts. */
+  #checked(
+    { also = [], refused, feeds = [] }: CallWork,
+    submit: (also: readonly ReadBack[]) => Promise<Tensor[]>,
+  ): { readonly read: Promise<Tensor[]>; readonly accepted: Promise<void> } {
     this.device.pushErrorScope('validation');
     let read: Promise<Tensor[]>;
     let scope: Promise<GPUError | null>;
@@ -178,22 +242,14 @@ export class Executor {
       scope = this.resources.wait(this.device.popErrorScope(), 'the check of the work');
       scope.catch(() => undefined); // nobody waits for it where nothing was submitted
     }
-    const values = scope.then(async (error) => {
-      if (error) {
-        refused?.();
-        await read.catch(rethrowNoRoom);
-      }
-      checkScope(error);
-      const tensors = await read;
-      arrived?.(byName(also, tensors.slice(computed.length)));
-      const results = byName(computed, tensors);
-      const named = outputs.map((output) => [
-        output.name,
-        'host' in output ? toTensor(output.host) : results[output.name],
-      ]);
-      return Object.fromEntries(named) as typeof results;
+    const accepted = scope.then(async (error) => {
+      if (!error) return;
+      refused?.();
+      await read.catch(rethrowNoRoom);
+      throw (await refusedFeed(this.resources, feeds)) ?? refusedWork(error);
     });
-    return this.#pending(values);
+    accepted.catch(() => undefined);
+    return { read, accepted };
   }
 
   /** Reads buffers back by name, as they are after the work submitted so far. */

@@ -93,10 +93,8 @@ export function submitSteps(
   const inputs = each.map(([name, data], i) => {
     const from = tables.buffers[i]!;
     device.queue.writeBuffer(from, 0, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
-    const ids = program.plan.buffers.flatMap((buffer, id) =>
-      'name' in buffer && buffer.name === name ? [id] : [],
-    );
-    return { from, to: ids.map((id) => bindings.resolve(id)), bytes: data.byteLength / count };
+    const to = program.buffersOf(name).map((id) => bindings.resolve(id));
+    return { from, to, bytes: data.byteLength / count };
   });
   const flopsPerStep = flopsOf(program.plan);
   let encoder = device.createCommandEncoder();

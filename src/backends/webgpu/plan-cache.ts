@@ -22,6 +22,10 @@ interface CacheEntry {
   plan: CachedPlan | Promise<CachedPlan>;
 }
 
+/** What a plan is known by. */
+const keyOf = ({ key }: CheckedCall, outputs: readonly string[]): string =>
+  JSON.stringify([key, outputs]);
+
 /** The plans of one graph, by shape and wanted outputs. */
 export class PlanCache {
   readonly #executor: Executor;
@@ -53,14 +57,24 @@ export class PlanCache {
     await plan.tierUp?.();
   }
 
+  /** The plan for a call, where it is there already. */
+  ready(call: CheckedCall, outputs: readonly string[]): CachedPlan | undefined {
+    const plan = this.#found(keyOf(call, outputs))?.plan;
+    return plan instanceof Promise ? undefined : plan;
+  }
+
+  #found(key: string): CacheEntry | undefined {
+    const entry = this.#entries.get(key);
+    if (!entry) return undefined;
+    this.#entries.delete(key); // most recent last
+    this.#entries.set(key, entry);
+    return entry;
+  }
+
   #entry(call: CheckedCall, outputs: readonly string[], uploads: Uploads, tier: Tier): CacheEntry {
-    const key = JSON.stringify([call.key, outputs]);
-    const found = this.#entries.get(key);
-    if (found) {
-      this.#entries.delete(key); // most recent last
-      this.#entries.set(key, found);
-      return found;
-    }
+    const key = keyOf(call, outputs);
+    const found = this.#found(key);
+    if (found) return found;
     const entry = { key } as CacheEntry;
     const made = this.#make(entry, call, outputs, uploads, tier);
     entry.plan = made;
@@ -72,7 +86,7 @@ export class PlanCache {
     for (const old of this.#entries.values()) {
       if (this.#entries.size <= MAX_PLANS) break;
       this.#entries.delete(old.key);
-      this.#destroy(old);
+      this.#free(old, (program) => program.retire());
     }
     return entry;
   }
@@ -156,7 +170,7 @@ export class PlanCache {
     if (!this.#holds(entry)) return optimized.program.destroy();
     entry.plan = optimized;
     this.#tieredUp = true;
-    this.#retire(baseline);
+    void this.#executor.queue.run(() => baseline.program.retire());
   }
 
   /** Says once why there are no optimized kernels, unless the model or the device is gone. */
@@ -167,14 +181,10 @@ export class PlanCache {
     console.warn('webgpu-rnn goes on with slower kernels, the optimized ones failed:', error);
   };
 
-  /** Destroys a program when the calls that have been given it have been submitted. */
-  #retire({ program }: CachedPlan): void {
-    void this.#executor.queue.run(() => program.destroy());
-  }
-
-  #destroy({ plan }: CacheEntry): void {
+  /** Frees the program of a plan when the calls that have been given it have been submitted. */
+  #free({ plan }: CacheEntry, free: (program: Program) => void): void {
     Promise.resolve(plan).then(
-      (made) => this.#retire(made),
+      ({ program }) => void this.#executor.queue.run(() => free(program)),
       () => undefined, // it was never made
     );
   }
@@ -197,6 +207,6 @@ export class PlanCache {
   destroy(): void {
     const entries = [...this.#entries.values()];
     this.#entries.clear();
-    for (const entry of entries) this.#destroy(entry);
+    for (const entry of entries) this.#free(entry, (program) => program.destroy());
   }
 }

@@ -99,8 +99,6 @@ async function mapped(resources: ModelResources, staging: GPUBuffer, size: numbe
   }
 }
 
-/** @throws RnnError `INTERNAL` for work that the device found invalid */
-export function checkScope(error: GPUError | null): void {
-  if (!error) return;
-  throw new RnnError('INTERNAL', 'device', `the device refused the work: ${error.message}`);
-}
+/** The error of work that the device found invalid. */
+export const refusedWork = ({ message }: GPUError): RnnError =>
+  new RnnError('INTERNAL', 'device', `the device refused the work: ${message}`);

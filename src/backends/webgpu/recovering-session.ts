@@ -6,10 +6,11 @@ import { leaseDevice, type Lease, type Loss } from '../../gpu/device.ts';
 import type { PlanOptions } from '../../plan/lowering.ts';
 import type { Tensor } from '../../tensor.ts';
 import { abortable, checkSignal } from '../abort.ts';
-import type { GpuTensor, Session, StreamSession, Tensors, Usage } from '../backend.ts';
+import type { Feeds, GpuTensor, GpuTensors, Session, StreamSession, Usage } from '../backend.ts';
 import type { StreamedGraph } from '../stateful-graph.ts';
 import { StreamFeeds } from '../stream-feeds.ts';
-import { copyOf } from '../stream-state.ts';
+import { ownedFeeds } from '../stream-state.ts';
+import { refuseLostFeeds } from './gpu-tensors.ts';
 import { RecoveringStream, type StreamHost } from './recovering-stream.ts';
 import { DEFAULT_TIMEOUT, WebGpuSession, type SessionOptions } from './session.ts';
 import { StreamProgress } from '../stream-progress.ts';
@@ -230,18 +231,19 @@ export class RecoveringSession implements Session, StreamHost {
 
   /** A call on the device, or on the next one. */
   async #call<T>(
-    feeds: Tensors,
+    feeds: Feeds,
     signal: AbortSignal | undefined,
-    work: (live: WebGpuSession, feeds: Tensors) => Promise<T>,
+    work: (live: WebGpuSession, feeds: Feeds) => Promise<T>,
   ): Promise<T> {
     this.check();
     checkIsFeeds(feeds);
-    const owned = copyOf(feeds);
+    refuseLostFeeds(feeds);
+    const owned = ownedFeeds(feeds);
     return this.later(signal, (live) => this.proving(work(live, owned)));
   }
 
   run(
-    feeds: Tensors,
+    feeds: Feeds,
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, Tensor>> {
@@ -250,7 +252,7 @@ export class RecoveringSession implements Session, StreamHost {
   }
 
   runOnGpu(
-    feeds: Tensors,
+    feeds: Feeds,
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, GpuTensor>> {
@@ -258,13 +260,28 @@ export class RecoveringSession implements Session, StreamHost {
     return this.#call(feeds, signal, (live, owned) => live.runOnGpu(owned, outputs, signal));
   }
 
-  warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
+  warmUp(feeds: Feeds, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
     if (this.#live) return this.proving(this.#live.warmUp(feeds, outputs, signal));
     return this.#call(feeds, signal, (live, owned) => live.warmUp(owned, outputs, signal));
   }
 
+  encode(encoder: GPUCommandEncoder, feeds: Feeds, results: GpuTensors): void {
+    this.check();
+    if (this.#live) {
+      const outputs = this.#graph.outputs.map(({ name }) => name);
+      return this.#live.encode(encoder, feeds, results, outputs);
+    }
+    const what = 'the GPU device was lost, and the next one is not there yet';
+    throw new RnnError('DEVICE_LOST', 'device', what);
+  }
+
+  /** The device in use; undefined between two, and after the last. */
+  get device(): GPUDevice | undefined {
+    return this.#live?.device;
+  }
+
   stream(streamed: StreamedGraph, batch: number, checkpoint: number): StreamSession {
-    const feeds = new StreamFeeds(streamed, batch, this.#options.limits ?? {});
+    const feeds = new StreamFeeds(streamed, batch, this.#options.limits ?? {}, true);
     const every = this.#options.attempts > 0 ? checkpoint : 0;
     return new RecoveringStream(this, { streamed, feeds }, new StreamProgress(every));
   }

@@ -4,10 +4,11 @@ import { RnnError } from '../../errors.ts';
 import { checkIsFeeds } from '../../feeds.ts';
 import type { Tensor } from '../../tensor.ts';
 import { checkSignal } from '../abort.ts';
-import type { StreamSession, Tensors } from '../backend.ts';
+import type { Feeds, GpuTensor, StreamSession, Tensors } from '../backend.ts';
 import type { StreamedGraph } from '../stateful-graph.ts';
 import type { StreamFeeds } from '../stream-feeds.ts';
-import { copyOf } from '../stream-state.ts';
+import { copyOf, ownedFeeds } from '../stream-state.ts';
+import { refuseLostFeeds } from './gpu-tensors.ts';
 import type { WebGpuSession } from './session.ts';
 import { WebGpuStream, type StreamParts } from './stream.ts';
 import type { StreamProgress } from '../stream-progress.ts';
@@ -117,7 +118,7 @@ export class RecoveringStream implements StreamSession {
   }
 
   step(
-    feeds: Tensors,
+    feeds: Feeds,
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, Tensor>> {
@@ -127,6 +128,17 @@ export class RecoveringStream implements StreamSession {
     }
     return this.#begin(feeds, {}, signal, (inner, owned) =>
       inner.step(owned, outputs, signal, count),
+    );
+  }
+
+  stepOnGpu(
+    feeds: Feeds,
+    outputs: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<Record<string, GpuTensor>> {
+    const { count } = this.#progress;
+    return this.#begin(feeds, {}, signal, (inner, owned) =>
+      inner.stepOnGpu(owned, outputs, signal, count),
     );
   }
 
@@ -144,31 +156,33 @@ export class RecoveringStream implements StreamSession {
   }
 
   /** Steps on a device that the stream may not have stepped on yet. */
-  async #begin(
-    feeds: Tensors,
+  async #begin<T, F extends Feeds>(
+    feeds: F,
     each: Tensors,
     signal: AbortSignal | undefined,
-    work: (inner: WebGpuStream, feeds: Tensors, each: Tensors) => Promise<Record<string, Tensor>>,
-  ): Promise<Record<string, Tensor>> {
+    work: (inner: WebGpuStream, feeds: F, each: Tensors) => Promise<T>,
+  ): Promise<T> {
     this.#check();
     checkSignal(signal);
     this.#checkState();
     const { live } = this.#host;
     if (live) return this.#host.proving(work(this.#on(live), feeds, each));
     checkIsFeeds(feeds);
-    const [owned, ownedEach] = [copyOf(feeds), copyOf(each)];
+    refuseLostFeeds(feeds);
+    const [owned, ownedEach] = [ownedFeeds(feeds), copyOf(each)];
     return this.#host.later(signal, (next) =>
       this.#host.proving(work(this.#on(next), owned, ownedEach)),
     );
   }
 
-  async warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
+  async warmUp(feeds: Feeds, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
     this.#check();
     checkSignal(signal);
     const { live } = this.#host;
     if (live) return this.#host.proving(this.#on(live).warmUp(feeds, outputs, signal));
     checkIsFeeds(feeds);
-    const owned = copyOf(feeds);
+    refuseLostFeeds(feeds);
+    const owned = ownedFeeds(feeds);
     return this.#host.later(signal, (next) =>
       this.#host.proving(this.#on(next).warmUp(owned, outputs, signal)),
     );

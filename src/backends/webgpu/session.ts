@@ -3,19 +3,18 @@ import { RnnError } from '../../errors.ts';
 import type { Graph } from '../../graph.ts';
 import { usesOnlyRecurrence } from '../../ops/missing.ts';
 import type { PlanOptions } from '../../plan/lowering.ts';
-import { deviceArray } from '../../plan/device-array.ts';
 import type { EvaluatorOptions } from '../../plan/specialize/infer.ts';
-import { sizeOf } from '../../tensor.ts';
 import type { Tensor } from '../../tensor.ts';
 import type { Gpu, Lease } from '../../gpu/device.ts';
 import { selectedOf } from '../../plan/types.ts';
 import type { Bindings, Program } from '../../gpu/program.ts';
 import { Executor } from './executor.ts';
-import type { CachedPlan } from './executor.ts';
+import type { CachedPlan, CallWork } from './executor.ts';
+import { resultsOf } from './gpu-results.ts';
+import { checkResults, gpuFeedsOf } from './gpu-tensors.ts';
 import { PlanCache } from './plan-cache.ts';
-import { checkScope } from './read-back.ts';
 import { abortable, checkSignal } from '../abort.ts';
-import type { GpuTensor, Tensors, Usage } from '../backend.ts';
+import type { Feeds, GpuTensor, GpuTensors, Usage } from '../backend.ts';
 import { CallChecker, type Uploads } from '../prepare-call.ts';
 import type { StreamedGraph } from '../stateful-graph.ts';
 import type { StreamFeeds } from '../stream-feeds.ts';
@@ -69,106 +68,96 @@ export class WebGpuSession {
 
   private constructor(graph: Graph, executor: Executor, limits: EvaluatorOptions) {
     this.#executor = executor;
-    this.#checker = new CallChecker(graph, limits);
+    this.#checker = new CallChecker(graph, limits, true);
     this.#plans = new PlanCache(this.#executor, new Map());
     this.adapter = executor.adapter;
   }
 
   async run(
-    feeds: Tensors,
+    feeds: Feeds,
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, Tensor>> {
-    const { plan, uploads } = this.#begin(feeds, outputs, signal);
-    const call = this.#executor.call(plan, uploads, signal, (ready, arrays) => {
-      const bindings = boundTo(ready, arrays);
-      return this.#executor.execute(ready.program, bindings);
-    });
+    const call = this.#call(feeds, outputs, signal, (program, bindings, work) =>
+      this.#executor.execute(program, bindings, work),
+    );
     const pending = await abortable(call, signal);
     return abortable(pending.read(), signal);
   }
 
   /** Like `run`, but the outputs stay on the GPU, each in a buffer of its own. */
   async runOnGpu(
-    feeds: Tensors,
+    feeds: Feeds,
     outputs: readonly string[],
     signal?: AbortSignal,
   ): Promise<Record<string, GpuTensor>> {
-    const { plan, uploads } = this.#begin(feeds, outputs, signal);
-    const call = this.#executor.call(plan, uploads, signal, (ready, arrays) => {
-      const bindings = boundTo(ready, arrays);
-      return this.#submitOnGpu(ready.program, bindings);
-    });
-    try {
-      const { tensors, submitted } = await abortable(call, signal);
-      await abortable(this.#executor.during(submitted), signal);
-      return tensors;
-    } catch (error) {
-      // Nobody gets the results, which there may be although the call was aborted.
-      const destroy = (tensors: Record<string, GpuTensor>): void =>
-        Object.values(tensors).forEach(({ buffer }) => buffer.destroy());
-      call.then(
-        ({ tensors }) => destroy(tensors),
-        () => undefined,
-      );
-      throw error;
-    }
-  }
-
-  /** Submits a plan and copies of its outputs. `submitted` rejects where the device refuses that. */
-  #submitOnGpu(
-    program: Program,
-    bindings: Bindings,
-  ): { tensors: Record<string, GpuTensor>; submitted: Promise<void> } {
-    const { device, resources } = this.#executor;
-    const { outputs } = program.plan;
-    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    const { buffers, room } = resources.allocate(
-      outputs.map(({ name, dims }) => {
-        const size = Math.max(16, sizeOf(dims) * 4);
-        return { label: `output '${name}'`, size, usage };
-      }),
+    const call = this.#call(feeds, outputs, signal, (program, bindings, work) =>
+      this.#executor.executeOnGpu(program, bindings, work),
     );
-    device.pushErrorScope('validation');
-    const encoder = this.#executor.record(program, bindings);
-    outputs.forEach((output, i) => {
-      const [buffer, bytes] = [buffers[i]!, sizeOf(output.dims) * 4];
-      if (bytes === 0) return;
-      if ('host' in output) {
-        const data = deviceArray(output.host, output.name);
-        device.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, bytes);
-      } else {
-        encoder.copyBufferToBuffer(bindings.resolve(output.buffer), 0, buffer, 0, bytes);
-      }
-    });
-    device.queue.submit([encoder.finish()]);
-    const scope = resources.wait(device.popErrorScope(), 'the check of the work');
-    const tensors = outputs.map(({ name, type, dims }, i): [string, GpuTensor] => [
-      name,
-      { type, dims, buffer: buffers[i]! },
-    ]);
-    const submitted = room.then(async () => checkScope(await scope));
-    // The call may be aborted before it waits for them, and there may be no room.
-    for (const each of [scope, submitted]) each.catch(() => undefined);
-    return { tensors: Object.fromEntries(tensors), submitted };
+    return resultsOf(this.#executor, call, signal);
   }
 
-  /** Checks a call, and finds its plan or begins to make it. */
-  #begin(feeds: Tensors, outputs: readonly string[], signal: AbortSignal | undefined) {
+  /** Checks a call and submits it in its turn. */
+  async #call<T>(
+    feeds: Feeds,
+    outputs: readonly string[],
+    signal: AbortSignal | undefined,
+    submit: (program: Program, bindings: Bindings, work: CallWork) => T,
+  ): Promise<T> {
+    const { call, uploads, onGpu } = this.#begin(feeds, signal);
+    const plan = this.#plans.get(call, outputs, uploads);
+    return this.#executor.call(plan, uploads, signal, (ready, arrays) =>
+      submit(ready.program, boundTo(ready, arrays), { feeds: onGpu }),
+    );
+  }
+
+  /** Checks a call. */
+  #begin(feeds: Feeds, signal: AbortSignal | undefined) {
     this.#executor.check();
     checkSignal(signal);
     const call = this.#checker.check(feeds);
-    const uploads = this.#checker.uploadsOf(feeds);
-    return { plan: this.#plans.get(call, outputs, uploads), uploads };
+    const onGpu = gpuFeedsOf(feeds, this.device);
+    return { call, uploads: this.#checker.uploadsOf(feeds), onGpu };
   }
 
-  async warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
-    this.#executor.check();
-    checkSignal(signal);
-    const call = this.#checker.check(feeds);
-    const warm = this.#plans.warmUp(call, outputs, this.#checker.uploadsOf(feeds));
+  async warmUp(feeds: Feeds, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
+    const { call, uploads } = this.#begin(feeds, signal);
+    const warm = this.#plans.warmUp(call, outputs, uploads);
     await abortable(this.#executor.during(warm), signal);
     this.#executor.check();
+  }
+
+  /**
+   * Records a run into commands of the app.
+   *
+   * @param outputs all that the model has, in its order
+   * @throws RnnError for feeds on the CPU, and where the plan for these shapes is not ready
+   */
+  encode(
+    encoder: GPUCommandEncoder,
+    feeds: Feeds,
+    results: GpuTensors,
+    outputs: readonly string[],
+  ): void {
+    const { call, uploads, onGpu } = this.#begin(feeds, undefined);
+    for (const [name] of uploads) {
+      const what =
+        'got numbers, expected a tensor on the GPU: nothing is uploaded inside of a frame';
+      throw new RnnError('INVALID_ARGUMENT', `feeds.${name}`, what);
+    }
+    const wanted = outputs.filter((name) => results[name] !== undefined);
+    const plan = this.#plans.ready(call, wanted) ?? this.#plans.ready(call, outputs);
+    if (!plan) {
+      const what = `nothing is compiled for these shapes yet: \`await model.warmUp(feeds)\` before the first frame`;
+      throw new RnnError('INVALID_ARGUMENT', 'model.encode', what);
+    }
+    checkResults(results, plan.program, this.device);
+    const bufferOf = (name: string): GPUBuffer | undefined => results[name]?.buffer;
+    this.#executor.encode(encoder, plan.program, plan.bindings!, onGpu, bufferOf);
+  }
+
+  get device(): GPUDevice {
+    return this.#executor.device;
   }
 
   /** What streams of a graph have in common on this device. */

@@ -4,13 +4,15 @@ import { uploadArray, type DeviceArray } from '../../plan/device-array.ts';
 import type { Tensor } from '../../tensor.ts';
 import type { Bindings } from '../../gpu/program.ts';
 import { checkSignal, abortable } from '../abort.ts';
-import type { Tensors } from '../backend.ts';
+import type { Feeds, GpuTensor, Tensors } from '../backend.ts';
 import { ownedUploads, type Uploads } from '../prepare-call.ts';
 import type { StreamFeeds } from '../stream-feeds.ts';
 import { checkShapes, copyOf, portable } from '../stream-state.ts';
-import type { CachedPlan, Executor, StepWork } from './executor.ts';
+import type { CachedPlan, CallWork, Executor } from './executor.ts';
+import { resultsOf } from './gpu-results.ts';
+import { gpuFeedsOf, type GpuFeed } from './gpu-tensors.ts';
 import type { PlanCache } from './plan-cache.ts';
-import type { PendingRead, ReadBack } from './read-back.ts';
+import type { ReadBack } from './read-back.ts';
 import type { StepCount, StreamProgress } from '../stream-progress.ts';
 
 /** What a stream and its forks have in common. */
@@ -60,16 +62,34 @@ export class WebGpuStream {
 
   /** @param count of the steps at the time of the call, which this one belongs to */
   async step(
-    feeds: Tensors,
+    feeds: Feeds,
     outputs: readonly string[],
     signal: AbortSignal | undefined,
     count: StepCount,
   ): Promise<Record<string, Tensor>> {
-    return this.#run(feeds, outputs, signal, (ready) =>
+    const call = this.#call(feeds, outputs, signal, (ready, onGpu) =>
       this.#submit(count, 1, (work) =>
-        this.#executor.execute(ready.program, this.#bindingsOf(ready), work),
+        this.#executor.execute(ready.program, this.#bindingsOf(ready), { ...work, feeds: onGpu }),
       ),
     );
+    const pending = await abortable(call, signal);
+    return abortable(pending.read(), signal);
+  }
+
+  /** Like {@link step}, but the outputs stay on the GPU, each in a buffer of its own. */
+  async stepOnGpu(
+    feeds: Feeds,
+    outputs: readonly string[],
+    signal: AbortSignal | undefined,
+    count: StepCount,
+  ): Promise<Record<string, GpuTensor>> {
+    const call = this.#call(feeds, outputs, signal, (ready, onGpu) => {
+      const bindings = this.#bindingsOf(ready);
+      return this.#submit(count, 1, (work) =>
+        this.#executor.executeOnGpu(ready.program, bindings, { ...work, feeds: onGpu }),
+      );
+    });
+    return resultsOf(this.#executor, call, signal);
   }
 
   /** Several steps in one submit, read back at once. */
@@ -91,26 +111,28 @@ export class WebGpuStream {
     );
     const all = { ...feeds, ...(Object.fromEntries(first) as Tensors) };
     const what = { count: steps, each: tables };
-    return this.#run(all, outputs, signal, (ready) =>
+    const call = this.#call(all, outputs, signal, (ready) =>
       this.#submit(count, steps, (work) =>
         this.#executor.executeMany(ready.program, this.#bindingsOf(ready), what, work),
       ),
     );
+    const pending = await abortable(call, signal);
+    return abortable(pending.read(), signal);
   }
 
-  /** A call of one step or several. */
-  async #run(
-    feeds: Tensors,
+  /** Checks a call of one step or several, and submits it in its turn. */
+  async #call<T>(
+    feeds: Feeds,
     outputs: readonly string[],
     signal: AbortSignal | undefined,
-    submit: (plan: CachedPlan) => PendingRead,
-  ): Promise<Record<string, Tensor>> {
-    const { call, initial, uploads } = this.#begin(feeds, signal);
+    submit: (plan: CachedPlan, onGpu: readonly GpuFeed[]) => T,
+  ): Promise<T> {
+    const { call, initial, uploads, onGpu } = this.#begin(feeds, signal);
     const plan = this.#plans.get(call, outputs, uploads);
-    const submitted = this.#executor.call(plan, uploads, signal, (ready, arrays) => {
-      const execute = (data: Uploads): PendingRead => {
+    return this.#executor.call(plan, uploads, signal, (ready, arrays) => {
+      const execute = (data: Uploads): T => {
         this.#upload(ready, data);
-        return submit(ready);
+        return submit(ready, onGpu);
       };
       const started = this.#start(ready, initial);
       if (!started) return execute(arrays);
@@ -120,12 +142,10 @@ export class WebGpuStream {
         return execute(owned);
       });
     });
-    const pending = await abortable(submitted, signal);
-    return abortable(pending.read(), signal);
   }
 
   /** Submits steps, with a copy of the state after them where one is due. */
-  #submit(count: StepCount, steps: number, submit: (work: StepWork) => PendingRead): PendingRead {
+  #submit<T>(count: StepCount, steps: number, submit: (work: CallWork) => T): T {
     const progress = this.#progress;
     const numbers: number[] = [];
     const pending = submit({
@@ -149,7 +169,7 @@ export class WebGpuStream {
     }));
   }
 
-  async warmUp(feeds: Tensors, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
+  async warmUp(feeds: Feeds, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
     const { call, uploads } = this.#begin(feeds, signal);
     const warm = this.#plans.warmUp(call, outputs, uploads);
     await abortable(this.#executor.during(warm), signal);
@@ -157,11 +177,12 @@ export class WebGpuStream {
   }
 
   /** Checks a step. */
-  #begin(feeds: Tensors, signal: AbortSignal | undefined) {
+  #begin(feeds: Feeds, signal: AbortSignal | undefined) {
     this.check();
     checkSignal(signal);
     const { call, initial } = this.#feeds.check(feeds, this.#initial);
-    return { call, initial, uploads: this.#feeds.checker.uploadsOf(feeds) };
+    const onGpu = gpuFeedsOf(feeds, this.#executor.device);
+    return { call, initial, uploads: this.#feeds.checker.uploadsOf(feeds), onGpu };
   }
 
   /**
