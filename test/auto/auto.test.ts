@@ -5,6 +5,7 @@ import type { Calibration } from '../../src/auto/predict.ts';
 import { leaseDevice } from '../../src/gpu/device.ts';
 import { usesOnlyRecurrence } from '../../src/ops/missing.ts';
 import { generate, loadModel, tensor, type Tensor } from '../../src/node.ts';
+import { onGpu } from '../support/gpu-tensors.ts';
 import { halvingModel, soundModel } from '../support/sound-model.ts';
 import { listOf, tokenModel } from '../generation/small-models.ts';
 import { randomOf } from '../support/random.ts';
@@ -89,21 +90,21 @@ describe('streams', () => {
     const saved = await first.snapshot();
     const next = await first.step(input(2));
     forceCalibration(GPU);
-    const onGpu = await loadModel(soundModel(HOP));
+    const onWebGpu = await loadModel(soundModel(HOP));
     for (const begin of [0, 1]) {
-      const second = onGpu.stream();
+      const second = onWebGpu.stream();
       if (begin === 1) await second.step(input(3));
       second.restore(saved);
       expectClose(numbers(await second.step(input(2))), numbers(next));
     }
-    expect([onWasm.backend, onGpu.backend]).toEqual(['wasm', 'webgpu']);
-    const unborn = onGpu.stream();
+    expect([onWasm.backend, onWebGpu.backend]).toEqual(['wasm', 'webgpu']);
+    const unborn = onWebGpu.stream();
     expect(await unborn.snapshot()).toEqual({});
     expect(() => unborn.restore({ none: input(1).X })).toThrow('none');
     unborn.dispose();
     await expect(unborn.step(input(1))).rejects.toMatchObject({ code: 'DISPOSED' });
     onWasm.dispose();
-    onGpu.dispose();
+    onWebGpu.dispose();
   });
 
   test('a synchronous step needs the CPU: it decides for it, and a stream on the GPU refuses it', async () => {
@@ -124,11 +125,38 @@ describe('streams', () => {
   });
 });
 
+const STAYS = ['webgpu', 'webgpu: tensors that stay on the GPU'];
+
 test('outputs that stay on the GPU are computed there', async () => {
   const model = await loadModel(soundModel(HOP));
   const { Y } = await model.run(input(1), { output: 'gpu' });
+  expect([model.backend, model.reason]).toEqual(STAYS);
   Y!.buffer.destroy();
-  expect([model.backend, model.reason]).toEqual(['webgpu', 'webgpu: tensors that stay on the GPU']);
+  model.dispose();
+});
+
+test('feeds on the GPU are computed there, and decide for a stream', async () => {
+  const model = await loadModel(soundModel(HOP));
+  const { X } = input(1);
+  const want = await model.run({ X });
+  expect(model.backend).toBe('wasm');
+  const fed = onGpu(model.device!, X);
+  expectClose(numbers(await model.run({ X: fed })), numbers(want));
+  expect([model.backend, model.reason]).toEqual(STAYS);
+  const [fromFeed, fromOutput, late] = [model.stream(), model.stream(), model.stream()];
+  await fromFeed.step({ X: fed });
+  expect([model.backend, model.reason]).toEqual(STAYS);
+  const { Y } = await fromOutput.step({ X }, { output: 'gpu' });
+  Y!.buffer.destroy();
+  await late.step({ X });
+  expect(model.backend).toBe('wasm');
+  const refused = { code: 'INVALID_ARGUMENT', path: 'options.output' };
+  await expect(late.step({ X }, { output: 'gpu' })).rejects.toMatchObject(refused);
+  await expect(late.step({ X: fed })).rejects.toMatchObject({ path: 'feeds.X' });
+  await model.warmUp({ X: fed });
+  const { Y: result } = await model.run({ X }, { output: 'gpu' });
+  model.encode(model.device!.createCommandEncoder(), { X: fed }, { Y: result! });
+  expect([model.backend, model.reason]).toEqual(STAYS);
   model.dispose();
 });
 

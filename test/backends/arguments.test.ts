@@ -152,7 +152,7 @@ describe.each([
       [() => model.run({ X }, { outputs: 'Y' } as never), 'options.outputs'],
       [() => model.warmUp({ X }, { outputs: null } as never), 'options.outputs'],
       [() => model.stream({ state: {}, bach: 2 } as never), 'options.bach'],
-      [() => stream.step({ X }, { output: 'gpu' } as never), 'options.output'],
+      [() => stream.step({ X }, { output: 'tpu' } as never), 'options.output'],
       [() => stream.warmUp({ X }, 'soon' as never), 'options'],
     ];
     for (const [call, path] of refused) {

@@ -4,7 +4,7 @@
 export const AMBIENT = `
 import type { Model, Stream, Tensor } from 'webgpu-rnn';
 declare global {
-  const model: Model;
+  const model: Model, first: Model, second: Model;
   const stream: Stream;
   /** A frame of sound, and frames as they arrive. */
   const frame: Float32Array;
@@ -21,6 +21,10 @@ declare global {
   /** Files. */
   const bytes: ArrayBuffer;
   const json: Uint8Array;
+  /** Of a renderer. */
+  const microphoneBuffer: GPUBuffer;
+  const draw: (levels: GPUBuffer, dims: readonly number[]) => void;
+  const render: (encoder: GPUCommandEncoder, levels: GPUBuffer) => void;
   /** Sound. */
   const context: AudioContext;
   const workletUrl: string;

@@ -12,7 +12,13 @@ export const chromiumOptions: LaunchOptions = {
     '--enable-unsafe-webgpu',
     ...(process.env['WEBGPU_RNN_ADAPTER'] === 'system'
       ? ['--enable-features=Vulkan']
-      : ['--use-webgpu-adapter=swiftshader']),
+      : [
+          '--use-webgpu-adapter=swiftshader',
+          // Without a Vulkan compositor the GPU process ends when a page draws on a canvas by WebGPU.
+          '--enable-features=Vulkan',
+          '--use-vulkan=swiftshader',
+          '--use-angle=swiftshader',
+        ]),
     '--disable-background-networking',
     '--disable-component-update',
     '--disable-sync',

@@ -117,6 +117,21 @@ describe('errors', () => {
     const model = await create();
     const feeds = { X: (() => 1) as unknown as Tensor };
     await expect(model.run(feeds)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', path: 'run' });
+    const X = { type: 'float32', dims: [1, 1, HOP], buffer: {} } as unknown as Tensor;
+    const stream = await model.stream();
+    for (const call of [
+      () => model.run({ X }),
+      () => stream.step({ X }),
+      () => model.warmUp({ X }),
+    ]) {
+      const code = 'INVALID_ARGUMENT';
+      await expect(call()).rejects.toMatchObject({ code, path: 'feeds.X' });
+    }
+    const onGpu = { output: 'gpu' } as object;
+    for (const call of [() => model.run(input(1), onGpu), () => stream.step(input(1), onGpu)]) {
+      const code = 'INVALID_ARGUMENT';
+      await expect(call()).rejects.toMatchObject({ code, path: 'options.output' });
+    }
     model.dispose();
     await expect(createWorkerModel(bytes)).rejects.toMatchObject({ code: 'UNSUPPORTED_FEATURE' });
   });

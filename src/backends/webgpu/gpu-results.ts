@@ -2,7 +2,6 @@
 import type { GpuTensor } from '../../feeds.ts';
 import { abortable } from '../abort.ts';
 import type { GpuTensors } from '../backend.ts';
-import type { Executor } from './executor.ts';
 
 /** Results of work that has been submitted. */
 export interface GpuResults {
@@ -11,12 +10,17 @@ export interface GpuResults {
   readonly submitted: Promise<void>;
 }
 
+/** What waits for a device, see executor.ts. */
+interface Waiter {
+  during<T>(work: Promise<T>): Promise<T>;
+}
+
 const destroy = (tensors: GpuTensors): void =>
   Object.values(tensors).forEach(({ buffer }) => buffer.destroy());
 
 /** The results of a call, which are the caller's then; where it is aborted or fails, nobody gets them. */
 export async function resultsOf(
-  executor: Executor,
+  executor: Waiter,
   call: Promise<GpuResults>,
   signal: AbortSignal | undefined,
 ): Promise<Record<string, GpuTensor>> {

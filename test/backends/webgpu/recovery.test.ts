@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { LoadOptions, Model } from '../../../src/index.ts';
 import { countBuffers, until } from '../../support/fake-gpu.ts';
+import { onGpu } from '../../support/gpu-tensors.ts';
 import { gate, LosingGpu } from '../../support/losing-gpu.ts';
 import { expectRight, failureOf, feedsOf } from '../../support/small-lstm.ts';
 import { getAdapter } from '../../setup/gpu.ts';
@@ -38,6 +39,40 @@ describe('a loss', () => {
     expect(losses).toHaveLength(1);
     expect(losses[0]!.reason).toBe('destroyed');
     await losses[0]!.recovered;
+  });
+
+  test('takes tensors on it with it: they are refused until they are made anew', async () => {
+    const { model } = await open();
+    const [X, stream] = [onGpu(model.device!, feeds['X']!), model.stream({ checkpoint: 1 })];
+    expect(model.device).toBe(gpu.device);
+    await model.warmUp({ X });
+    const { Y } = await stream.step({ X }, { output: 'gpu' });
+    await stream.snapshot(); // the checkpoint is there by then
+    const encoder = gpu.device.createCommandEncoder();
+    const { closed, open: release } = gate();
+    gpu.gate = closed;
+    await gpu.lose();
+    expect(model.device).toBeUndefined();
+    const calls = [
+      () => model.run({ X }),
+      () => model.warmUp({ X }),
+      () => stream.step({ X }),
+      () => stream.step({ X: Y! }),
+      () => stream.warmUp({ X }),
+    ];
+    for (const call of calls) {
+      expect(await failureOf(call)).toMatchObject({ code: 'DEVICE_LOST', path: 'feeds.X' });
+    }
+    const encode = () => model.encode(encoder, { X }, { Y: Y! });
+    expect(await failureOf(encode)).toMatchObject({ code: 'DEVICE_LOST', path: 'device' });
+    const waiting = stream.step(feeds, { output: 'gpu' });
+    release();
+    (await waiting)['Y']!.buffer.destroy();
+    expect(stream.steps).toBe(2);
+    expect(model.device).toBe(gpu.device);
+    const late = await failureOf(() => model.run({ X }));
+    expect(late).toMatchObject({ code: 'INVALID_ARGUMENT', path: 'feeds.X.buffer' });
+    expectRight(await model.run({ X: onGpu(model.device!, feeds['X']!) }), feeds);
   });
 
   test('leaves nothing behind on the device', async () => {
