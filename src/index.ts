@@ -53,6 +53,7 @@ export type {
   Tensors,
   Usage,
 } from './backends/backend.ts';
+export type { WarmUpRange } from './backends/warm-up-range.ts';
 export type { RecurrentVariant } from './plan/select/variants.ts';
 export type { Bytes, ModelSource, Progress } from './import/source.ts';
 export type { Integrity } from './import/integrity.ts';

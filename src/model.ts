@@ -29,8 +29,18 @@ import {
   SYNC_OPTIONS,
 } from './stream.ts';
 import type { CallOptions, OutputOption, SyncOptions, TraceOptions } from './stream.ts';
+import type { WarmUpRange } from './backends/warm-up-range.ts';
 import { checkStreamsOptions, StreamGroup, type StreamsOptions } from './streams.ts';
 import type { Tensor } from './tensor.ts';
+
+/** Whether it is a range and no feeds: an input may be called so too, but a list is no tensor. */
+function isRange(given: Feeds | WarmUpRange): given is WarmUpRange {
+  const entries = Object.entries(given ?? {});
+  const names = ['lengths', 'batch'];
+  return (
+    entries.length > 0 && entries.every(([name, of]) => names.includes(name) && Array.isArray(of))
+  );
+}
 
 /**
  * A model on a backend. Made by {@link loadModel}. Calls may overlap: they queue in order.
@@ -216,11 +226,27 @@ export class Model {
    * await model.warmUp({ X: tensor(new Float32Array(64 * 40), [64, 1, 40]) }); // while the page loads
    * ```
    */
-  async warmUp(feeds: Feeds, options: CallOptions = {}): Promise<void> {
+  warmUp(feeds: Feeds, options?: CallOptions): Promise<void>;
+  /**
+   * The same for all runs of some lengths and batches: none of them compiles anything then.
+   *
+   * @param range the smallest and the largest number of time steps and of batch rows
+   * @throws RnnError `INVALID_ARGUMENT` with the path `range` where the inputs do not tell what time and batch are, or
+   *   have numbers that decide shapes, and with `tune`; `LIMIT_EXCEEDED` for a model that has a kernel for each length
+   * @example
+   * ```ts
+   * await model.warmUp({ lengths: [1, 512], batch: [1, 8] });
+   * ```
+   */
+  warmUp(range: WarmUpRange, options?: CallOptions): Promise<void>;
+  async warmUp(what: Feeds | WarmUpRange, options: CallOptions = {}): Promise<void> {
     this.#check();
     checkOptions(options, CALL_OPTIONS);
     const names = outputNames(this.outputs, options.outputs);
-    await this.#session.warmUp(feeds, names, options.signal);
+    if (!isRange(what)) return await this.#session.warmUp(what, names, options.signal);
+    const { shapesOf } = await import('./backends/warm-up-range.ts');
+    const range = shapesOf(this.#graph, what); // a CPU, which compiles nothing, refuses the same
+    await this.#session.warmUpRange?.(range, names, options.signal);
   }
 
   /**

@@ -10,6 +10,7 @@ import type {
   Usage,
 } from '../backends/backend.ts';
 import type { StreamedGraph } from '../backends/stateful-graph.ts';
+import type { ShapeRange } from '../backends/warm-up-range.ts';
 import type { CpuSession } from '../backends/wasm/session.ts';
 import type { RecoveringSession } from '../backends/webgpu/recovering-session.ts';
 import { hasGpuTensor } from '../feeds.ts';
@@ -116,6 +117,11 @@ export class AutoSession implements Session {
   async warmUp(feeds: Feeds, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
     const session: Session = this.#for(feeds, outputs);
     await session.warmUp(feeds, outputs, signal);
+  }
+
+  /** Only the GPU compiles. */
+  warmUpRange(range: ShapeRange, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
+    return this.#parts.webgpu.warmUpRange(range, outputs, signal);
   }
 
   async runOnGpu(

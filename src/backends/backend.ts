@@ -3,6 +3,7 @@ import type { Feeds, GpuTensor } from '../feeds.ts';
 import type { Tensor } from '../tensor.ts';
 import type { StreamedGraph } from './stateful-graph.ts';
 import type { StepFeeds } from './step-tensors.ts';
+import type { ShapeRange } from './warm-up-range.ts';
 
 /** Tensors by name. */
 export type Tensors = Readonly<Record<string, Tensor>>;
@@ -109,6 +110,8 @@ export interface Session {
   runSync?(feeds: Feeds, outputs: readonly string[]): Record<string, Tensor>;
   /** Makes ready what such a run needs, where that takes time. */
   warmUp(feeds: Feeds, outputs: readonly string[], signal?: AbortSignal): Promise<void>;
+  /** Makes ready what runs of a range of shapes need; where something compiles. */
+  warmUpRange?(range: ShapeRange, outputs: readonly string[], signal?: AbortSignal): Promise<void>;
   /** Like `run`, but the outputs stay on the GPU; where there is one. */
   runOnGpu?(
     feeds: Feeds,

@@ -128,6 +128,12 @@ export class CallChecker {
     return this.#callOf(this.#shapesOf(feeds));
   }
 
+  /** A call of some shapes, whatever is fed; it is not remembered. @throws RnnError where the graph refuses them */
+  callAt(dims: ReadonlyMap<string, readonly number[]>): CheckedCall {
+    const shapes = { dims, host: new Map<string, HostValue>() };
+    return new CheckedCall('', () => specializeGraph(this.#graph, shapes, this.#options));
+  }
+
   #callOf(shapes: CallShapes): CheckedCall {
     const key = JSON.stringify([
       [...shapes.dims.values()],

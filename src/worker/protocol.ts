@@ -1,5 +1,6 @@
 // What a page and a worker that runs its model say to each other, over a port of each model's own.
 import type { BackendName, Tensors } from '../backends/backend.ts';
+import type { WarmUpRange } from '../backends/warm-up-range.ts';
 import type { RnnErrorData } from '../errors.ts';
 import type { ValueInfo } from '../graph.ts';
 import type { ModelSource, Progress } from '../import/source.ts';
@@ -20,7 +21,8 @@ export type Request =
       /** Whether losses of the device are to be told. */
       readonly losses: boolean;
     }
-  | { readonly type: 'run' | 'warmUp'; readonly feeds: Tensors; readonly outputs: Outputs }
+  | { readonly type: 'run'; readonly feeds: Tensors; readonly outputs: Outputs }
+  | { readonly type: 'warmUp'; readonly feeds: Tensors | WarmUpRange; readonly outputs: Outputs }
   | { readonly type: 'stream'; readonly stream: number; readonly options: StreamOptions }
   | { readonly type: 'fork'; readonly stream: number; readonly from: number }
   | {

@@ -3,6 +3,7 @@ import { RnnError } from '../errors.ts';
 import { loadModel } from '../load-model.ts';
 import type { Model } from '../model.ts';
 import type { Stream } from '../stream.ts';
+import type { Tensors } from '../backends/backend.ts';
 import type { Tensor } from '../tensor.ts';
 import type { DeviceLoss } from '../load-options.ts';
 import type { About, Connect, FromWorker, Outcome, Request, Steps, ToWorker } from './protocol.ts';
@@ -118,7 +119,7 @@ class Connection {
       case 'run':
         return this.#loaded.run(request.feeds, callOptions(request, signal));
       case 'warmUp':
-        return this.#loaded.warmUp(request.feeds, callOptions(request, signal));
+        return this.#loaded.warmUp(request.feeds as Tensors, callOptions(request, signal));
       case 'stream': {
         const stream = this.#loaded.stream(request.options);
         this.#streams.set(request.stream, stream);

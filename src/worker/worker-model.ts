@@ -1,6 +1,7 @@
 // A model that computes in a worker, as a page holds it.
 import type { BackendName, Tensors } from '../backends/backend.ts';
 import { checkOptions } from '../backends/check-options.ts';
+import type { WarmUpRange } from '../backends/warm-up-range.ts';
 import { RnnError } from '../errors.ts';
 import { isGpuTensor } from '../feeds.ts';
 import type { ValueInfo } from '../graph.ts';
@@ -206,8 +207,8 @@ export class WorkerModel {
    *
    * @throws RnnError as `model.warmUp` does
    */
-  async warmUp(feeds: Tensors, options: WorkerCallOptions = {}): Promise<void> {
-    const send = sending(feeds, options);
+  async warmUp(feeds: Tensors | WarmUpRange, options: WorkerCallOptions = {}): Promise<void> {
+    const send = sending(feeds as Tensors, options);
     await this.#requests.send({ type: 'warmUp', feeds, outputs: options.outputs }, send);
   }
 

@@ -10,7 +10,8 @@ import { leaseDevice, WebGpuSession } from '../../src/backends/webgpu/session.ts
 import type { DataType, Tensor } from '../../src/tensor.ts';
 import { expectClose } from './close.ts';
 
-const PROFILE: DeviceProfile = {
+/** A GPU with the limits that all have. */
+export const PROFILE: DeviceProfile = {
   maxComputeInvocationsPerWorkgroup: 256,
   maxComputeWorkgroupStorageSize: 16384,
   maxStorageBufferBindingSize: 2 ** 27,

@@ -35,6 +35,8 @@ test('it tells what loadModel tells, and runs give the same', async () => {
   expect({ ...there }).toEqual({ inputs, outputs });
   expect([there.backend, there.reason, there.adapter]).toEqual([backend, reason, adapter]);
   await there.warmUp(input(5));
+  await there.warmUp({ lengths: [1, 5] });
+  await expect(there.warmUp({ lengths: [5, 1] })).rejects.toMatchObject({ path: 'range.lengths' });
   expect(await there.run(input(5))).toEqual(await here.run(input(5)));
   expect(Object.keys(await there.run(input(5), { outputs: [] }))).toEqual([]);
   there.dispose();

@@ -2,6 +2,7 @@
 // are independent: time is followed through the graph as for streams, with the batch in the place of time. Then
 // no node may carry anything from row to row, or mix them.
 import { RnnError } from '../../errors.ts';
+import { BATCH_NAME } from '../../plan/specialize/dimension-names.ts';
 import type { EvaluatorOptions, SpecializedGraph } from '../../plan/specialize/infer.ts';
 import { timeAnalysis } from '../../plan/specialize/time-axis/registry.ts';
 import { NeedsMultiple } from '../../plan/specialize/time-axis/tag.ts';
@@ -21,8 +22,6 @@ export interface BatchAxes {
   /** By name of the output; what else a trace reads may be the same for all rows, and is not here then. */
   readonly outputs: Axes;
 }
-
-const BATCH = /batch|^[bn]$/i;
 
 const refusal = (path: string, why: string): RnnError =>
   new RnnError(
@@ -44,7 +43,7 @@ function candidatesOf({ graph, slots }: StreamedGraph, feeds: Tensors): readonly
       if (!found.has(name)) places.set(dim, found.set(name, axis));
     });
   }
-  const rank = (symbol: string): number => (BATCH.test(symbol) ? 0 : 1);
+  const rank = (symbol: string): number => (BATCH_NAME.test(symbol) ? 0 : 1);
   const symbols = [...places.keys()].toSorted((a, b) => rank(a) - rank(b));
   let candidates: Axes[] = [];
   for (const symbol of symbols) {

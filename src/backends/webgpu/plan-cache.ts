@@ -12,6 +12,7 @@ import { completionOf } from '../../gpu/completion.ts';
 import { Program } from '../../gpu/program.ts';
 import { ownedUploads, type CheckedCall, type Uploads } from '../prepare-call.ts';
 import type { CachedPlan, Executor } from './executor.ts';
+import type { RangeRequest } from './warm-up-kernels.ts';
 
 /** Plans kept for a graph. Each shape costs its scratch memory; the least recent goes first. */
 const MAX_PLANS = 16;
@@ -61,6 +62,29 @@ export class PlanCache {
   ready(call: CheckedCall, outputs: readonly string[]): CachedPlan | undefined {
     const plan = this.#found(keyOf(call, outputs))?.plan;
     return plan instanceof Promise ? undefined : plan;
+  }
+
+  /**
+   * Compiles what calls of a range of shapes need, of which none compiles anything then.
+   *
+   * @throws RnnError `INVALID_ARGUMENT` with `tune`, which compiles at each shape
+   */
+  async warmUpRange(request: RangeRequest): Promise<void> {
+    const { profile, options } = this.#executor;
+    if (options.tune) {
+      const what = 'got a range, but `tune` times kernels at each shape: call warmUp with feeds';
+      throw new RnnError('INVALID_ARGUMENT', 'range', what);
+    }
+    const { compileRange } = await import('./warm-up-kernels.ts');
+    if (!hasBaseline(profile)) return compileRange(this.#executor, request, 'optimized');
+    try {
+      await compileRange(this.#executor, request, 'optimized');
+      this.#tieredUp = true;
+    } catch (error) {
+      if (!(error instanceof RnnError) || error.code !== 'INTERNAL') throw error;
+      this.#keepBaseline(error);
+      await compileRange(this.#executor, request, 'baseline');
+    }
   }
 
   #found(key: string): CacheEntry | undefined {

@@ -9,6 +9,7 @@ import { abortable, checkSignal } from '../abort.ts';
 import type { Feeds, GpuTensor, GpuTensors, Session, StreamSession, Usage } from '../backend.ts';
 import type { StreamedGraph } from '../stateful-graph.ts';
 import { StreamFeeds } from '../stream-feeds.ts';
+import type { ShapeRange } from '../warm-up-range.ts';
 import { ownedFeeds } from '../stream-state.ts';
 import { refuseLostFeeds } from './gpu-tensors.ts';
 import { RecoveringStream, type StreamHost } from './recovering-stream.ts';
@@ -263,6 +264,16 @@ export class RecoveringSession implements Session, StreamHost {
   warmUp(feeds: Feeds, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
     if (this.#live) return this.proving(this.#live.warmUp(feeds, outputs, signal));
     return this.#call(feeds, signal, (live, owned) => live.warmUp(owned, outputs, signal));
+  }
+
+  async warmUpRange(
+    range: ShapeRange,
+    outputs: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const warm = (live: WebGpuSession): Promise<void> =>
+      this.proving(live.warmUpRange(range, outputs, signal));
+    return this.#live ? warm(this.#live) : this.later(signal, warm);
   }
 
   encode(encoder: GPUCommandEncoder, feeds: Feeds, results: GpuTensors): void {

@@ -15,7 +15,8 @@ import { checkResults, gpuFeedsOf } from './gpu-tensors.ts';
 import { PlanCache } from './plan-cache.ts';
 import { abortable, checkSignal } from '../abort.ts';
 import type { Feeds, GpuTensor, GpuTensors, Usage } from '../backend.ts';
-import { CallChecker, type Uploads } from '../prepare-call.ts';
+import { CallChecker, type CheckedCall, type Uploads } from '../prepare-call.ts';
+import type { ShapeRange } from '../warm-up-range.ts';
 import type { StreamedGraph } from '../stateful-graph.ts';
 import type { StreamFeeds } from '../stream-feeds.ts';
 import type { StreamParts, WebGpuStream } from './stream.ts';
@@ -123,6 +124,21 @@ export class WebGpuSession {
   async warmUp(feeds: Feeds, outputs: readonly string[], signal?: AbortSignal): Promise<void> {
     const { call, uploads } = this.#begin(feeds, signal);
     const warm = this.#plans.warmUp(call, outputs, uploads);
+    await abortable(this.#executor.during(warm), signal);
+    this.#executor.check();
+  }
+
+  /** Makes ready what runs of such shapes need. */
+  async warmUpRange(
+    range: ShapeRange,
+    outputs: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<void> {
+    this.#executor.check();
+    checkSignal(signal);
+    const callAt = (length: number, batch: number): CheckedCall =>
+      this.#checker.callAt(range.dimsAt(length, batch));
+    const warm = this.#plans.warmUpRange({ range, outputs, signal, callAt });
     await abortable(this.#executor.during(warm), signal);
     this.#executor.check();
   }

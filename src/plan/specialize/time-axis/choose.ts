@@ -2,6 +2,7 @@
 import { RnnError } from '../../../errors.ts';
 import type { ValueInfo } from '../../../graph.ts';
 import { isFloat } from '../../../tensor.ts';
+import { BATCH_NAME, TIME_NAME } from '../dimension-names.ts';
 import { chunksOf } from './chunks.ts';
 import { followTime, type Chunks, type Followed } from './follow.ts';
 import type { TimeRequest } from './registry.ts';
@@ -22,9 +23,6 @@ export interface Tried {
   readonly chunks: Chunks;
   readonly followed: Followed;
 }
-
-const BATCH = /batch|^[bn]$/i;
-const TIME = /time|seq|step|frame|len|sample|^t\d*$/i;
 
 /** Names and axes, for messages: `X` axis 1. */
 export const showTime = ({ time }: Candidate): string =>
@@ -166,7 +164,7 @@ export function chooseTime(request: TimeRequest): Tried | undefined {
   }
   const free = freeCandidates(request);
   const triedFree = tryAll(free);
-  const isNamed = ({ candidate }: Tried): boolean => TIME.test(candidate.symbol!);
+  const isNamed = ({ candidate }: Tried): boolean => TIME_NAME.test(candidate.symbol!);
   const run = only(triedFree.filter(hasLayers(request)));
   if (run) return run;
   const named = triedFree.filter(isNamed);
@@ -175,7 +173,7 @@ export function chooseTime(request: TimeRequest): Tried | undefined {
   if (fixed) return fixed;
   const others = triedFree.filter(
     ({ candidate: { symbol, time } }) =>
-      !BATCH.test(symbol!) && [...time.values()].some((axis) => axis > 0),
+      !BATCH_NAME.test(symbol!) && [...time.values()].some((axis) => axis > 0),
   );
   return others.length === 1 ? others[0] : undefined;
 }
