@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
 import type { ProvidedContext } from 'vitest';
 import { type TestProjectConfiguration, type ViteUserConfig, defineConfig } from 'vitest/config';
+import { FOUND_LATE } from './scripts/found-late.ts';
 import { wasmKernels } from './scripts/vite-plugin-wasm.mjs';
 import { minifyWgslFiles } from './scripts/vite-plugin-wgsl.ts';
 import { browserCommands } from './test/setup/browser-commands.ts';
@@ -104,6 +105,8 @@ const demo = (command: 'build' | 'serve'): ViteUserConfig => ({
   plugins: [wasmKernels()], // shaders keep their comments: the inspector shows them
   server: { host: LOOPBACK, fs: { allow: [path('.')] } },
   preview: { host: LOOPBACK },
+  // Found by Vite only when a worker asks for them: the page would be loaded again in the midst of a measurement.
+  optimizeDeps: { include: [...FOUND_LATE] },
   // Workers are modules, and load what they need when they need it.
   worker: { format: 'es', plugins: () => [wasmKernels()] },
   build: {

@@ -42,6 +42,8 @@ environment.gpu = async () => {
     } catch {
       return undefined; // not installed, or not for this platform: no WebGPU here
     }
+    // Bundlers of servers put an empty module in the place of an optional peer that is not installed.
+    if (typeof (dawn as Partial<typeof Dawn>).create !== 'function') return undefined;
     Object.assign(globalThis, dawn.globals);
     shared.webgpuRnnDawn = dawn.create([]);
   }

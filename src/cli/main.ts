@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { RnnError } from '../errors.ts';
 import { inspect, type Inspection, type LoadOptions } from '../node.ts';
 import { inspectionLines, planOf, shaderText } from './inspect-command.ts';
+import { version } from '../../package.json' with { type: 'json' };
 import type { Terminal } from './progress.ts';
 import { runCommand } from './run-command.ts';
 import { USAGE, UsageError, mapPairs, pairsOf, shapeOf } from './usage.ts';
@@ -39,7 +40,8 @@ const RUN = {
  * Runs a command line.
  *
  * @param argv what follows the name of the program
- * @returns the exit code: 0, 1 for a model or file that will not do, 2 for a wrong command line
+ * @returns the exit code: 0; 1 for a model or file that will not do, one that is inspected and cannot run included; 2
+ *   for a wrong command line
  */
 export async function main(
   argv: readonly string[],
@@ -51,10 +53,15 @@ export async function main(
     out.write(USAGE);
     return command === undefined ? 2 : 0;
   }
+  if (command === '--version' || command === '-v') {
+    out.write(`${version}\n`);
+    return 0;
+  }
   try {
-    if (command === 'inspect') await inspectFile(args, out);
-    else if (command === 'run') await runFile(args, out, errors);
-    else throw new UsageError(`unknown command '${command}', expected inspect or run`);
+    if (command === 'inspect') return (await inspectFile(args, out)) ? 0 : 1;
+    if (command !== 'run')
+      throw new UsageError(`unknown command '${command}', expected inspect or run`);
+    await runFile(args, out, errors);
     return 0;
   } catch (error) {
     const isUsage = error instanceof UsageError || isParseError(error);
@@ -108,7 +115,8 @@ async function readJson(file: string): Promise<unknown> {
   }
 }
 
-async function inspectFile(args: string[], out: Terminal): Promise<void> {
+/** @returns whether the model can run, as far as its operators say */
+async function inspectFile(args: string[], out: Terminal): Promise<boolean> {
   const { values, positionals } = parseArgs({ args, options: INSPECT, allowPositionals: true });
   const file = onlyFile(positionals);
   const found = await inspect(file, {
@@ -119,6 +127,7 @@ async function inspectFile(args: string[], out: Terminal): Promise<void> {
     ),
   });
   out.write(`${inspectionText(found, file, values)}\n`);
+  return found.unsupported.length === 0;
 }
 
 /** What the options ask for: the plan, the WGSL of a kernel, JSON, or the tables. */
@@ -181,7 +190,9 @@ async function runFile(args: string[], out: Terminal, errors: Terminal): Promise
   if (as !== 'npy' && as !== 'json' && as !== 'wav') {
     throw new UsageError(`--as ${as}: expected npy, json or wav`);
   }
-  if (output === undefined) throw new UsageError('expected --output DIR');
+  if (output === undefined && values.as !== undefined) {
+    throw new UsageError(`--as ${as}: expected --output DIR; without it outputs are printed`);
+  }
   const axes = [...pairsOf(values.axis, '--axis')].map(([name, text]): [string, number] => [
     name,
     countOf(text, `--axis ${name}`, 0)!,

@@ -13,7 +13,8 @@ export interface RunRequest {
   readonly load: LoadOptions;
   /** `NAME=x.npy`, or `x.npy` where the model has one input. */
   readonly inputs: readonly string[];
-  readonly output: string;
+  /** Folder of the files; undefined to print the numbers. */
+  readonly output: string | undefined;
   readonly as: 'npy' | 'json' | 'wav';
   readonly shapes: Readonly<Record<string, readonly number[]>>;
   /** Time steps of each step of a stream; undefined to run at once. */
@@ -25,6 +26,30 @@ export interface RunRequest {
 }
 
 const DEFAULT_RATE = 16_000;
+
+/** Rows that are printed of an output. */
+const MAX_ROWS = 20;
+
+/** Numbers that are printed of a row. */
+const MAX_NUMBERS = 10;
+
+/** The numbers of an output, a row of its last axis in each line, as many as fit a terminal. */
+function linesOf({ dims, data }: Tensor): string[] {
+  const width = dims.at(-1) ?? 1;
+  const rows = width === 0 ? 0 : data.length / width;
+  const lines = Array.from({ length: Math.min(rows, MAX_ROWS) }, (_, row) => {
+    const first = row * width;
+    const numbers: (number | bigint)[] = [
+      ...data.subarray(first, first + Math.min(width, MAX_NUMBERS)),
+    ];
+    const texts = numbers.map((value) =>
+      typeof value === 'bigint' || Number.isInteger(value) ? String(value) : value.toPrecision(6),
+    );
+    return `  ${texts.join(' ')}${width > MAX_NUMBERS ? ` … ${width - MAX_NUMBERS} more` : ''}`;
+  });
+  if (rows > MAX_ROWS) lines.push(`  … ${rows - MAX_ROWS} rows more; --output DIR writes them all`);
+  return lines;
+}
 
 /** Runs a model and says what it wrote. */
 export async function runCommand(
@@ -41,11 +66,16 @@ export async function runCommand(
         ? { results: await model.run(feeds), steps: 1 }
         : await runSteps(model, request, feeds, request.stream, errors);
     const ms = performance.now() - start;
-    await mkdir(request.output, { recursive: true });
+    if (request.output !== undefined) await mkdir(request.output, { recursive: true });
     for (const [name, value] of Object.entries(results)) {
+      const shape = `${value.type} [${value.dims.join(', ')}]`;
+      if (request.output === undefined) {
+        out.write(`${name}  ${shape}\n${linesOf(value).join('\n')}\n`);
+        continue;
+      }
       const file = join(request.output, `${name.replace(/[^\w.-]/g, '_')}.${request.as}`);
       await writeValue(file, value, request.rate ?? rate ?? DEFAULT_RATE);
-      out.write(`${file}  ${value.type} [${value.dims.join(', ')}]\n`);
+      out.write(`${file}  ${shape}\n`);
     }
     const { backend, adapter } = model;
     const each = steps > 1 ? `, ${steps} steps of ${(ms / steps).toFixed(2)} ms` : '';

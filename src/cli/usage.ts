@@ -16,10 +16,12 @@ webgpu-rnn inspect FILE [options]     what is in a model and what it would cost
   --wgsl KERNEL             the shader of a kernel, as the device compiles it
   --json                    everything else, as JSON
 
-webgpu-rnn run FILE --input NAME=x.npy --output DIR [options]     run it once, or as a stream
+  It ends with 1 where an operator of the model is not supported.
+
+webgpu-rnn run FILE --input NAME=x.npy [options]     run it once, or as a stream
 
   --input NAME=FILE         .npy, .wav or .json, or a number; NAME= may go where there is one input
-  --output DIR              where NAME.npy of each output goes
+  --output DIR              where NAME.npy of each output goes; without it the numbers are printed
   --as npy|json|wav         how outputs are written
   --dims NAME=1x16000       shape that the numbers of an input are given
   --device auto|webgpu|wasm|js|reference
@@ -28,6 +30,8 @@ webgpu-rnn run FILE --input NAME=x.npy --output DIR [options]     run it once, o
   --axis NAME=0             which axis of an input is time, where its declaration does not tell
   --state OUTPUT=INPUT      state that the model gives and takes
   --rate 16000              sampling rate of .wav outputs; that of the input by default
+
+webgpu-rnn --version
 
 for both:
 

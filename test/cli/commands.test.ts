@@ -9,6 +9,7 @@ import { Progress } from '../../src/cli/progress.ts';
 import { readWav, writeWav } from '../../src/cli/wav.ts';
 import { loadModel, tensor, type Tensor } from '../../src/node.ts';
 import { expectClose } from '../support/close.ts';
+import { writeOnnx } from '../support/onnx-writer.ts';
 import { randomOf } from '../support/random.ts';
 import { writeSafetensors } from '../import/safetensors-files.ts';
 
@@ -57,6 +58,11 @@ async function command(...argv: string[]) {
 const npyOf = (name: string): Tensor => readNpy(readFileSync(at(name)), name);
 const floats = (value: Tensor | undefined): Float32Array => value!.data as Float32Array;
 
+test('--version', async () => {
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+  expect(await command('--version')).toEqual({ code: 0, out: `${version}\n`, errors: '' });
+});
+
 describe('inspect', () => {
   test('--plan prints every buffer and dispatch, --wgsl the shader of a kernel', async () => {
     const dims = ['--dims', 'x=5x2x3'];
@@ -96,6 +102,18 @@ describe('inspect', () => {
     );
     expect(out).toContain('108 parameters, 432 B\n');
     expect(out).toMatch(/\d+ dispatches, .* operations, .* of scratch/);
+  });
+
+  test('ends with 1 for what cannot run, and says why', async () => {
+    const value = (name: string) => ({ name, type: 'float32', dims: [2] }) as const;
+    const nodes = [{ op: 'NonMaxSuppression', inputs: ['x'], outputs: ['y'] }];
+    writeFileSync(
+      at('odd.onnx'),
+      writeOnnx({ nodes, inputs: [value('x')], outputs: [value('y')] }),
+    );
+    const { code, out } = await command('inspect', at('odd.onnx'));
+    expect(code).toBe(1);
+    expect(out).toMatch(/not supported:\n {2}NonMaxSuppression/);
   });
 
   test('prints JSON', async () => {
@@ -159,6 +177,17 @@ describe('run', () => {
     const { y, hn } = await model.run({ x });
     expect(npyOf('once/y.npy')).toEqual(y);
     expect(npyOf('once/hn.npy')).toEqual(hn);
+  });
+
+  test('prints the numbers where no folder is said', async () => {
+    const { code, out, errors } = await run('--input', `x=${at('x.npy')}`);
+    expect([code, errors]).toEqual([0, '']);
+    const model = await loadModel(at('gru.safetensors'), { device: 'reference' });
+    const { hn } = await model.run({ x });
+    const numbers = /^hn {2}float32 \[1, 1, 4\]\n {2}(.*)\n/m.exec(out)!.slice(1);
+    const got = numbers.flatMap((line) => line.split(' ').map(Number));
+    expectClose(Float32Array.from(got), floats(hn), { atol: 1e-5 });
+    model.dispose();
   });
 
   test('a stream of any step gives what one run gives; the name of a single input may go', async () => {
@@ -263,7 +292,7 @@ describe('a wrong command', () => {
     [['inspect', model, '--dims', 'z=1'], 1, 'options.dims.z'],
     [['inspect', model, '--weights', 'int4'], 1, 'options.weights'],
     [['inspect', at('none.onnx')], 1, 'FETCH_FAILED'],
-    [['run', model], 2, '--output'],
+    [['run', model, '--as', 'json'], 2, '--output'],
     [[...needed, '--as', 'mp3'], 2, '--as mp3'],
     [['run', model, '--output', 'x', '--device', 'tpu'], 2, '--device tpu'],
     [[...needed, '--stream', '0'], 2, '--stream 0'],
