@@ -54,7 +54,7 @@ const library: ViteUserConfig = {
   publicDir: false,
   build: {
     target: 'es2022',
-    sourcemap: true,
+    sourcemap: false, // the package has no sources to map to
     license: { fileName: 'third-party-licenses.md' },
     lib: {
       entry: {
@@ -82,7 +82,7 @@ const worklet: ViteUserConfig = {
   publicDir: false,
   build: {
     target: 'es2022',
-    sourcemap: true,
+    sourcemap: false, // the package has no sources to map to
     emptyOutDir: false,
     lib: { entry: { worklet: path('src/worklet.ts') }, formats: ['es'] },
     rolldownOptions: { output: { entryFileNames: '[name].js', minify: { codegen: true } } },

@@ -100,7 +100,7 @@ export function outputNames(
   return wanted ?? names;
 }
 
-/** @throws RnnError `SHAPE_MISMATCH` for a chunk that ends within a stride */
+/** @internal @throws RnnError `SHAPE_MISMATCH` for a chunk that ends within a stride */
 export function checkChunk({ multiple, time }: ChunkRule, feeds: Feeds): void {
   if (multiple === 1) return;
   for (const [name, axis] of time) {

@@ -16,6 +16,8 @@ export type { Feeds, GpuTensor } from '../feeds.ts';
 /**
  * The state of a stream as a backend keeps it. Calls take effect in the order they are made. One that computes on a
  * CPU takes feeds of any kind too, and refuses those on a GPU when it checks them.
+ *
+ * @internal
  */
 export interface StreamSession {
   step(
@@ -94,7 +96,7 @@ export interface Usage {
  */
 export type BackendName = 'webgpu' | 'wasm' | 'js' | 'reference';
 
-/** A graph on a backend. As with {@link StreamSession}, a CPU refuses feeds on a GPU. */
+/** @internal A graph on a backend. As with {@link StreamSession}, a CPU refuses feeds on a GPU. */
 export interface Session {
   readonly backend: BackendName;
   /** Why this backend, where calls decide that. */
