@@ -39,7 +39,17 @@ FOLDER = Path(__file__).resolve().parent.parent / "test" / "golden" / "pytorch"
 MAX_BYTES = 300_000  # of the whole folder
 OPSET = 14
 
-TYPES = {"float32": "F32", "int64": "I64"}
+TYPES = {
+    "float64": "F64",
+    "float32": "F32",
+    "float16": "F16",
+    "int64": "I64",
+    "int32": "I32",
+    "int16": "I16",
+    "int8": "I8",
+    "uint8": "U8",
+    "bool": "BOOL",
+}
 
 
 def write_safetensors(path, tensors):

@@ -52,7 +52,7 @@ export interface LoadOptions {
   /** The format to insist on; found out from the bytes when left out. */
   readonly format?: ModelFormat;
   /**
-   * The layers of a file that has weights only, safetensors of PyTorch. Found out from names and
+   * The layers of a file that has weights only, safetensors or a state_dict of PyTorch. Found out from names and
    * shapes where those leave nothing open.
    */
   readonly architecture?: PyTorchArchitecture;

@@ -1,6 +1,6 @@
 // Finds out what a file is from its bytes, and from its name only where they do not tell.
 import { RnnError } from '../errors.ts';
-import { latin1, startsWith, type ModelFiles } from './format.ts';
+import { isZip, latin1, startsWith, type ModelFiles } from './format.ts';
 import { describeFormats, FORMATS, type ModelFormat } from './formats.ts';
 
 /** What a file seems to be: a model of some format, a part of one, or nothing that can be read. */
@@ -40,9 +40,10 @@ export function detectFormat(name: string, bytes: Uint8Array): Detection {
 
 /** What a file of another kind is, where that is known; completes "got …". */
 function foreign(bytes: Uint8Array): string | undefined {
+  if (isZip(bytes)) return 'a zip file without a model';
   if (startsWith(bytes, 0x1f, 0x8b)) return 'a gzip file: unpack it first';
   if (bytes[0] === 0x80 && bytes[1]! >= 2 && bytes[1]! <= 5) {
-    return 'a Python pickle, which could run code: save safetensors or ONNX instead';
+    return 'a Python pickle that torch.save did not write, which could run code';
   }
   const head = latin1(bytes.subarray(0, 512));
   if (head.slice(4, 8) === 'TFL3') return 'a TensorFlow Lite model';

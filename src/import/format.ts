@@ -54,3 +54,11 @@ export const startsWith = (bytes: Uint8Array, ...prefix: readonly number[]): boo
 /** Each byte as the character of its number. */
 export const latin1 = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
+
+/** Whether the bytes are a zip archive. */
+export const isZip = (bytes: Uint8Array): boolean => startsWith(bytes, 0x50, 0x4b, 3, 4);
+
+/** Whether a zip archive seems to have a file of this name, as its first one or in the directory at its end. */
+export const holdsZipEntry = (bytes: Uint8Array, name: string): boolean =>
+  isZip(bytes) &&
+  [bytes.subarray(0, 512), bytes.subarray(-65_536)].some((part) => latin1(part).includes(name));

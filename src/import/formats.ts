@@ -1,11 +1,11 @@
 // The formats that are read. A new format is a folder with a format.ts and a line here.
 import { KERAS } from './keras/format.ts';
 import { ONNX } from './onnx/format.ts';
-import { SAFETENSORS } from './pytorch/format.ts';
+import { PYTORCH, SAFETENSORS } from './pytorch/format.ts';
 import { TFJS } from './tfjs/format.ts';
 
 /** Every format, in the order in which messages name them. */
-export const FORMATS = [ONNX, KERAS, TFJS, SAFETENSORS] as const;
+export const FORMATS = [ONNX, KERAS, TFJS, SAFETENSORS, PYTORCH] as const;
 
 /** Name of a format that models come in. */
 export type ModelFormat = (typeof FORMATS)[number]['name'];

@@ -2,9 +2,10 @@
 // its data, says a thing twice or leaves bytes unexplained is refused.
 // https://github.com/huggingface/safetensors#format
 import { RnnError } from '../errors.ts';
-import { allocate, type DataType, type Tensor, type TypedArray } from '../tensor.ts';
+import { allocate, type Tensor } from '../tensor.ts';
 import { fromBfloat16, fromFloat16 } from '../float16.ts';
 import { Budget, importLimits, limitExceeded, type ImportLimits } from './limits.ts';
+import { numbersOf, widthOf, type StoredType } from './stored-numbers.ts';
 
 /** How a safetensors file is read. */
 export interface SafetensorsOptions {
@@ -18,18 +19,10 @@ export const MAX_HEADER_BYTES = 4_194_304;
 /** A header is an object of objects of lists. */
 const MAX_DEPTH = 3;
 
-interface Format {
-  /** The element type of the tensor that comes out. */
-  readonly type: DataType;
-  /** How the bytes are viewed. */
-  readonly view: DataType;
-  readonly widen?: (bits: Uint16Array) => Float32Array;
-}
-
 // https://github.com/huggingface/safetensors/blob/main/safetensors/src/tensor.rs (enum Dtype). The
 // formats of 8 bits and below belong to transformers and are left out. A literal without calls, so
 // that a page which does not read safetensors does not download it.
-const FORMATS: Readonly<Record<string, Format>> = {
+const FORMATS: Readonly<Record<string, StoredType>> = {
   F64: { type: 'float64', view: 'float64' },
   F32: { type: 'float32', view: 'float32' },
   F16: { type: 'float16', view: 'uint16', widen: fromFloat16 },
@@ -48,7 +41,7 @@ const FORMATS: Readonly<Record<string, Format>> = {
 interface Entry {
   readonly name: string;
   readonly path: string;
-  readonly format: Format;
+  readonly format: StoredType;
   readonly dims: readonly number[];
   readonly begin: number;
   readonly end: number;
@@ -204,7 +197,7 @@ function readEntry(name: string, value: unknown, available: number, budget: Budg
     );
   }
   const count = checkShape(shape, `${path}.shape`, budget.limits);
-  const stored = allocate(format.view, 0).BYTES_PER_ELEMENT;
+  const stored = widthOf(format);
   const decoded = allocate(format.type, 0).BYTES_PER_ELEMENT;
   budget.decode(count * decoded, `${path}.shape`);
   const where = `${path}.data_offsets`;
@@ -258,21 +251,4 @@ function checkCoverage(entries: readonly Entry[], length: number): void {
       `got ${length} bytes, expected ${at}: no tensor owns the bytes after that`,
     );
   }
-}
-
-function numbersOf(bytes: Uint8Array, { type, view, widen }: Format, path: string): TypedArray {
-  const { constructor, BYTES_PER_ELEMENT } = allocate(view, 0);
-  const make = constructor as new (
-    buffer: ArrayBufferLike,
-    offset: number,
-    length: number,
-  ) => TypedArray;
-  // WebGPU and WebAssembly exist on little-endian machines only, whose order is that of the file.
-  const at = bytes.byteOffset % BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
-  const array = new make(at.buffer, at.byteOffset, bytes.length / BYTES_PER_ELEMENT);
-  if (type === 'bool') {
-    const wrong = bytes.findIndex((byte) => byte > 1);
-    if (wrong >= 0) throw invalid(path, `got ${bytes[wrong]} at ${wrong}, expected 0 or 1`);
-  }
-  return widen ? widen(array as Uint16Array) : array;
 }

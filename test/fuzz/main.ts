@@ -1,4 +1,4 @@
-// `npm run test:fuzz -- --count N --seed S`: damaged models of every format, each read and run in a
+// `npm run test:fuzz -- --count N --seed S --only FORMAT`: damaged models of every format, each read and run in a
 // process of its own that is ended when one takes too long. A case that fails is run again with
 // `--seed S --first I --count 1`.
 import { spawn } from 'node:child_process';
@@ -16,6 +16,8 @@ const { values } = parseArgs({
     count: { type: 'string', default: '10000' },
     seed: { type: 'string', default: '1' },
     first: { type: 'string', default: '0' },
+    /** The format of test/fuzz/seeds.ts to damage; all of them when left out. */
+    only: { type: 'string' },
     /** Seconds that one case may take. */
     seconds: { type: 'string', default: '20' },
     /** MiB that the process may come to, of which some 200 are Node and the compiler. */
@@ -31,6 +33,14 @@ const [count, seed, first, seconds, memory] = (
   console.error(`--${key} ${values[key]}: expected a number from 0 up`);
   return exit(2);
 }) as [number, number, number, number, number];
+
+const seeds = (await makeSeeds()).filter(({ format }) => format === (values.only ?? format));
+if (seeds.length === 0) {
+  console.error(`--only ${values.only}: no such format in test/fuzz/seeds.ts`);
+  exit(2);
+}
+/** What makes a run the same again, but for the cases. */
+const again = ['--seed', `${seed}`, ...(values.only === undefined ? [] : ['--only', values.only])];
 
 /** What a child process says of its cases. */
 interface Report {
@@ -57,7 +67,6 @@ function write(text: string): void {
 /** Runs cases and writes the index of each before it begins, a report every 1000 and at the end. */
 async function runCases(): Promise<void> {
   registerOperators();
-  const seeds = await makeSeeds();
   let counts: Record<string, number> = {};
   let slowest = { index: first, ms: 0 };
   let done = 0;
@@ -101,7 +110,7 @@ interface Total {
 /** Runs a child from a case on; gives the case at which it failed, and undefined at the end. */
 function runChild(from: number, total: Total): Promise<number | undefined> {
   const script = fileURLToPath(new URL('../../scripts/run-ts.mjs', import.meta.url));
-  const rest = ['--seed', `${seed}`, '--memory', `${memory}`, '--first', `${from}`];
+  const rest = [...again, '--memory', `${memory}`, '--first', `${from}`];
   const left = ['--count', `${first + count - from}`, '--child'];
   const child = spawn(execPath, [script, 'test/fuzz/main.ts', ...rest, ...left], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -149,7 +158,7 @@ async function supervise(): Promise<void> {
     const at: number | undefined = await runChild(from, total);
     if (at !== undefined) {
       failed.push(at);
-      console.error(`FAILED: npm run test:fuzz -- --seed ${seed} --first ${at} --count 1`);
+      console.error(`FAILED: npm run test:fuzz -- ${again.join(' ')} --first ${at} --count 1`);
     }
     from = at === undefined || failed.length >= 50 ? undefined : at + 1;
   }

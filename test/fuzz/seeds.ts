@@ -5,6 +5,7 @@ import { tensor } from '../../src/tensor.ts';
 import { initializer, int, message, model, output, text } from '../support/proto.ts';
 import { writeOnnx, type OnnxGraph } from '../support/onnx-writer.ts';
 import { randomOf } from '../support/random.ts';
+import { checkpoint } from '../import/checkpoint-files.ts';
 import { archive, good, legacy, NAMED } from '../import/keras-broken-files.ts';
 import { writeH5 } from '../import/keras-writer.ts';
 import { writeSafetensors } from '../import/safetensors-files.ts';
@@ -143,6 +144,9 @@ export async function makeSeeds(): Promise<readonly Seed[]> {
       ]),
     },
     { format: 'safetensors', files: one('m.safetensors', safetensors()) },
+    { format: '.pt', files: one('m.pt', checkpoint('training.pt')) },
+    { format: '.pt', files: one('m.pt', checkpoint('net-protocol4.pt')) },
+    { format: '.pt', files: one('m.pth', checkpoint('net-legacy.pth')) },
     { format: 'saved', files: one('m.safetensors', saved()) },
     { format: '.keras', files: one('m.keras', await good()) },
     {

@@ -7,6 +7,7 @@ import { USAGE } from '../../src/cli/usage.ts';
 import { inspect, loadModel } from '../../src/node.ts';
 import { writeOnnx } from '../support/onnx-writer.ts';
 import { good, legacy, NAMED } from './keras-broken-files.ts';
+import { checkpoint } from './checkpoint-files.ts';
 import { writeH5 } from './keras-writer.ts';
 
 const onnx = writeOnnx({
@@ -30,6 +31,8 @@ const SAMPLES: readonly (readonly [string, () => Promise<Uint8Array> | Uint8Arra
   ['keras', () => writeH5(legacy(NAMED))],
   ['tfjs', () => text('\ufeff {"modelTopology": {}, "weightsManifest": []}')],
   ['safetensors', () => safetensors({ a: { dtype: 'F32', shape: [1], data_offsets: [0, 4] } }, 4)],
+  ['pytorch', () => checkpoint('net.pt')],
+  ['pytorch', () => checkpoint('net-legacy.pth')],
 ];
 
 afterEach(() => vi.restoreAllMocks());
@@ -59,6 +62,7 @@ describe('formats', () => {
     ['x.h5', 'keras'],
     ['x.safetensors', 'safetensors'],
     ['a/model.json', 'tfjs'],
+    ['x.pth', 'pytorch'],
   ])('where the bytes do not tell, the name %s does', (name, format) => {
     expect(detectFormat(name, Uint8Array.of(1, 2, 3))).toEqual({ kind: 'format', format });
     expect(detectFormat('x', Uint8Array.of(1, 2, 3))).toEqual({ kind: 'unknown' });

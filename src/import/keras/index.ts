@@ -15,7 +15,7 @@ import { archiveWeights } from './archive-weights.ts';
 import { openHdf5, type H5Group } from './hdf5.ts';
 import { legacyWeights } from './legacy-weights.ts';
 import type { WeightStore } from './weight-store.ts';
-import { readZip, type ZipEntry } from './zip.ts';
+import { readZip, type ZipEntry } from '../zip.ts';
 
 /** How a Keras model is read. */
 export interface KerasOptions {

@@ -187,6 +187,11 @@ export interface PyTorchNames {
 export interface PyTorchArchitecture {
   /** In the order of `forward`. */
   readonly layers?: readonly PyTorchLayer[];
+  /**
+   * Where the state_dict is in a file of `torch.save` that has more, such as the state of an optimizer: the
+   * key, or the keys from the outermost dict on. Found out where the file has one state_dict.
+   */
+  readonly stateDict?: string | readonly string[];
   /** Only tensors whose names begin so are read, and without it: `'model.'`. */
   readonly prefix?: string;
   /** Beginnings of the names of tensors that are of no use here; any other must find its layer. */

@@ -81,6 +81,7 @@ const REQUIRED: Readonly<Record<string, string>> = { activation: 'activation', p
 
 const ARCHITECTURE: Rules = {
   layers: [(value) => Array.isArray(value) && value.length > 0, 'a list of layers'],
+  stateDict: [(value) => isText(value) || listOf(isText)(value), 'a text or a list of texts'],
   prefix: TEXT,
   ignore: [listOf(isText), 'a list of texts'],
   batchFirst: BOOLEAN,

@@ -1,5 +1,5 @@
-// Reads PyTorch models that are a state_dict in a safetensors file. The file has weights and no
-// order of layers: that is told by an architecture, or follows from names and shapes.
+// Reads PyTorch models that are a state_dict, in a safetensors file or one of torch.save. The file has
+// weights and no order of layers: that is told by an architecture, or follows from names and shapes.
 import { GraphBuilder, type Dim, type NamedOutput } from '../../graph-builder.ts';
 import type { Graph, ValueInfo } from '../../graph.ts';
 import { RnnError } from '../../errors.ts';
@@ -45,7 +45,38 @@ export function importPytorch(
   { architecture = {}, limits }: PyTorchOptions = {},
 ): Graph {
   checkArchitecture(architecture);
-  const state = new StateDict(readTensors(files, architecture, limits));
+  if (architecture.stateDict !== undefined) {
+    throw wrongArchitecture(
+      '.stateDict',
+      'got one for safetensors, which have tensors and no dicts',
+    );
+  }
+  const parts = partsOf(files).map(
+    ([file, bytes]) => [file, readSafetensors(bytes, { limits })] as const,
+  );
+  return importStateDict(parts, architecture);
+}
+
+/** Tensors by name, and the name of their file. */
+export type StateDictFile = readonly [file: string, tensors: ReadonlyMap<string, Tensor>];
+
+/** The files with tensors: not config.json and the index of a model in parts. */
+export const partsOf = (
+  files: ReadonlyMap<string, Uint8Array>,
+): (readonly [string, Uint8Array])[] => [...files].filter(([file]) => !/\.json$/i.test(file));
+
+/**
+ * Turns tensors into a graph.
+ *
+ * @param files the tensors of each file of the model
+ * @param architecture one that was checked
+ * @throws RnnError as {@link importPytorch} does, but for what is wrong with a file
+ */
+export function importStateDict(
+  files: readonly StateDictFile[],
+  architecture: PyTorchArchitecture,
+): Graph {
+  const state = new StateDict(tensorsOf(files, architecture));
   const layers = (architecture.layers ?? inferLayers(state)).filter(
     ({ type }) => type !== 'dropout',
   );
@@ -61,16 +92,14 @@ export function importPytorch(
 }
 
 /** The tensors of all files that the architecture wants to see. */
-function readTensors(
-  files: ReadonlyMap<string, Uint8Array>,
+function tensorsOf(
+  files: readonly StateDictFile[],
   { prefix = '', ignore = [] }: PyTorchArchitecture,
-  limits: Partial<ImportLimits> | undefined,
 ): ReadonlyMap<string, Tensor> {
   const kept = new Map<string, Tensor>();
   const seen: string[] = [];
-  for (const [file, bytes] of files) {
-    if (/\.json$/i.test(file)) continue; // config.json and the index of a model in parts
-    for (const [name, value] of readSafetensors(bytes, { limits })) {
+  for (const [file, tensors] of files) {
+    for (const [name, value] of tensors) {
       seen.push(name);
       if (!name.startsWith(prefix) || ignore.some((start) => name.startsWith(start))) continue;
       const short = name.slice(prefix.length);

@@ -1,8 +1,8 @@
 // Reads a zip archive: its directory, and the entries that are asked for. Nothing is unpacked before
 // its size is known to be allowed.
 // https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
-import { RnnError } from '../../errors.ts';
-import type { Budget } from '../limits.ts';
+import { RnnError } from '../errors.ts';
+import type { Budget } from './limits.ts';
 
 /** A file within an archive. */
 export interface ZipEntry {
@@ -22,11 +22,11 @@ const SIGNATURE = {
 };
 const END_SIZE = 22;
 const LONGEST_COMMENT = 0xffff;
-const MAX_ENTRIES = 10_000; // Keras writes three, and one for each vocabulary
+const MAX_ENTRIES = 10_000; // Keras writes three, PyTorch one for each storage: 10^3
 const STORED = 0;
 const DEFLATED = 8;
 const ENCRYPTED = 1; // flag bit 0
-const UTF8 = 0x800; // flag bit 11; else the names are in code page 437, of which Keras uses no letter
+const UTF8 = 0x800; // flag bit 11; else the names are in code page 437, of which nobody here uses a letter
 
 const damaged = (path: string, what: string): RnnError =>
   new RnnError('INVALID_MODEL', path, `damaged zip file (${what})`);

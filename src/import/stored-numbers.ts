@@ -1,0 +1,47 @@
+// Numbers as files of weights store them, little-endian, in the arrays that tensors have.
+import { RnnError } from '../errors.ts';
+import { allocate, type DataType, type TypedArray } from '../tensor.ts';
+
+/** An element type of a file. */
+export interface StoredType {
+  /** The element type of the tensor that comes out. */
+  readonly type: DataType;
+  /** How the bytes are viewed. */
+  readonly view: DataType;
+  /** Where the two differ, what makes the one of the other. */
+  readonly widen?: (bits: Uint16Array) => Float32Array;
+}
+
+/** Bytes of one element in the file. */
+export const widthOf = ({ view }: StoredType): number => allocate(view, 0).BYTES_PER_ELEMENT;
+
+/**
+ * The numbers in some bytes: a view of them where their alignment allows it and nothing is widened.
+ *
+ * @param bytes a whole number of elements
+ * @param path what an error calls them
+ * @throws RnnError `INVALID_MODEL` for a bool that is neither 0 nor 1
+ */
+export function numbersOf(
+  bytes: Uint8Array,
+  { type, view, widen }: StoredType,
+  path: string,
+): TypedArray {
+  const { constructor, BYTES_PER_ELEMENT } = allocate(view, 0);
+  const make = constructor as new (
+    buffer: ArrayBufferLike,
+    offset: number,
+    length: number,
+  ) => TypedArray;
+  // WebGPU and WebAssembly exist on little-endian machines only, whose order is that of the file.
+  const at = bytes.byteOffset % BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
+  const array = new make(at.buffer, at.byteOffset, bytes.length / BYTES_PER_ELEMENT);
+  if (type === 'bool') {
+    const wrong = bytes.findIndex((byte) => byte > 1);
+    if (wrong >= 0) {
+      const what = `got ${bytes[wrong]} at ${wrong}, expected 0 or 1`;
+      throw new RnnError('INVALID_MODEL', path, what);
+    }
+  }
+  return widen ? widen(array as Uint16Array) : array;
+}
