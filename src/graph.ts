@@ -80,6 +80,8 @@ export interface Graph {
   readonly nodes: readonly Node[];
   /** Types and shapes that the file declares, to be checked where they can be inferred. */
   readonly declared?: readonly DeclaredValue[];
+  /** Outputs whose element type the file leaves open. Until a load has found it out, they are said to be float32. */
+  readonly untyped?: readonly string[];
 }
 
 /**

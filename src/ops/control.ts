@@ -12,7 +12,7 @@ import {
 } from '../graph.ts';
 import { formatDims, sizeOf } from '../tensor.ts';
 import { invalid, mismatch } from './define.ts';
-import type { HostValue, ValueType } from './operator.ts';
+import type { HostValue, Operator, ValueType } from './operator.ts';
 
 /** A list of tensors. Operators of sequences make and read it; no other operator takes one. */
 export class Sequence<V> {
@@ -120,6 +120,8 @@ export interface ControlOperator {
   readonly hostInputs?: readonly number[];
   /** True where the output does not depend on the numbers of the inputs. */
   readonly shapeOnly?: true;
+  /** As of an {@link Operator}, where it does not depend on a graph inside. */
+  readonly resultType?: Operator['resultType'];
   /** What to do where such numbers are not known. */
   readonly advice: string;
   /**

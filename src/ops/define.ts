@@ -92,6 +92,11 @@ export class Attributes {
       : undefined;
   }
 
+  /** Any text. */
+  anyText(name: string): string {
+    return this.#read<string>(name, undefined, (value) => typeof value === 'string', 'a text');
+  }
+
   /** One of the choices; the first is the default. */
   text<T extends string>(name: string, choices: readonly T[]): T {
     const isChoice = (value: unknown): boolean => choices.includes(value as never);

@@ -2,16 +2,21 @@
 import { branch } from './branch.ts';
 import type { ControlOperator } from './control.ts';
 import { convolutions } from './conv.ts';
+import { einsum } from './einsum.ts';
 import { elementwise } from './elementwise.ts';
+import { gatherND } from './gather-nd.ts';
 import { gathers } from './gather.ts';
+import { hardmax } from './hardmax.ts';
 import { loop } from './loop.ts';
 import { products } from './matmul.ts';
 import { movers } from './move.ts';
 import { normalizations } from './normalize.ts';
 import type { Operator } from './operator.ts';
 import { pools } from './pool.ts';
+import { quantizers } from './quantize.ts';
 import { reducers } from './reduce.ts';
 import { shapers } from './reshape.ts';
+import { resize } from './resize.ts';
 import { scan } from './scan.ts';
 import { sequences } from './sequence.ts';
 import { softmaxes } from './softmax.ts';
@@ -30,6 +35,7 @@ export const FAMILIES = [
   ...convolutions,
   ...pools,
   ...normalizations,
+  ...quantizers,
 ];
 
 type Family = (typeof FAMILIES)[number];
@@ -42,8 +48,17 @@ export type OperatorParams = {
   [O in Family as O['name']]: O extends Operator<string, infer P> ? P : never;
 };
 
-/** Those of control flow, for `addControl`. */
-export const CONTROL_FLOW: readonly ControlOperator[] = [branch, loop, scan, ...sequences];
+/** Those of control flow, and those that are rows of other operators once shapes are known, for `addControl`. */
+export const CONTROL_FLOW: readonly ControlOperator[] = [
+  branch,
+  loop,
+  scan,
+  ...sequences,
+  einsum,
+  gatherND,
+  hardmax,
+  resize,
+];
 
 export { operatorOf, OPERATORS } from './registry.ts';
 export type { HostValue, Inputs, Operator, ValueType } from './operator.ts';

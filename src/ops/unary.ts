@@ -87,12 +87,14 @@ const ONNX_TYPES: Readonly<Record<number, DataType>> = {
   13: 'uint64',
 };
 
-/** The element type that a Cast names, by its ONNX number or by our name. */
-function castType(to: unknown, path: string): DataType {
-  const type = ONNX_TYPES[to as number] ?? DATA_TYPES.find((name) => name === to);
-  if (type === undefined) throw invalid(`${path}.to`, 'element type', to, DATA_TYPES.join(', '));
+/** The element type that an attribute names, by its ONNX number or by our name. */
+export function onnxType(given: unknown, path: string): DataType {
+  const type = ONNX_TYPES[given as number] ?? DATA_TYPES.find((name) => name === given);
+  if (type === undefined) throw invalid(path, 'element type', given, DATA_TYPES.join(', '));
   return type;
 }
+
+const castType = (to: unknown, path: string): DataType => onnxType(to, `${path}.to`);
 
 /** Elementwise operators of one input. */
 export const unaries = [

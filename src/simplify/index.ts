@@ -2,7 +2,8 @@
 // taken, nodes without effect and nodes that nothing reads removed. Names of inputs and outputs stay.
 // The planner folds what depends on the shapes of a run.
 import { isGraph, type Attribute, type Graph, type Node } from '../graph.ts';
-import type { Tensor } from '../tensor.ts';
+import { RnnError } from '../errors.ts';
+import type { DataType, Tensor } from '../tensor.ts';
 import { KnownValues } from './known-values.ts';
 import { UniqueNames } from '../unique-names.ts';
 import { definedNames, Renames } from './names.ts';
@@ -29,7 +30,12 @@ export function simplify(graph: Graph): Graph {
   };
   writer.write(graph, level, renames, true);
   const nodes = withOutputNames(graph, level, renames);
-  return withoutDead({ ...graph, nodes, constants: level.constants });
+  const { untyped = [], ...rest } = graph;
+  const outputs = graph.outputs.map((output, i) => {
+    if (!untyped.includes(output.name)) return output;
+    return { ...output, type: writer.typeOf(renames.get(output.name), `graph.outputs[${i}]`) };
+  });
+  return withoutDead({ ...rest, outputs, nodes, constants: level.constants });
 }
 
 class Writer {
@@ -38,6 +44,18 @@ class Writer {
 
   constructor(taken: Iterable<string>) {
     this.#values = new UniqueNames(taken);
+  }
+
+  /**
+   * The element type of a value.
+   *
+   * @throws RnnError `INVALID_MODEL` where nothing tells it
+   */
+  typeOf(name: string, path: string): DataType {
+    const type = this.#known.type(name);
+    if (type !== undefined) return type;
+    const what = `'${name}' has no type in the file, and what makes it does not tell one`;
+    throw new RnnError('INVALID_MODEL', `${path}.type`, `${what}: export it with its type`);
   }
 
   /** Adds the content of a graph to `level`, and the new names of its values to `renames`. */

@@ -2,7 +2,7 @@
 // numbers where they depend on no free dimension and on no input.
 import type { Node } from '../graph.ts';
 import type { HostValue, ValueType } from '../ops/operator.ts';
-import { OPERATORS } from '../ops/registry.ts';
+import { CONTROL, OPERATORS } from '../ops/registry.ts';
 import { toHost, toTensor } from '../ops/value.ts';
 import { sizeOf, type DataType, type Tensor } from '../tensor.ts';
 
@@ -66,7 +66,8 @@ export class KnownValues {
 
   /** The element type of an output of a node, where it is known. */
   typeOf(node: Node, slot: number): DataType | undefined {
-    const rule = attempt(() => OPERATORS.get(node.op)?.resultType(node, slot));
+    const operator = OPERATORS.get(node.op) ?? CONTROL.get(node.op);
+    const rule = attempt(() => operator?.resultType?.(node, slot));
     return typeof rule === 'number' ? this.#types.get(node.inputs[rule] ?? '') : rule;
   }
 

@@ -44,11 +44,13 @@ export class ModelBuilder {
     inputs: readonly string[],
     attributes: Attributes,
     outputs: readonly boolean[] = [true],
+    domain?: string,
   ): string[] {
     const names = outputs.map((wanted) => (wanted ? this.#name() : ''));
     const used = (slots: readonly string[]): readonly string[] =>
       slots.slice(0, slots.findLastIndex((slot) => slot !== '') + 1);
-    this.nodes.push({ op, inputs: used(inputs), outputs: used(names), attributes });
+    const slots = { inputs: used(inputs), outputs: used(names) };
+    this.nodes.push({ op, ...slots, attributes, ...(domain && { domain }) });
     return names;
   }
 
@@ -76,7 +78,8 @@ export class ModelBuilder {
     // ONNX has Swish from opset 24 on.
     const opset = nodes.some(({ op }) => op === 'Swish') ? 24 : random.pick([22, 23, 24]);
     const rawData = random.chance(0.8);
-    return writeOnnx({ nodes, inputs, outputs, initializers }, { opset, rawData });
+    const domains = nodes.some(({ domain }) => domain) ? { 'com.microsoft': 1 } : {};
+    return writeOnnx({ nodes, inputs, outputs, initializers }, { opset, rawData, domains });
   }
 }
 

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { LOWERING_FAMILIES } from '../../src/plan/lower/index.ts';
-import { OPERATORS } from '../../src/ops/index.ts';
+import { CONTROL, OPERATORS } from '../../src/ops/registry.ts';
 import { getAdapter } from '../setup/gpu.ts';
 import { randomOf } from '../support/random.ts';
 import { expectForAll } from '../support/property.ts';
@@ -44,18 +44,19 @@ describe(`operators by themselves, seed ${SEED}`, () => {
       const one = singleCase(op, random, i);
       const names = one.inputs.map((input, slot) => {
         if (input === undefined) return '';
-        const hosts = OPERATORS.get(op)?.hostInputs ?? [];
+        const hosts = (OPERATORS.get(op) ?? CONTROL.get(op))?.hostInputs ?? [];
         // Weights and what decides shapes are in the file as a rule, and the data never, for the
         // work of a node of constants alone is done when the model is loaded.
         const usual = hosts.includes(slot) || one.weights?.includes(slot);
         const mayBe = slot > 0 || hosts.includes(0);
-        // Floats never decide a shape unless the file holds them: a Range of floats.
-        const must = hosts.includes(slot) && isFloat(input.type);
+        // Floats never decide a shape unless the file holds them: a Range of floats. ONNX Runtime infers the
+        // shape of a Resize from sizes that it knows only.
+        const must = hosts.includes(slot) && (isFloat(input.type) || op === 'Resize');
         const constant = must || (mayBe && random.chance(usual ? 0.8 : 0.4));
         return constant ? model.constant(input) : model.feed(input);
       });
       const wanted = one.outputs.map((type) => type !== undefined);
-      model.node(op, names, one.attributes, wanted).forEach((name, slot) => {
+      model.node(op, names, one.attributes, wanted, one.domain).forEach((name, slot) => {
         const type = one.outputs[slot];
         if (type === undefined) return;
         model.outputs.push({ name, type });

@@ -25,6 +25,7 @@ import {
 import type { Random } from '../support/random.ts';
 import { exampleOf } from '../support/property.ts';
 import { recurrentConfigs } from '../support/recurrent-config.ts';
+import { composedCases } from './composed-cases.ts';
 import type { Attributes } from './model-builder.ts';
 import { ONNX_RUNTIME, onnxLayer } from './recurrent-layer.ts';
 import { slidingCases } from './sliding-cases.ts';
@@ -32,6 +33,8 @@ import { slidingCases } from './sliding-cases.ts';
 /** One node with its inputs; an output without a type is left out. */
 export interface SingleCase {
   readonly op: string;
+  /** The standard one when left out. */
+  readonly domain?: string;
   readonly inputs: readonly (Tensor | undefined)[];
   readonly attributes: Attributes;
   readonly outputs: readonly (DataType | undefined)[];
@@ -256,7 +259,7 @@ const reductions = Object.fromEntries(
 
 // ONNX Runtime has these for no int8, the one type of the shader tests that it often lacks.
 const INT8 = new Set(
-  'Reshape Flatten Squeeze Unsqueeze Identity Transpose Tile Slice Concat Gather Shape Size'.split(
+  'Reshape Flatten Squeeze Unsqueeze Identity Transpose Tile Slice Concat Gather Shape Size QuantizeLinear DequantizeLinear'.split(
     ' ',
   ),
 );
@@ -300,6 +303,7 @@ function recurrentCase(random: Random, cell: CellName): SingleCase {
 /** Names of all operators with cases. */
 export const SINGLE_OPERATORS: readonly string[] = [
   ...Object.keys(GENERATORS),
+  ...Object.keys(composedCases),
   ...Object.keys(CELLS).map((cell) => cell.toUpperCase()),
 ];
 
@@ -307,6 +311,8 @@ export const SINGLE_OPERATORS: readonly string[] = [
 export function singleCase(op: string, random: Random, index: number): SingleCase {
   const cell = op.toLowerCase();
   if (cell in CELLS) return recurrentCase(random, cell as CellName);
+  const composed = composedCases[op];
+  if (composed) return { op, ...composed(random, index) };
   const found = { op, ...narrowed(op, GENERATORS[op]!(random, index)) };
   return {
     op,

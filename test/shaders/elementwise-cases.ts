@@ -57,6 +57,15 @@ const variadic: MakeCase = (random, i) => {
   return { inputs: Array.from({ length: count }, () => floats(random, narrower(random, dims))) };
 };
 
+/** The shape of the scales of a quantiser: one number, or one for each element of an axis. */
+function scales(random: Random, dims: readonly number[], perAxis: boolean) {
+  const axis = random.int(-dims.length, dims.length - 1);
+  return { axis, each: perAxis ? [dims.at(axis)!] : [] };
+}
+
+const scaleOf = (random: Random, dims: readonly number[]): Tensor =>
+  mapped(positive(random, dims), (x) => x * 0.7);
+
 /** Cases by operator. */
 export const elementwiseCases: Readonly<Record<string, MakeCase>> = {
   ...Object.fromEntries(Object.keys(ACTIVATIONS).map((name) => [name, activation])),
@@ -154,6 +163,26 @@ export const elementwiseCases: Readonly<Record<string, MakeCase>> = {
   Mean: variadic,
   Max: variadic,
   Min: variadic,
+  QuantizeLinear: (random, i) => {
+    const dims = randomShape(random, 1, 4);
+    const { axis, each } = scales(random, dims, i % 2 === 0);
+    const type = random.pick(['uint8', 'int8', 'uint16', 'int16'] as const);
+    const zero = random.chance(0.7) ? integers(random, each, 0, 99, type) : undefined;
+    return {
+      inputs: [floats(random, dims, 90), scaleOf(random, each), zero],
+      attributes: { axis },
+    };
+  },
+  DequantizeLinear: (random, i) => {
+    const dims = randomShape(random, 1, 4);
+    const { axis, each } = scales(random, dims, i % 2 === 0);
+    const type = random.pick(['uint8', 'int8', 'uint16', 'int16'] as const);
+    const zero = random.chance(0.7) ? integers(random, each, 0, 99, type) : undefined;
+    return {
+      inputs: [integers(random, dims, 0, 99, type), scaleOf(random, each), zero],
+      attributes: { axis },
+    };
+  },
   BatchNormalization: (random) => {
     const dims = [random.int(1, 3), ...randomShape(random, 1, 3)];
     const each = (make = floats): Tensor => make(random, [dims[1]!]);

@@ -11,6 +11,8 @@ import { refuseUnknownAttributes } from './known-attributes.ts';
 import { isRecurrent, toRecurrent } from './recurrent.ts';
 import { Scope } from './scope.ts';
 import { toTensor, type ExternalFiles } from './tensor.ts';
+import { toFloatLstm } from './quantized-lstm.ts';
+import type { UpgradeContext } from './upgrade-context.ts';
 import { upgrade } from './upgrade.ts';
 import { toDeclared, toValueInfo, type ValueInfoProto } from './value-info.ts';
 
@@ -69,6 +71,7 @@ export function convertGraph(proto: GraphProto, file: FileContext, outer?: Scope
   const outputs = proto.outputs.map((output) =>
     declareOutput(output, file, scope, outer !== undefined),
   );
+  const untyped = outer ? [] : proto.outputs.filter(isUntyped).map(({ name }) => scope.find(name)!);
   const declared = outer
     ? []
     : [...proto.outputs, ...proto.valueInfo].flatMap((info) => {
@@ -82,6 +85,7 @@ export function convertGraph(proto: GraphProto, file: FileContext, outer?: Scope
     constants: scope.constants,
     nodes,
     ...(declared.length > 0 && { declared }),
+    ...(untyped.length > 0 && { untyped }),
   };
 }
 
@@ -103,21 +107,25 @@ function declareOutput(
   if (name === undefined || info.name === '') {
     throw new RnnError('INVALID_MODEL', info.path, `nothing makes the output '${info.name}'`);
   }
-  return describe(info, name, file, inner);
+  return describe(info, name, file, inner || isUntyped(info));
 }
 
+/** Whether a file says nothing of what a value is. */
+const isUntyped = ({ elemType, otherType }: ValueInfoProto): boolean =>
+  elemType === 0 && otherType === undefined;
+
 /**
- * Inside of a sub-graph a file may leave types out, and name sequences: what such values are follows
- * from the nodes.
+ * Inside of a sub-graph a file may leave types out, and name sequences; of outputs it may leave types out
+ * too. What such values are follows from the nodes.
  */
 function describe(
   info: ValueInfoProto,
   name: string,
   file: FileContext,
-  inner: boolean,
+  mayFollow: boolean,
 ): ValueInfo {
-  const isSequence = info.otherType === 'a sequence';
-  const follows = inner && info.elemType === 0 && (info.otherType === undefined || isSequence);
+  const isSequence = info.otherType === 'a sequence' && info.elemType === 0;
+  const follows = mayFollow && (isUntyped(info) || isSequence);
   const known = follows ? { ...info, elemType: 1, otherType: undefined } : info;
   return toValueInfo(known, name, (dim) => file.dims.take(dim), file.budget);
 }
@@ -152,9 +160,10 @@ function convertNode(
   );
   const node: Node = { op, name, inputs: trimmed(inputs), outputs: trimmed(outputs), attributes };
   if (isRecurrent(op)) return [toRecurrent(node, scope, path)];
-  const context = {
+  const context: UpgradeContext = {
     opset: file.opset,
     path,
+    known: (value) => scope.constant(value),
     value: (base: string) => scope.fresh(base),
     constant: (base: string, value: Tensor) => {
       const fresh = scope.fresh(base);
@@ -162,6 +171,9 @@ function convertNode(
       return fresh;
     },
   };
+  if (op === 'DynamicQuantizeLSTM') {
+    return [toRecurrent(toFloatLstm(node, context, file.budget), scope, path)];
+  }
   return upgrade(node, context).map((made) =>
     made.name === name ? made : { ...made, name: names.take(made.name) },
   );

@@ -104,6 +104,18 @@ function opsetOf({ opsets }: ModelProto): number {
 
 const isStandard = (domain: string): boolean => domain === '' || domain === 'ai.onnx';
 
+/** What ONNX Runtime's quantize_dynamic and quantize_static make of recurrent models. */
+export const MICROSOFT: ReadonlySet<string> = new Set([
+  'DequantizeLinear',
+  'DynamicQuantizeLSTM',
+  'DynamicQuantizeMatMul',
+  'MatMulIntegerToFloat',
+  'QuantizeLinear',
+]);
+
+const isKnown = ({ domain, op }: NodeProto): boolean =>
+  isStandard(domain) || (domain === 'com.microsoft' && MICROSOFT.has(op));
+
 /** Refuses operators of other domains, all at once, and functions that redefine standard ones. */
 function refuseForeign(proto: GraphProto, { functions }: ModelProto): void {
   const redefined = functions.find((name) => isStandard(name.slice(0, name.lastIndexOf(':'))));
@@ -115,7 +127,7 @@ function refuseForeign(proto: GraphProto, { functions }: ModelProto): void {
   const visit = ({ nodes }: GraphProto): void => {
     for (const node of nodes) {
       const name = `${node.domain}:${node.op}`;
-      if (!isStandard(node.domain) && !found.has(name)) found.set(name, node);
+      if (!isKnown(node) && !found.has(name)) found.set(name, node);
       for (const { g } of node.attributes) if (g) visit(g);
     }
   };
@@ -125,6 +137,8 @@ function refuseForeign(proto: GraphProto, { functions }: ModelProto): void {
   const list = [...found].map(([op, { name, path }]) =>
     name === '' ? `${op} at ${path}` : `${op} '${name}' at ${path}`,
   );
-  const what = `operators outside of the standard domain are not supported, got ${list.join(', ')}`;
+  const what =
+    `operators outside of the standard domain are not supported, got ${list.join(', ')}; ` +
+    `of com.microsoft there are ${[...MICROSOFT].join(', ')}`;
   throw new RnnError('UNSUPPORTED_OPERATOR', first.path, what);
 }

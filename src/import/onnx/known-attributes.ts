@@ -10,7 +10,7 @@ const RECURRENT = 'activation_alpha activation_beta activations clip direction h
 const LOGIC = 'axis broadcast'; // until opset 7; a node that has them is refused elsewhere, with its reason
 
 /** Names by operator, separated by spaces. https://onnx.ai/onnx/operators/ */
-const KNOWN: Readonly<Record<string, string>> = {
+export const KNOWN: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     'L1 L2 LogSum LogSumExp Max Mean Min Prod Sum SumSquare'
       .split(' ')
@@ -23,8 +23,8 @@ const KNOWN: Readonly<Record<string, string>> = {
   ),
   ...Object.fromEntries(
     (
-      'Abs Ceil Cos Erf Exp Expand Floor GlobalAveragePool GlobalMaxPool GreaterOrEqual HardSwish Identity IsNaN ' +
-      'LessOrEqual Log MatMul Max Mean Min Mish Neg NonZero Not Range Reciprocal Relu Round SequenceAt ' +
+      'Abs Ceil Cos DynamicQuantizeLinear DynamicQuantizeMatMul Erf Exp Expand Floor GlobalAveragePool GlobalMaxPool GreaterOrEqual HardSwish Identity IsNaN ' +
+      'LessOrEqual Log MatMul MatMulInteger MatMulIntegerToFloat Max Mean Min Mish Neg NonZero Not Range Reciprocal Relu Round SequenceAt ' +
       'SequenceConstruct SequenceInsert SequenceErase SequenceLength Sigmoid Sign Sin Size Softplus Softsign Sqrt ' +
       'Sum Tanh Tile Where'
     )
@@ -44,18 +44,24 @@ const KNOWN: Readonly<Record<string, string>> = {
     'sparse_value value value_float value_floats value_int value_ints value_string value_strings',
   ConstantOfShape: 'value',
   Conv: `${WINDOW} group`,
+  ConvInteger: `${WINDOW} group`,
   ConvTranspose: `${WINDOW} group output_padding output_shape`,
   CumSum: 'exclusive reverse',
+  DequantizeLinear: 'axis block_size output_dtype',
   Dropout: 'ratio seed',
+  DynamicQuantizeLSTM: `${RECURRENT} input_forget`,
+  Einsum: 'equation',
   Elu: 'alpha',
   Flatten: 'axis',
   GRU: `${RECURRENT} linear_before_reset`,
   Gather: 'axis',
   GatherElements: 'axis',
+  GatherND: 'batch_dims',
   Gelu: 'approximate',
   Gemm: 'alpha beta broadcast transA transB',
   GroupNormalization: 'epsilon num_groups stash_type',
   HardSigmoid: 'alpha beta',
+  Hardmax: 'axis',
   If: 'else_branch then_branch',
   InstanceNormalization: 'epsilon',
   LSTM: `${RECURRENT} input_forget`,
@@ -67,8 +73,12 @@ const KNOWN: Readonly<Record<string, string>> = {
   Mod: 'fmod',
   OneHot: 'axis',
   Pad: 'mode pads value',
+  QuantizeLinear: 'axis block_size output_dtype precision saturate',
   RNN: RECURRENT,
   Reshape: 'allowzero',
+  Resize:
+    'antialias axes coordinate_transformation_mode cubic_coeff_a exclude_outside extrapolation_value ' +
+    'keep_aspect_ratio_policy mode nearest_mode',
   ReverseSequence: 'batch_axis time_axis',
   Scan:
     'body num_scan_inputs scan_input_axes scan_input_directions scan_output_axes scan_output_directions ' +
@@ -90,6 +100,7 @@ const KNOWN: Readonly<Record<string, string>> = {
   Transpose: 'perm',
   Trilu: 'upper',
   Unsqueeze: 'axes',
+  Upsample: 'mode scales',
 };
 
 /**

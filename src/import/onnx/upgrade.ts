@@ -3,18 +3,9 @@
 import { RnnError } from '../../errors.ts';
 import type { Attribute, Node } from '../../graph.ts';
 import type { Tensor } from '../../tensor.ts';
+import type { UpgradeContext } from './upgrade-context.ts';
+import { expandQuantized, isQuantized } from './quantized.ts';
 import { elementType } from './types.ts';
-
-/** What an upgrade may ask for. */
-export interface UpgradeContext {
-  /** Operator set of the file. */
-  readonly opset: number;
-  readonly path: string;
-  /** Adds a constant to the graph and returns its name. */
-  readonly constant: (base: string, value: Tensor) => string;
-  /** A name for a new value. */
-  readonly value: (base: string) => string;
-}
 
 /** The node as opset 22 writes it; several where one will not do, the last with the outputs. */
 export function upgrade(node: Node, context: UpgradeContext): readonly Node[] {
@@ -24,12 +15,13 @@ export function upgrade(node: Node, context: UpgradeContext): readonly Node[] {
     throw new RnnError('INVALID_MODEL', `${context.path}.broadcast`, what);
   }
   const moved = moveAttributes(node, context);
+  if (isQuantized(node.op)) return expandQuantized(moved, context);
   const change = Object.hasOwn(CHANGES, node.op) ? CHANGES[node.op] : undefined;
   return change && context.opset < change.until ? change.apply(moved, context) : [moved];
 }
 
 /** An attribute that later became an input: its slot and how it is written as a tensor. */
-type Move = readonly [attribute: string, slot: number, kind: 'ints' | 'int' | 'float'];
+type Move = readonly [attribute: string, slot: number, kind: 'ints' | 'int' | 'float' | 'floats'];
 
 const REDUCE: readonly Move[] = [['axes', 1, 'ints']];
 
@@ -52,6 +44,7 @@ const MOVES: Readonly<Record<string, readonly Move[]>> = {
     ['axes', 3, 'ints'],
   ], // 10
   TopK: [['k', 1, 'int']], // 10
+  Upsample: [['scales', 1, 'floats']], // 9
   Dropout: [['ratio', 1, 'float']], // 12
   ReduceSum: REDUCE, // 13, the others 18
   ReduceMean: REDUCE,
@@ -88,11 +81,14 @@ function moveAttributes(node: Node, { path, constant }: UpgradeContext): Node {
 const isEmpty = (value: Attribute): boolean => Array.isArray(value) && value.length === 0;
 
 function toInput(value: Attribute, kind: Move[2], path: string): Tensor {
-  const numbers = kind === 'ints' ? value : [value];
+  const numbers = kind.endsWith('s') ? value : [value];
   if (!Array.isArray(numbers) || !numbers.every((number) => typeof number === 'number')) {
     throw new RnnError('INVALID_MODEL', path, `got something else, expected ${kind}`);
   }
-  if (kind === 'float') return { type: 'float32', dims: [], data: Float32Array.from(numbers) };
+  if (kind.startsWith('float')) {
+    const dims = kind === 'float' ? [] : [numbers.length];
+    return { type: 'float32', dims, data: Float32Array.from(numbers) };
+  }
   numbers.forEach((number, i) => {
     if (!Number.isSafeInteger(number)) {
       throw new RnnError(
@@ -123,6 +119,8 @@ const CHANGES: Readonly<Record<string, Change>> = {
   BatchNormalization: { until: 9, apply: withoutSpatial },
   GroupNormalization: { until: 21, apply: refusedGroups },
   Scan: { until: 9, apply: refusedScan },
+  Resize: { until: 11, apply: fromCorner },
+  Upsample: { until: ALWAYS, apply: fromCorner },
 };
 
 /**
@@ -196,4 +194,15 @@ function refusedGroups(node: Node, { path, opset }: UpgradeContext): never {
 function refusedScan(node: Node, { path, opset }: UpgradeContext): never {
   const what = `Scan '${node.name}' of opset ${opset} takes batches of sequences with lengths`;
   throw new RnnError('UNSUPPORTED_OPERATOR', path, `${what}: export it with opset 9 or later`);
+}
+
+/** Before opset 11 the first elements lay on each other, and positions between two were cut. */
+function fromCorner(node: Node): readonly Node[] {
+  const [x = '', scales = ''] = node.inputs;
+  const attributes = {
+    ...node.attributes,
+    coordinate_transformation_mode: 'asymmetric',
+    nearest_mode: 'floor',
+  };
+  return [{ ...node, op: 'Resize', inputs: [x, '', scales], attributes }];
 }

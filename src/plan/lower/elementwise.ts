@@ -6,6 +6,7 @@ import { broadcastDims } from '../../ops/indexing.ts';
 import { type DataType, isFloat, sizeOf } from '../../tensor.ts';
 import type { OperatorParams } from '../../ops/index.ts';
 import type { Lower, Lowering } from '../lowering.ts';
+import type { Argument } from '../values.ts';
 import { argument, termOf, yieldSame, yieldTerm } from './fuse.ts';
 import { operand } from './pointwise.ts';
 import { input, mapValues, scalarOf, type LowerOf } from './operator.ts';
@@ -149,16 +150,38 @@ const cast: LowerOf<'Cast'> = (ctx) => {
   yieldTerm(ctx, [argument(ctx, 0)], value);
 };
 
-/** scale · (x - mean) / √(variance + ε) + bias; the parameters [C] belong to the second axis. */
-const batchNormalization: LowerOf<'BatchNormalization'> = (ctx) => {
-  const epsilon = literal(ctx.params.epsilon);
+/** Inputs with one number for each element of an axis of the output, or one for all of it. */
+function alongAxis(ctx: Lowering, slots: readonly number[], axis: number | undefined): Argument[] {
   const { dims } = ctx.outputs[0]!;
-  const strides = dims.map((_, axis) => Number(axis === 1));
-  const perChannel = [1, 2, 3, 4].map((slot) => {
+  const strides = dims.map((_, k) => Number(k === axis));
+  return slots.map((slot) => {
     const { type, buffer } = operand(ctx, slot);
     return { type, buffer, dims, strides };
   });
+}
+
+/** scale · (x - mean) / √(variance + ε) + bias; the parameters [C] belong to the second axis. */
+const batchNormalization: LowerOf<'BatchNormalization'> = (ctx) => {
+  const epsilon = literal(ctx.params.epsilon);
+  const perChannel = alongAxis(ctx, [1, 2, 3, 4], 1);
   yieldTerm(ctx, [argument(ctx, 0), ...perChannel], `(a - d) / sqrt(e + ${epsilon}) * b + c`);
+};
+
+/** The scale of a quantiser, and its zero point where it has one. */
+const scaling = (ctx: Lowering<{ readonly axis: number | undefined }>): Argument[] =>
+  alongAxis(ctx, ctx.inputs[2] ? [1, 2] : [1], ctx.params.axis);
+
+const dequantize: LowerOf<'DequantizeLinear'> = (ctx) => {
+  const level = ctx.inputs[2] ? 'a - c' : 'a';
+  yieldTerm(ctx, [argument(ctx, 0), ...scaling(ctx)], `f32(${level}) * b`);
+};
+
+const quantize: LowerOf<'QuantizeLinear'> = (ctx) => {
+  const { min, max } = ctx.params;
+  // No zero point lies further than 2^16 from either end, and beyond 2^31 there is no i32.
+  const level = 'i32(clamp(round(a / b), -131072.0, 131072.0))';
+  const shifted = ctx.inputs[2] ? `${level} + c` : level;
+  yieldTerm(ctx, [argument(ctx, 0), ...scaling(ctx)], `clamp(${shifted}, ${min}, ${max})`);
 };
 
 /** Elementwise operators. */
@@ -174,4 +197,6 @@ export const elementwise = {
   Min: variadic((a, b, isFloating) => `${isFloating ? 'minNan' : 'min'}(${a}, ${b})`),
   Cast: cast,
   BatchNormalization: batchNormalization,
+  DequantizeLinear: dequantize,
+  QuantizeLinear: quantize,
 };

@@ -246,6 +246,13 @@ export const TIME_RULES: ReadonlyMap<string, TimeRule> = new Map<string, TimeRul
     'BatchNormalization',
     mixing(() => [1], whole),
   ),
+  ...each(
+    'QuantizeLinear DequantizeLinear',
+    mixing(({ a }) => {
+      const { axis } = a.params as { axis: number | undefined };
+      return axis === undefined ? [] : [axis];
+    }, whole),
+  ),
   ...each('TopK', mixing(along, 'ranks all of time')),
   ...each(
     'Trilu',
