@@ -25,7 +25,7 @@ const COORDINATES = [
 ] as const;
 const ROUNDINGS = ['round_prefer_floor', 'round_prefer_ceil', 'floor', 'ceil'] as const;
 
-/** One axis: `size` elements become `count`, each `1 / scale` apart. */
+/** One axis: `size` elements become `count`, at distances of `1 / scale`. */
 interface Stretch {
   readonly size: number;
   readonly count: number;

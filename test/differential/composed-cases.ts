@@ -4,9 +4,18 @@ import { sizeOf, tensor, type DataType, type Tensor } from '../../src/tensor.ts'
 import { integersOf, randomShape, withTies } from '../shaders/random-values.ts';
 import { floats, integers, list } from '../support/operator-case.ts';
 import type { Random } from '../support/random.ts';
-import type { SingleCase } from './single-cases.ts';
+import type { Attributes } from './model-builder.ts';
 
-type Case = Omit<SingleCase, 'op'>;
+/** A node without its operator. */
+interface Case {
+  /** The standard one when left out. */
+  readonly domain?: string;
+  readonly inputs: readonly (Tensor | undefined)[];
+  readonly attributes: Attributes;
+  readonly outputs: readonly DataType[];
+  /** Slots that are weights, which the file holds as a rule. */
+  readonly weights?: readonly number[];
+}
 type MakeCase = (random: Random, index: number) => Case;
 
 const MICROSOFT = 'com.microsoft';
