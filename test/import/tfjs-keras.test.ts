@@ -350,6 +350,23 @@ describe('options that TF.js lacks', () => {
     expectClose(y!.data, want);
   });
 
+  // TF.js on its CPU takes the statistics of the last axis, whatever `axis` says.
+  it('batch normalisation of an image with its channels first', () => {
+    const weights = ['gamma', 'beta', 'moving_mean', 'moving_variance'].map((name, i) => ({
+      name: `n/${name}`,
+      shape: [2],
+      data: [i + 1, i + 2],
+    }));
+    const config = { axis: 1, epsilon: 0.5, name: 'n', batch_input_shape: [null, 2, 3, 2] };
+    const input = numbers(1, 2, 3, 2);
+    const [y] = run({ layers: [layer('BatchNormalization', config)], weights }, input);
+    const want = Array.from(input.data, (x, i) => {
+      const c = Math.floor(i / 6);
+      return ((x - (3 + c)) / Math.sqrt(4 + c + 0.5)) * (1 + c) + 2 + c;
+    });
+    expectClose(y!.data, want);
+  });
+
   it.for([
     ['ZeroPadding1D', { padding: [1, 2] }, [0, 1, 2, 3, 0, 0]],
     ['Cropping1D', { cropping: [1, 0] }, [2, 3]],
@@ -577,5 +594,41 @@ describe('names and spellings', () => {
     const all = want().data;
     // The first row ends after two steps, the second goes on to the last.
     expectClose(y!.data, [...all.slice(2, 4), ...all.slice(14, 16)]);
+  });
+});
+
+describe('topologies that Keras 3 wrote', () => {
+  const inner = layer('GRU', {
+    units: 2,
+    return_sequences: true,
+    reset_after: false,
+    name: 'forward_g',
+  });
+  const model = (scopes: readonly [string, string, string], version = '3.4.1'): HandMade => ({
+    version,
+    layers: [
+      layer('InputLayer', { batch_shape: [null, 4, 3], dtype: 'float32', name: 'x' }),
+      layer('Bidirectional', { layer: inner, merge_mode: 'concat', name: 'b' }),
+      layer('TimeDistributed', { layer: layer('Dense', { units: 2, name: 'd' }), name: 't' }),
+    ],
+    weights: [
+      ...weightsOf(scopes[0], 3, 2, 3),
+      ...weightsOf(scopes[1], 3, 2, 3),
+      { name: `${scopes[2]}/kernel`, shape: [4, 2] },
+      { name: `${scopes[2]}/bias`, shape: [2] },
+    ],
+  });
+
+  it('name weights without the wrapper around their layer', () => {
+    const input = numbers(2, 4, 3);
+    const [expected] = run(model(['b/forward_g', 'b/backward_g', 't']), input);
+    const [y] = run(model(['forward_g/gru_cell', 'backward_g/gru_cell', 'd']), input);
+    expect(y!.dims).toEqual([2, 4, 2]);
+    expect(y).toEqual(expected);
+  });
+
+  it('and weights of another layer are not taken for them', () => {
+    const wrong = model(['forward_h/gru_cell', 'backward_h/gru_cell', 'd']);
+    expect(() => run(wrong, numbers(2, 4, 3))).toThrow(/no such weight/);
   });
 });

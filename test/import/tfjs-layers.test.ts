@@ -60,6 +60,51 @@ const LAYERS: Readonly<Record<string, readonly [() => tf.layers.Layer, readonly 
   layerNormalization: [() => L.layerNormalization(), [5, 3]],
   'layerNormalization plain': [() => L.layerNormalization({ scale: false, center: false }), [3]],
   'layerNormalization over two axes': [() => L.layerNormalization({ axis: [1, 2] }), [5, 3]],
+  conv2d: [() => L.conv2d({ filters: 4, kernelSize: 3 }), [6, 7, 3]],
+  'conv2d of a wide window': [
+    () => L.conv2d({ filters: 2, kernelSize: [3, 2], dilationRate: [2, 1], activation: 'relu' }),
+    [7, 6, 3],
+  ],
+  'conv2d same': [
+    () => L.conv2d({ filters: 2, kernelSize: [4, 3], padding: 'same', useBias: false }),
+    [6, 7, 3],
+  ],
+  'conv2d same with stride': [
+    () => L.conv2d({ filters: 2, kernelSize: 3, padding: 'same', strides: [2, 1] }),
+    [6, 7, 3],
+  ],
+  'conv2d channels first': [
+    () => L.conv2d({ filters: 4, kernelSize: 2, dataFormat: 'channelsFirst' }),
+    [3, 6, 7],
+  ],
+  maxPooling2d: [() => L.maxPooling2d({}), [6, 7, 3]],
+  'maxPooling2d of one axis': [() => L.maxPooling2d({ poolSize: [2, 1] }), [6, 7, 3]],
+  'maxPooling2d same with stride': [
+    () => L.maxPooling2d({ poolSize: 3, strides: [2, 3], padding: 'same' }),
+    [6, 7, 3],
+  ],
+  averagePooling2d: [() => L.averagePooling2d({ poolSize: [2, 3], strides: 1 }), [6, 7, 3]],
+  globalMaxPooling2d: [() => L.globalMaxPooling2d({}), [6, 7, 3]],
+  globalAveragePooling2d: [() => L.globalAveragePooling2d({}), [6, 7, 3]],
+  zeroPadding2d: [
+    () =>
+      L.zeroPadding2d({
+        padding: [
+          [1, 2],
+          [0, 3],
+        ] as never,
+      }),
+    [4, 5, 2],
+  ],
+  'batchNormalization of an image': [() => L.batchNormalization(), [4, 5, 3]],
+  'conv2d over time': [
+    () => L.timeDistributed({ layer: L.conv2d({ filters: 2, kernelSize: 2 }) }),
+    [3, 4, 5, 2],
+  ],
+  'maxPooling2d over time': [
+    () => L.timeDistributed({ layer: L.maxPooling2d({}) as never }),
+    [3, 4, 5, 2],
+  ],
   conv1d: [() => L.conv1d({ filters: 4, kernelSize: 3 }), [7, 3]],
   'conv1d same': [
     () => L.conv1d({ filters: 4, kernelSize: 4, padding: 'same', activation: 'relu' }),
@@ -353,5 +398,42 @@ describe('weights', () => {
     const constants = (map: Map<string, Uint8Array>) =>
       [...importTfjs(map).constants.values()].flatMap(({ data }) => [...(data as Float32Array)]);
     expect(constants(new Map(files).set(name, shifted))).toEqual(constants(files));
+  });
+});
+
+describe('convolutions before a recurrent layer', () => {
+  it('an image whose columns are read as a sequence', async () => {
+    const model = tf.sequential({
+      layers: [
+        L.conv2d({ filters: 4, kernelSize: 3, padding: 'same', inputShape: [8, 10, 1] }),
+        L.batchNormalization(),
+        L.reLU(),
+        L.maxPooling2d({ poolSize: 2 }),
+        L.permute({ dims: [2, 1, 3] }),
+        L.reshape({ targetShape: [5, 16] }),
+        L.bidirectional({
+          layer: L.gru({ units: 3, returnSequences: true }) as never,
+          mergeMode: 'concat',
+        }),
+        L.dense({ units: 4, activation: 'softmax' }),
+      ],
+    });
+    randomize(model, random);
+    await expectSame(model, [numbers(2, 8, 10, 1)]);
+  });
+
+  it('a film whose pictures are steps', async () => {
+    const model = tf.sequential({
+      layers: [
+        L.timeDistributed({
+          layer: L.conv2d({ filters: 2, kernelSize: 3, activation: 'relu' }),
+          inputShape: [4, 6, 6, 1],
+        }),
+        L.timeDistributed({ layer: L.globalAveragePooling2d({}) as never }),
+        L.lstm({ units: 3 }),
+      ],
+    });
+    randomize(model, random);
+    await expectSame(model, [numbers(2, 4, 6, 6, 1)]);
   });
 });

@@ -24,6 +24,9 @@ export function snakeCase(className: string): string {
     .toLowerCase();
 }
 
+/** The groups that hold the layers of a model: of Keras 3, and of TensorFlow 2.12 to 2.15. */
+const PLACES = ['layers', '_layer_checkpoint_dependencies'] as const;
+
 /**
  * Makes the weights of an archive findable.
  *
@@ -34,7 +37,11 @@ export function archiveWeights(root: H5Group, model: LayerConfig): WeightStore {
   const used = new Set<string>();
   return {
     ...weightsOf(root, model, used),
-    unused: () => trained(root, used),
+    // Besides the layers there are the variables of the optimizer and, in Keras 2.15, those of metrics.
+    unused: () =>
+      PLACES.flatMap((name) => root.groups.get(name) ?? []).flatMap((group) =>
+        trained(group, used),
+      ),
   };
 }
 
@@ -102,8 +109,7 @@ function childrenOf(
 ): ReadonlyMap<string, Weights> {
   const layers = isModel(model) ? layersOf(model) : [];
   const names = placeNames(layers.map(({ className }) => className));
-  const places = group?.groups.get('layers');
-  const old = group?.groups.get('_layer_checkpoint_dependencies');
+  const [places, old] = PLACES.map((name) => group?.groups.get(name));
   const ranks = new Map<string, number>();
   return new Map(
     layers.map((layer, i) => {

@@ -15,6 +15,8 @@ export const KERAS: Format<'keras'> = {
   companions: () => Promise.resolve([]),
   read: async (files, main, { limits }) => {
     const { importKeras } = await import('./index.ts');
-    return importKeras(files.get(main)!, { limits, name: main });
+    // A file of weights alone comes with what model.to_json() wrote.
+    const json = [...files].find(([name]) => /\.json$/i.test(name));
+    return importKeras(files.get(main)!, { limits, name: main, json: json?.[1] });
   },
 };

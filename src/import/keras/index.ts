@@ -10,6 +10,7 @@ import {
   translateModel,
   type LayerConfig,
 } from './layers/index.ts';
+import { isZip } from '../format.ts';
 import { Budget, importLimits, type ImportLimits } from '../limits.ts';
 import { archiveWeights } from './archive-weights.ts';
 import { openHdf5, type H5Group } from './hdf5.ts';
@@ -23,10 +24,13 @@ export interface KerasOptions {
   readonly limits?: Partial<ImportLimits> | undefined;
   /** What errors call the file; `model` when left out. */
   readonly name?: string | undefined;
+  /** What `model.to_json()` wrote, for an `.h5` file that holds the weights alone. */
+  readonly json?: Uint8Array | undefined;
 }
 
 /**
- * Turns a Keras model into a graph: a `.keras` archive, or an `.h5` file that holds the whole model.
+ * Turns a Keras model into a graph: a `.keras` archive, an `.h5` file that holds the whole model, or one
+ * that holds its weights, with the JSON of its layers.
  * Inputs and outputs are named as for TensorFlow.js models, see `importTfjs`. A layer with
  * `stateful: true` is that layer with a state of zeros: a stream of the model carries the state from
  * call to call, in any direction, and then that of no other layer.
@@ -39,13 +43,13 @@ export interface KerasOptions {
  * ```
  */
 export async function importKeras(bytes: Uint8Array, options: KerasOptions = {}): Promise<Graph> {
-  const { name = 'model' } = options;
-  const budget = new Budget(importLimits(options.limits), bytes.length);
-  budget.check('maxBytes', bytes.length, name, 'too many bytes');
-  const isZip = bytes[0] === 0x50 && bytes[1] === 0x4b; // PK
-  const { model, version, weights } = isZip
+  const { name = 'model', json } = options;
+  const total = bytes.length + (json?.length ?? 0);
+  const budget = new Budget(importLimits(options.limits), total);
+  budget.check('maxBytes', total, name, 'too many bytes');
+  const { model, version, weights } = isZip(bytes)
     ? await readArchive(bytes, budget, name)
-    : readLegacy(bytes, budget, name);
+    : readHdf5Model(bytes, json, budget, name);
   if (/^[01]\./.test(version)) {
     throw new RnnError(
       'INVALID_MODEL',
@@ -95,20 +99,38 @@ async function readArchive(bytes: Uint8Array, budget: Budget, name: string): Pro
   return { model, version, weights: archiveWeights(root, model) };
 }
 
-function readLegacy(bytes: Uint8Array, budget: Budget, name: string): Parts {
+function readHdf5Model(
+  bytes: Uint8Array,
+  json: Uint8Array | undefined,
+  budget: Budget,
+  name: string,
+): Parts {
   const root = openHdf5(bytes, budget, name);
   const group = root.groups.get('model_weights');
   const config = only(root, 'model_config');
-  if (config === undefined || group === undefined) {
-    throw new RnnError(
-      'INVALID_MODEL',
-      `${name}.model_config`,
-      'got a file without a model, perhaps of weights alone; expected one that model.save() wrote',
-    );
+  if (config !== undefined && group !== undefined) {
+    const version = only(root, 'keras_version') ?? only(group, 'keras_version') ?? '2.0.0';
+    const parsed = parseJson(config, budget, `${name}.model_config`);
+    return { model: layerConfig(parsed, 'model'), version, weights: legacyWeights(group) };
   }
-  const version = only(root, 'keras_version') ?? only(group, 'keras_version') ?? '2.0.0';
-  const json = parseJson(config, budget, `${name}.model_config`);
-  return { model: layerConfig(json, 'model'), version, weights: legacyWeights(group) };
+  if (json === undefined) {
+    const what =
+      'got a file without a model, perhaps of weights alone; expected one that model.save() wrote, or ' +
+      'the .json file that model.to_json() gives next to it';
+    throw new RnnError('INVALID_MODEL', `${name}.model_config`, what);
+  }
+  const text = new TextDecoder().decode(json);
+  const parsed = parseJson(text, budget, 'model.json');
+  const model = layerConfig(parsed, 'model');
+  const said = new Config(parsed, 'model.json').raw('keras_version');
+  // Keras 3 writes the JSON without its version, and the places of weights in place of their names.
+  const isPlaced = root.groups.has('layers') || root.groups.has('_layer_checkpoint_dependencies');
+  const version = only(root, 'keras_version') ?? (isPlaced ? '3.0.0' : '2.0.0');
+  return {
+    model,
+    version: typeof said === 'string' ? said : version,
+    weights: isPlaced ? archiveWeights(root, model) : legacyWeights(root),
+  };
 }
 
 const only = (group: H5Group, name: string): string | undefined => group.strings(name)?.[0];

@@ -2,7 +2,7 @@
 // who wrote the file:
 //   TF.js          lstm/kernel, bidirectional/forward_lstm/kernel, rnn/RNNCell_0/kernel
 //   TF 2.2 and on  lstm/lstm_cell/kernel, bidirectional/forward_lstm/lstm_cell_1/kernel
-//   Keras 3        lstm/cell/0: places instead of names
+//   Keras 3        lstm/cell/0: places instead of names; or forward_lstm/lstm_cell/kernel, without the wrapper
 // A layer of a model within a model stands under its own name, or under both.
 // tfjs-layers/src/engine/container.ts, loadWeights
 import type { Tensor } from '../../tensor.ts';
@@ -75,7 +75,12 @@ function narrow(entries: readonly Entry[], part: Part): readonly Entry[] {
   }
   if ('layer' in part) {
     const own = behind(part.layer);
-    return own.length > 0 ? own : within((name) => name === part.layer);
+    const named = own.length > 0 ? own : within((name) => name === part.layer);
+    if (named.length > 0 || !part.wrapped) return named;
+    // Keras 3 saves the layer within a Bidirectional under the name that its forward half got.
+    const inner = part.wrapped.replace(/^forward_/, '');
+    const names = [part.wrapped, inner, `forward_${inner}`, `backward_${inner}`];
+    return within((name) => names.includes(name));
   }
   const numbered = within(
     (name) => name === `RNNCell_${part.cell}` || name === `rnn_cell_${part.cell}`,

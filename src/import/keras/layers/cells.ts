@@ -5,6 +5,7 @@ import { RnnError } from '../../../errors.ts';
 import { gateBiases, GATE_ORDER, gatesFromColumns } from '../../../cells/gate-order.ts';
 import { cellActivation, type Elementwise } from './activations.ts';
 import { layerConfig, plainClass, type LayerConfig } from './config.ts';
+import { cudnnGates, isCudnn } from './cudnn.ts';
 import type { Dialect } from './dialect.ts';
 import { takeWeight, type Weights } from './weights.ts';
 
@@ -32,6 +33,8 @@ const KINDS: ReadonlyMap<string, CellName> = new Map([
   ['SimpleRNN', 'rnn'],
   ['GRU', 'gru'],
   ['LSTM', 'lstm'],
+  ['CuDNNGRU', 'gru'],
+  ['CuDNNLSTM', 'lstm'],
 ]);
 
 /** Classes that are one cell by themselves, as layers and within RNN. */
@@ -50,25 +53,24 @@ export function readCell(
   weights: Weights,
   dialect: Dialect,
 ): UnboundCell {
-  const cell = KINDS.get(plainClass(className).replace(/Cell$/, ''));
+  const plain = plainClass(className).replace(/Cell$/, '');
+  const cell = KINDS.get(plain);
   if (cell === undefined) {
-    throw new RnnError(
-      'UNSUPPORTED_OPERATOR',
-      config.path,
-      `cell of class ${className}, expected ${CELL_CLASSES.map((name) => `${name}Cell`).join(', ')}`,
-    );
+    const cells = CELL_CLASSES.filter((name) => !isCudnn(name)).map((name) => `${name}Cell`);
+    const what = `cell of class ${className}, expected ${cells.join(', ')}`;
+    throw new RnnError('UNSUPPORTED_OPERATOR', config.path, what);
   }
+  const cudnn = isCudnn(plain);
   const hidden = config.count('units');
   const order = GATE_ORDER.keras[cell];
   const width = order.length * hidden;
   const activation = cellActivation(config, 'activation', 'tanh', dialect);
+  const gateFallback = cudnn ? 'sigmoid' : dialect.recurrentActivation;
   const gate =
-    cell === 'rnn'
-      ? []
-      : [cellActivation(config, 'recurrent_activation', dialect.recurrentActivation, dialect)];
+    cell === 'rnn' ? [] : [cellActivation(config, 'recurrent_activation', gateFallback, dialect)];
   // The output gate of an LSTM scales activation(c): the same function as the candidate's.
   const activations = [...gate, activation, ...(cell === 'lstm' ? [activation] : [])];
-  const resetAfter = cell === 'gru' && config.flag('reset_after', dialect.resetAfter);
+  const resetAfter = cell === 'gru' && (cudnn || config.flag('reset_after', dialect.resetAfter));
   const useBias = config.flag('use_bias', true);
   const { path } = config;
 
@@ -78,15 +80,17 @@ export function readCell(
     const kernel = take('kernel', 0, [inputs, width]);
     const recurrent = take('recurrent_kernel', 1, [hidden, width]);
     // Two rows where the reset gate comes after the product: input biases, recurrent biases.
-    const bias = useBias ? take('bias', 2, resetAfter ? [2, width] : [width]) : undefined;
+    const biasDims = cudnn ? [2 * width] : resetAfter ? [2, width] : [width];
+    const bias = useBias ? take('bias', 2, biasDims) : undefined;
+    const gates = cudnn ? cudnnGates : gatesFromColumns;
     return {
       cell,
       inputs,
       hidden,
       activations,
       resetAfter,
-      W: () => gatesFromColumns(kernel, inputs, hidden, order, `${path}.kernel`),
-      R: () => gatesFromColumns(recurrent, hidden, hidden, order, `${path}.recurrent_kernel`),
+      W: () => gates(kernel, inputs, hidden, order, `${path}.kernel`),
+      R: () => gates(recurrent, hidden, hidden, order, `${path}.recurrent_kernel`),
       B: bias && (() => biasOf(bias, hidden, order, `${path}.bias`)),
     };
   };

@@ -9,6 +9,7 @@ import { translateRecurrent } from './recurrent.ts';
 import { SCALING } from './scaling.ts';
 import { SEQUENCE } from './sequence.ts';
 import { SHAPE } from './shape.ts';
+import { WINDOW } from './window.ts';
 
 const RECURRENT: Readonly<Record<string, Translate>> = {
   ...Object.fromEntries([...CELL_CLASSES, 'RNN'].map((name) => [name, translateRecurrent])),
@@ -17,7 +18,7 @@ const RECURRENT: Readonly<Record<string, Translate>> = {
 
 /** Every layer that can be translated, models and InputLayer aside. */
 export const LAYERS: ReadonlyMap<string, Translate> = new Map(
-  [RECURRENT, CORE, SHAPE, MERGE, SEQUENCE, ATTENTION, SCALING].flatMap((family) =>
+  [RECURRENT, CORE, SHAPE, MERGE, SEQUENCE, WINDOW, ATTENTION, SCALING].flatMap((family) =>
     Object.entries(family),
   ),
 );

@@ -3,14 +3,14 @@ import { RnnError } from '../../../errors.ts';
 import { GraphBuilder, type NamedOutput } from '../../../graph-builder.ts';
 import { validateGraph, type Graph, type ValueInfo } from '../../../graph.ts';
 import type { Budget } from '../../limits.ts';
-import { invalid, plainClass, type Json, type LayerConfig } from './config.ts';
+import { invalid, layerConfig, plainClass, type Json, type LayerConfig } from './config.ts';
 import type { Dialect } from './dialect.ts';
 import { functionalInput, sequentialInput } from './inputs.ts';
 import type { InnerCall, KerasTensor } from './layer.ts';
 import { isRecurrent, LAYERS, supportedLayers } from './layers.ts';
 import { isModel, readFunctional, readSequential } from './topology.ts';
 import type { CallSpec, LayerSpec, Ref, Topology } from './topology.ts';
-import type { Weights } from './weights.ts';
+import type { Part, Weights } from './weights.ts';
 
 /** A model as a file holds it. */
 export interface KerasModel {
@@ -215,6 +215,16 @@ function runModel(translation: Translation, site: Site): readonly KerasTensor[] 
   return outputs.map((y) => ({ ...y, mask: undefined }));
 }
 
+/** What the weights of a layer are asked for by. */
+function partOf(layer: LayerSpec): Part {
+  const { name, className, config } = layer;
+  if (isModel(layer)) return { model: name };
+  const inner = config.raw('layer');
+  if (inner === undefined) return { layer: name, className };
+  const wrapped = layerConfig(inner, `${config.path}.layer`).config.text('name', '');
+  return { layer: name, className, wrapped };
+}
+
 /** A layer of a model, where the model stands. */
 function siteOf(
   model: Site,
@@ -223,12 +233,12 @@ function siteOf(
   call?: CallSpec,
   mask?: KerasTensor,
 ): Site {
-  const { name, className } = layer;
+  const { name } = layer;
   return {
     ...model,
     layer,
     name: model.name === '' ? name : `${model.name}/${name}`,
-    weights: model.weights.part(isModel(layer) ? { model: name } : { layer: name, className }),
+    weights: model.weights.part(partOf(layer)),
     inputs,
     mask,
     options: call?.options ?? {},

@@ -89,10 +89,19 @@ const repeatVector: Translate = (call) => {
   return [moved(x, y, [x.dims[0]!, n, x.dims[1]!])];
 };
 
-/** The length of a sequence after `change`; a free one gets a new name, since it is another size. */
-export function timeAfter(call: LayerCall, x: KerasTensor, change: (steps: number) => number): Dim {
-  const steps = x.dims[1]!;
-  if (typeof steps === 'string') return `${call.stem}_time`;
+/**
+ * The length of a sequence after `change`; a free one gets a new name, since it is another size.
+ *
+ * @param axis another one than time, for images
+ */
+export function timeAfter(
+  call: LayerCall,
+  x: KerasTensor,
+  change: (steps: number) => number,
+  axis = 1,
+): Dim {
+  const steps = x.dims[axis]!;
+  if (typeof steps === 'string') return `${call.stem}_${axis === 1 ? 'time' : `axis${axis}`}`;
   const after = change(steps);
   if (after >= 1) return after;
   throw misfit(call, `got a sequence of ${steps} steps, which leaves none`);

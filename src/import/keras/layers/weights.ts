@@ -5,7 +5,8 @@ import type { Tensor } from '../../../tensor.ts';
 
 /** One step down from a model to a weight. */
 export type Part =
-  | { readonly layer: string; readonly className: string }
+  /** `wrapped` is the name of the layer within a wrapper. */
+  | { readonly layer: string; readonly className: string; readonly wrapped?: string }
   /** A model within a model. */
   | { readonly model: string }
   | 'forward'
