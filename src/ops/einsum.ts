@@ -63,11 +63,13 @@ function parse(equation: string, ranks: readonly number[], path: string) {
 
 /** Builds an Einsum out of other operators. */
 class Contraction<V extends ValueType> {
+  readonly #call: ControlCall<V>;
   readonly #flow: Flow<V>;
   readonly #sizes: ReadonlyMap<string, number>;
 
-  constructor(flow: Flow<V>, sizes: ReadonlyMap<string, number>) {
-    this.#flow = flow;
+  constructor(call: ControlCall<V>, sizes: ReadonlyMap<string, number>) {
+    this.#call = call;
+    this.#flow = call.flow;
     this.#sizes = sizes;
   }
 
@@ -95,6 +97,8 @@ class Contraction<V extends ValueType> {
     const first = labels.indexOf(labels[second]!);
     const n = value.dims[second]!;
     const dims = labels.map((_, axis) => (axis === first || axis === second ? n : 1));
+    const { node, path } = this.#call;
+    this.#flow.unrolling.keep({ type: 'bool', dims: [n, n] }, node, path); // before it is allocated
     const data = Float64Array.from({ length: n * n }, (_, i) => Number(i % (n + 1) === 0));
     const mask = this.#flow.literal({ type: 'bool', dims, data });
     const zero = this.#flow.literal({ type: value.type, dims: [], data: Float64Array.of(0) });
@@ -162,7 +166,7 @@ function sizesOf<V extends ValueType>(
 }
 
 function run<V extends ValueType>(call: ControlCall<V>): readonly V[] {
-  const { node, path, inputs, flow } = call;
+  const { node, path, inputs } = call;
   const values = inputs.map((_, slot) => tensorOf(call, slot));
   const [first] = values;
   if (first === undefined) throw invalid(`${path}.inputs`, 'inputs of an Einsum', 0, '1 or more');
@@ -174,7 +178,7 @@ function run<V extends ValueType>(call: ControlCall<V>): readonly V[] {
   const ranks = values.map(({ dims }) => dims.length);
   const { terms, output } = parse(equation, ranks, `${path}.equation`);
   const given = terms.map((labels, i) => ({ value: values[i]!, labels }));
-  const work = new Contraction(flow, sizesOf(given, path));
+  const work = new Contraction(call, sizesOf(given, path));
   const isNeeded = (label: string, others: readonly (readonly string[])[]): boolean =>
     output.includes(label) || others.some((labels) => labels.includes(label));
   const ready = given.map((term, i) =>

@@ -85,6 +85,7 @@ function run<V extends ValueType>(call: ControlCall<V>): readonly V[] {
   if (batchDims > 0) {
     // Out of range in one batch must not be a place in the next.
     const dims = [...batch, ...given.dims.slice(batchDims, -1).map(() => 1)];
+    flow.unrolling.keep({ type: 'int64', dims: batch }, node, path); // before it is allocated
     const starts = Array.from({ length: count }, (_, i) => i * each);
     const isOutside = flow.apply('Equal', [rows, integers(flow, [each], [])]);
     const placed = flow.apply('Add', [rows, integers(flow, starts, dims)]);

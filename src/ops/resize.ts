@@ -1,5 +1,6 @@
 // Resize with the nearest or two neighbours: along each axis a Gather, or the weighted sum of two.
 // https://onnx.ai/onnx/operators/onnx__Resize.html
+import { RnnError } from '../errors.ts';
 import { sizeOf } from '../tensor.ts';
 import {
   integers,
@@ -61,6 +62,9 @@ function rounded(x: number, mode: (typeof ROUNDINGS)[number]): number {
   return mode === 'round_prefer_floor' ? Math.ceil(x - 0.5) : Math.floor(x + 0.5);
 }
 
+/** Positions along one axis, whose neighbours are worked out on the host. A minute of sound has 3·10^6. */
+const MAX_COUNT = 2 ** 22;
+
 /** The axes and how each is stretched, from the scales or the sizes. */
 function stretches<V extends ValueType>(
   call: ControlCall<V>,
@@ -91,6 +95,10 @@ function stretches<V extends ValueType>(
   const found = axes.map((axis, i): [number, Stretch] => {
     const size = dims[axis]!;
     const count = sizes?.[i] ?? Math.floor(fround(size * scales![i]!));
+    if (count > MAX_COUNT) {
+      const what = `size of axis ${axis} of Resize, got ${count}, at most ${MAX_COUNT}`;
+      throw new RnnError('LIMIT_EXCEEDED', `${path}.inputs`, what);
+    }
     return [axis, { size, count, scale: scales?.[i] ?? count / size }];
   });
   return new Map(found);
