@@ -1,6 +1,7 @@
 // Kernels that move elements and never look at them: any 4-byte type goes through as u32.
 import copy from './copy.wgsl?raw';
 import { ITEM_INVOCATIONS, type Kernel, type UniformType } from './kernel.ts';
+import loopCopy from './loop-copy.wgsl?raw';
 import axis from './pad-axis.wgsl?raw';
 import pad from './pad.wgsl?raw';
 import { fragment, kernelOf } from './part.ts';
@@ -21,6 +22,23 @@ export const copyKernel = (rank: number): Kernel =>
       names: { OFFSETS: stridedOffsets('i', rank, ['s', 't']) },
     },
   ]);
+
+/** out[i + iteration · outStep] = data[i + iteration · dataStep]: what goes into an iteration of a loop, or out of it. */
+export const loopCopyKernel: Kernel<
+  'data' | 'out',
+  'count' | 'dataStep' | 'outStep'
+> = kernelOf(
+  'loop-copy',
+  loopCopy,
+  [
+    {
+      bindings: { data: 'read u32', out: 'write u32' },
+      uniforms: { count: 'u32', dataStep: 'u32', outStep: 'u32' },
+      constants: { INVOCATIONS: ITEM_INVOCATIONS },
+    },
+  ],
+  true,
+);
 
 /** What a padded place holds. */
 export type PadMode = 'constant' | 'edge' | 'reflect' | 'wrap';

@@ -2,7 +2,7 @@
 import text from './elementwise.wgsl?raw';
 import { functionsFor } from './functions.ts';
 import { ITEM_INVOCATIONS, type Kernel } from './kernel.ts';
-import { kernelOf } from './part.ts';
+import { kernelOf, type Part } from './part.ts';
 import { offsetUniforms, stridedOffsets } from './strided-offset.ts';
 
 /** Names of the inputs in order, in the expression and as bindings `A` … `G`. */
@@ -16,6 +16,8 @@ export interface ElementwiseOptions {
   readonly output: 'f32' | 'i32';
   /** Maximum axes, see {@link stridedOffsets}; 0 where no input ever broadcasts. */
   readonly rank: number;
+  /** Whether inputs move on with the iteration of a loop: by `aStep`, `bStep` … */
+  readonly inLoop?: boolean;
   /** WGSL of `a`, `b` … and the flat index `i`; a bool becomes 0 or 1. */
   readonly expression: string;
   /** WGSL statements before the expression, and functions that they call. */
@@ -37,6 +39,7 @@ const vec4 = (type: 'f32' | 'i32'): 'vec4f' | 'vec4i' => (type === 'f32' ? 'vec4
  */
 export function elementwiseKernel(options: ElementwiseOptions): Kernel {
   const { name, inputs, output, rank, expression, steps = '', functions = '' } = options;
+  const { inLoop = false } = options;
   const names = OPERANDS.slice(0, inputs.length);
   const strided = rank > 0;
   const offsets = names.map((n) => `${n}At`);
@@ -48,42 +51,42 @@ if ((params.broadcastMask & ${1 << k}u) == 0u) { ${n} = ${n.toUpperCase()}[${n}A
       : `let ${n} = ${n.toUpperCase()}[i];`;
   const offsetsOf = (index: string): string =>
     `${stridedOffsets(index, Math.max(rank, 1), offsets)}
-${names.map((n) => `${n}At += params.${n}From;`).join(' ')}`;
-  return kernelOf(name, text, [
-    {
-      wgsl: `${functionsFor(functions + expression)}\n${functions}`,
-      bindings: {
-        ...Object.fromEntries(
-          names.map((n, k) => [n.toUpperCase(), `read ${vec4(inputs[k]!)}` as const]),
-        ),
-        out: `write ${vec4(output)}`,
-      },
-      uniforms: {
-        count: 'u32',
-        ...(strided && {
-          vectorized: 'u32',
-          broadcastMask: 'u32',
-          ...offsetUniforms(rank, offsets),
-          ...Object.fromEntries(names.map((n) => [`${n}From`, 'u32' as const])),
-        }),
-        ...options.extra,
-      },
-      constants: { INVOCATIONS: ITEM_INVOCATIONS },
-      flags: { STRIDED: strided },
-      names: {
-        Scalar: output,
-        Scalar4: vec4(output),
-        OPERANDS: names.map((n, k) => `${n}: ${inputs[k]!}, `).join(''),
-        STEPS: steps,
-        EXPRESSION: expression,
-        ELEMENT_OFFSETS: strided ? offsetsOf('(i * 4u + j)') : '',
-        ELEMENTS: names.map((n) => `${element(n)}, `).join(''),
-        GROUP_OFFSETS: strided ? offsetsOf('i') : '',
-        LOADS: names.map(load).join('\n'),
-        ...Object.fromEntries(
-          [0, 1, 2, 3].map((j) => [`LANE_${j}`, names.map((n) => `${n}[${j}], `).join('')]),
-        ),
-      },
+${names.map((n) => `${n}At += params.${n}From${inLoop ? ` + iteration * params.${n}Step` : ''};`).join(' ')}`;
+  const part: Part = {
+    wgsl: `${functionsFor(functions + expression)}\n${functions}`,
+    bindings: {
+      ...Object.fromEntries(
+        names.map((n, k) => [n.toUpperCase(), `read ${vec4(inputs[k]!)}` as const]),
+      ),
+      out: `write ${vec4(output)}`,
     },
-  ]);
+    uniforms: {
+      count: 'u32',
+      ...(strided && {
+        vectorized: 'u32',
+        broadcastMask: 'u32',
+        ...offsetUniforms(rank, offsets),
+        ...Object.fromEntries(names.map((n) => [`${n}From`, 'u32' as const])),
+        ...(inLoop && Object.fromEntries(names.map((n) => [`${n}Step`, 'u32' as const]))),
+      }),
+      ...options.extra,
+    },
+    constants: { INVOCATIONS: ITEM_INVOCATIONS },
+    flags: { STRIDED: strided },
+    names: {
+      Scalar: output,
+      Scalar4: vec4(output),
+      OPERANDS: names.map((n, k) => `${n}: ${inputs[k]!}, `).join(''),
+      STEPS: steps,
+      EXPRESSION: expression,
+      ELEMENT_OFFSETS: strided ? offsetsOf('(i * 4u + j)') : '',
+      ELEMENTS: names.map((n) => `${element(n)}, `).join(''),
+      GROUP_OFFSETS: strided ? offsetsOf('i') : '',
+      LOADS: names.map(load).join('\n'),
+      ...Object.fromEntries(
+        [0, 1, 2, 3].map((j) => [`LANE_${j}`, names.map((n) => `${n}[${j}], `).join('')]),
+      ),
+    },
+  };
+  return kernelOf(name, text, [part], inLoop);
 }

@@ -2,6 +2,8 @@
 // has one of them. Their kernels are in kernels.ts.
 import { CONTROL_FLOW, FAMILIES } from './ops/index.ts';
 import { addControl, addOperators } from './ops/registry.ts';
+import { compileLoop } from './plan/specialize/loops/compile.ts';
+import { addLoopCompiler } from './plan/specialize/loops/registry.ts';
 import { analyseOwnLayers, analyseTime } from './plan/specialize/time-axis/index.ts';
 import { followTime } from './plan/specialize/time-axis/follow.ts';
 import { addTimeAnalysis } from './plan/specialize/time-axis/registry.ts';
@@ -10,6 +12,7 @@ import { addTimeAnalysis } from './plan/specialize/time-axis/registry.ts';
 export function registerOperators(): void {
   addOperators(FAMILIES);
   addControl(CONTROL_FLOW);
+  addLoopCompiler(compileLoop);
   addTimeAnalysis({ analyseTime, analyseOwnLayers, followTime });
 }
 

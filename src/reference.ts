@@ -45,7 +45,7 @@ export function runReference(
   const scope: Values = new Scope();
   for (const { name } of graph.inputs) scope.set(name, toHost(feeds[name]!, `feeds.${name}`));
   const limits = {
-    unrolling: new Unrolling(maxUnrolled),
+    unrolling: new Unrolling(maxUnrolled, false),
     budget: new ElementBudget(maxLiveElements),
   };
   const run = prepared(graph, scope, new Set(outputs), 'graph', limits);

@@ -4,6 +4,7 @@ import type { SpecializedGraph } from '../plan/specialize/infer.ts';
 import { runsOf } from '../plan/types.ts';
 import { sizeOf } from '../tensor.ts';
 import { makeProgram } from '../wasm/make-program.ts';
+import { runsOf as runsOfProgram } from '../wasm/program.ts';
 import type { Work } from './predict.ts';
 
 /**
@@ -18,19 +19,21 @@ export function workOf(graph: SpecializedGraph, request: PlanRequest): Work {
     runs.reduce((total, run) => total + of(run) * run.times, 0);
   const weightOf = (id: number): number =>
     plan.buffers[id]!.life === 'weight' ? plan.buffers[id]!.size : 0;
-  const { steps } = makeProgram(graph, request);
+  const cpuRuns = runsOfProgram(makeProgram(graph, request).steps);
   return {
     flops: sum(({ dispatch }) => dispatch.flops),
     dispatches: sum(() => 1),
     weightBytes: sum(({ dispatch }) =>
       Object.values(dispatch.buffers).reduce((bytes, id) => bytes + weightOf(id), 0),
     ),
-    kernels: steps.reduce((n, step) => n + (step.kind === 'table' ? step.entries.length : 0), 0),
-    hostElements: steps.reduce((total, step) => {
+    kernels: cpuRuns.reduce(
+      (n, { step, times }) => n + (step.kind === 'table' ? step.entries.length * times : 0),
+      0,
+    ),
+    hostElements: cpuRuns.reduce((total, { step, times }) => {
       if (step.kind === 'table') return total;
-      return (
-        total + step.item.outputs.reduce((n, value) => n + (value ? sizeOf(value.dims) : 0), 0)
-      );
+      const made = step.item.outputs.reduce((n, value) => n + (value ? sizeOf(value.dims) : 0), 0);
+      return total + made * times;
     }, 0),
   };
 }

@@ -45,15 +45,41 @@ export class Scope<T> {
   }
 }
 
+/** Iterations from which a loop is kept as one; shorter ones are unrolled. */
+export const MIN_LOOP_STEPS = 16;
+
+/** Iterations that a loop which is kept has at most; a longer one is several of them. */
+export const MAX_LOOP_STEPS = 256;
+
+/** Whether a node is inside the body of a loop. */
+export const isInLoop = (path: string): boolean => path.includes('.body');
+
 /** Counts what loops come to, and ends them before they take the memory of the machine. */
 export class Unrolling {
   readonly #maxNodes: number;
+  readonly #keepsNodes: boolean;
   #nodes = 0;
   #elements = 0;
 
-  /** @param maxNodes nodes of all iterations of all loops */
-  constructor(maxNodes = MAX_UNROLLED_NODES) {
+  /**
+   * @param maxNodes nodes of all iterations of all loops
+   * @param keepsNodes false for who computes an iteration and forgets it
+   */
+  constructor(maxNodes = MAX_UNROLLED_NODES, keepsNodes = true) {
     this.#maxNodes = maxNodes;
+    this.#keepsNodes = keepsNodes;
+  }
+
+  /**
+   * Counts the iterations of a loop whose number is known, for who keeps no nodes: as many as it comes to
+   * where it is kept as one.
+   *
+   * @returns false where each iteration is to be counted by itself
+   */
+  addSteps(node: Node, nodes: number, steps: number, path: string): boolean {
+    if (this.#keepsNodes || isInLoop(path) || steps < MIN_LOOP_STEPS) return false;
+    this.addIteration(node, nodes * Math.ceil(steps / MAX_LOOP_STEPS), path);
+    return true;
   }
 
   /** Counts one iteration of a loop. */
@@ -84,6 +110,33 @@ export interface Flow<V> {
   apply(op: string, inputs: readonly V[], attributes?: Readonly<Record<string, Attribute>>): V;
   /** Gets a graph of the node ready. The function runs it once, from its inputs to its outputs. */
   enter(graph: Graph, key: string): (inputs: readonly Item<V>[]) => readonly Item<V>[];
+  /**
+   * Keeps a loop as one node, where the interpreter can: the outputs by slot. Undefined where it must be
+   * unrolled.
+   */
+  repeat?(repeat: Repeat<V>): readonly V[] | undefined;
+}
+
+/** A loop whose number of iterations is known, in the form that `Loop` and `Scan` have in common. */
+export interface Repeat<V> {
+  /** Inputs: the counter and the condition of a Loop, states, parts of sequences. Outputs: the condition, states, parts. */
+  readonly graph: Graph;
+  readonly steps: number;
+  /** Shapes of the counter and of the condition, where the graph has these. */
+  readonly counter?: readonly [count: readonly number[], condition: readonly number[]];
+  /** What the states begin with. */
+  readonly states: readonly Item<V>[];
+  /** What the graph gets a part of in each iteration. */
+  readonly sequences: readonly Along<V>[];
+  /** How the parts that the graph makes are put together; undefined where nobody wants them. */
+  readonly stacked: readonly (Omit<Along<V>, 'x'> | undefined)[];
+}
+
+/** Parts along an axis, the first one last where it is reversed. */
+export interface Along<V> {
+  readonly x: V;
+  readonly axis: number;
+  readonly reversed: boolean;
 }
 
 /** A node of control flow as its operator sees it. */

@@ -1,5 +1,6 @@
 // Loop: a body that runs while its trip count and its condition allow.
 // https://onnx.ai/onnx/operators/onnx__Loop.html
+import type { Graph } from '../graph.ts';
 import { sizeOf } from '../tensor.ts';
 import {
   integers,
@@ -12,6 +13,13 @@ import {
 } from './control.ts';
 import { invalid } from './define.ts';
 import { bodyOf, checkCarried, checkGiven, namesOf, nodesOf, pairs, Scans } from './loop-body.ts';
+
+/** Whether the trip count alone decides: the condition comes out as it went in. */
+function goesOn({ inputs, outputs, nodes }: Graph): boolean {
+  const [given, made] = [inputs[1]!.name, outputs[0]!.name];
+  const from = nodes.find((each) => each.outputs.includes(made));
+  return made === given || (from?.op === 'Identity' && from.inputs[0] === given);
+}
 
 /** Inputs: trip count, condition, initial values. The body has a counter in place of the first. */
 export const loop: ControlOperator = {
@@ -48,13 +56,34 @@ export const loop: ControlOperator = {
       ? tensorOf(call, 1)
       : flow.literal({ type: 'bool', dims: flag!, data: Float64Array.of(1) });
     let state = inputs.slice(2) as readonly Item<typeof goes>[];
+    const begins = flow.numbers(goes)?.data[0];
+    const compiled =
+      begins === 1 && Number.isFinite(tripCount)
+        ? flow.repeat?.({
+            graph,
+            steps: tripCount,
+            counter: [counter!, flag!],
+            states: state,
+            sequences: [],
+            stacked: graph.outputs
+              .slice(1 + state.length)
+              .map((_, k) =>
+                node.outputs[state.length + k] ? { axis: 0, reversed: false } : undefined,
+              ),
+          })
+        : undefined;
+    if (compiled) return compiled;
     const scans = new Scans(call, graph, 1 + state.length, 1);
     const run = flow.enter(graph, 'body');
     const size = nodesOf(graph);
     let where = `${path}.inputs[1]`;
+    const isCounted =
+      Number.isFinite(tripCount) &&
+      goesOn(graph) &&
+      flow.unrolling.addSteps(node, size, tripCount, path);
     for (let i = 0; i < tripCount; i++) {
       if (numberOf(call, goes, loop, 'condition', 'bool', where) === 0) break;
-      flow.unrolling.addIteration(node, size, path);
+      if (!isCounted) flow.unrolling.addIteration(node, size, path);
       const [next, ...rest] = run([integers(flow, [i], counter), goes, ...state]);
       where = `${path}.body.outputs[0]`;
       if (next === undefined || next instanceof Sequence || sizeOf(next.dims) !== 1) {

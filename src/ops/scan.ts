@@ -1,7 +1,7 @@
 // Scan: a body that runs for each position along an axis of its inputs.
 // https://onnx.ai/onnx/operators/onnx__Scan.html
 import type { Node } from '../graph.ts';
-import { part, tensorOf, type ControlOperator, type Wiring } from './control.ts';
+import { part, tensorOf, type ControlOperator, type Item, type Wiring } from './control.ts';
 import { Attributes, invalid, mismatch } from './define.ts';
 import { axisOf } from './shapes.ts';
 import { bodyOf, checkCarried, checkGiven, namesOf, nodesOf, pairs, Scans } from './loop-body.ts';
@@ -72,12 +72,27 @@ export const scan: ControlOperator = {
       const what = `size of axis ${axis} that Scan '${node.name}' goes along`;
       throw mismatch(`${path}.inputs[${carried + k}]`, what, got, steps);
     });
+    const compiled = flow.repeat?.({
+      graph,
+      steps,
+      states: inputs.slice(0, carried) as readonly Item<(typeof sequences)[number]['x']>[],
+      sequences: sequences.map(({ x, axis }, k) => ({
+        x,
+        axis,
+        reversed: layout.inputsReversed[k]!,
+      })),
+      stacked: layout.outputAxes.map((axis, k) =>
+        node.outputs[carried + k] ? { axis, reversed: layout.outputsReversed[k]! } : undefined,
+      ),
+    });
+    if (compiled) return compiled;
     let state = inputs.slice(0, carried);
     const scans = new Scans(call, graph, carried, 0);
     const run = flow.enter(graph, 'body');
     const size = nodesOf(graph) + 2 * sequences.length; // each part is cut out, and loses its axis
+    const isCounted = flow.unrolling.addSteps(node, size, steps, path);
     for (let step = 0; step < steps; step++) {
-      flow.unrolling.addIteration(node, size, path);
+      if (!isCounted) flow.unrolling.addIteration(node, size, path);
       const parts = sequences.map(({ x, axis }, k) => {
         const at = layout.inputsReversed[k] ? steps - 1 - step : step;
         return part(flow, x, axis, [at, at + 1], true);

@@ -10,7 +10,7 @@ import type { PlanBuilder } from './plan-builder.ts';
 import type { DeviceProfile } from './select/device-profile.ts';
 import type { Overrides } from './select/select-kernel.ts';
 import type { PlannedNode } from './specialize/infer.ts';
-import type { BufferId, Command, MakeWeight, Selection } from './types.ts';
+import type { BufferId, Command, Dispatch, MakeWeight, Selection } from './types.ts';
 import type { LazyValue, PlanValue, Value } from './values.ts';
 
 /** Choices that a caller may take out of the planner's hands. */
@@ -96,8 +96,14 @@ export class Lowering<P = unknown> {
     return this.#builder.weight(key, count, make);
   }
 
-  /** A new buffer that becomes output `slot`. */
+  /** The buffer that output `slot` is computed into: a new one, unless somebody has aimed it elsewhere. */
   write(slot: number): BufferId {
+    const value = this.#values[slot];
+    const target = value && this.#builder.targetOf(value);
+    if (target !== undefined) {
+      this.yield(slot, target);
+      return target;
+    }
     const id = this.scratch(sizeOf(this.outputs[slot]!.dims), `output ${slot}`);
     this.yield(slot, id);
     return id;
@@ -130,6 +136,29 @@ export class Lowering<P = unknown> {
   ): void {
     const label = this.path;
     this.emit({ kind: 'dispatch', label, kernel, workgroups, buffers, uniforms, flops });
+  }
+
+  /** The lowering of a node inside of this one. */
+  inside(item: PlannedNode, readers: ReadonlyMap<Value, number>): Lowering<never> {
+    return new Lowering<never>(this.#builder, item, readers, this);
+  }
+
+  /** What the plan knows of a value inside of this node. */
+  valueOf(value: Value): PlanValue {
+    return this.#builder.valueOf(value);
+  }
+
+  /** Has whoever computes a value inside of this node write it to this buffer. */
+  aim(value: Value, buffer: BufferId): void {
+    this.#builder.aim(value, buffer);
+  }
+
+  /** The dispatches that a function adds, for a loop. @throws RnnError `INTERNAL` for other commands */
+  capture(add: () => void): readonly Dispatch[] {
+    return this.#builder.capture(add).map((command) => {
+      if (command.kind === 'dispatch') return command;
+      throw new RnnError('INTERNAL', this.path, `a ${command.kind} inside of a loop`);
+    });
   }
 
   /** Has a kernel compiled that other sizes need and this one does not. */

@@ -28,13 +28,14 @@ type Draft = { label: string; size: number } & (
 export class PlanBuilder {
   readonly #device: DeviceProfile;
   readonly #buffers: Draft[] = [];
-  readonly #commands: Command[] = [];
+  #commands: Command[] = [];
   readonly #precompiled: Kernel[] = [];
   readonly #selections: Selection[] = [];
   readonly #feedback: { from: BufferId; to: BufferId; size: number }[] = [];
   readonly #weights = new Map<string, BufferId>();
   readonly #uploads = new Map<PlanValue, BufferId>();
   readonly #values = new Map<Value, PlanValue>();
+  readonly #targets = new Map<Value, BufferId>();
 
   constructor(device: DeviceProfile) {
     this.#device = device;
@@ -104,6 +105,29 @@ export class PlanBuilder {
       this.#uploads.set(value, id);
     }
     return id;
+  }
+
+  /** Has whoever computes a value write it to this buffer. */
+  aim(value: Value, buffer: BufferId): void {
+    this.#targets.set(value, buffer);
+  }
+
+  /** The buffer that a value is to be written to; undefined for a new one. */
+  targetOf(value: Value): BufferId | undefined {
+    return this.#targets.get(value);
+  }
+
+  /** The commands that a function adds, which are then no part of the plan. */
+  capture(add: () => void): readonly Command[] {
+    const around = this.#commands;
+    const captured: Command[] = [];
+    this.#commands = captured;
+    try {
+      add();
+    } finally {
+      this.#commands = around;
+    }
+    return captured;
   }
 
   /** @throws RnnError `INTERNAL` for a dispatch that lacks a buffer or a uniform of its kernel */

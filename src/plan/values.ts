@@ -23,7 +23,12 @@ export interface PlanValue extends Value {
 }
 
 /** A value that no command has made: its readers compute it inline, or have it materialized. */
-export type LazyValue = ({ readonly expression: Term } | { readonly view: Operand }) & {
+export type LazyValue = (
+  | { readonly expression: Term }
+  | { readonly view: Operand }
+  /** The part of a sequence that an iteration of a loop reads; elementwise kernels find it by themselves. */
+  | { readonly part: Operand }
+) & {
   /** Adds the commands that make it, for a reader that needs a dense buffer. */
   readonly materialize: () => void;
 };
@@ -37,6 +42,8 @@ export interface Operand {
   readonly strides?: readonly number[];
   /** Offset of the first element, where there are strides. */
   readonly start?: number;
+  /** Elements by which the first one moves on with each iteration of the loop around it. */
+  readonly iterationStep?: number;
   /** Operands of one source are one binding. */
   readonly source?: object;
 }

@@ -1,6 +1,6 @@
 // Which scratch buffers share memory: those whose lives do not overlap.
 import { placesIn } from './builder.ts';
-import type { BufferId, Program } from './program.ts';
+import type { BufferId, Program, Step } from './program.ts';
 
 /** Offsets in bytes of the buffers of a program in its arena, and the bytes of that. */
 export interface Arena {
@@ -16,10 +16,15 @@ const SLACK = 64;
 export const bytesOf = (count: number): number =>
   Math.ceil((count * 4 + SLACK) / ALIGNMENT) * ALIGNMENT;
 
-/** Buffers that each entry, or each node of the host, touches, in order. */
-function touched({ steps }: Program): BufferId[][] {
+/** Buffers that each entry, each node of the host, or each loop touches, in order. */
+function touched(steps: readonly Step[]): BufferId[][] {
   return steps.flatMap((step) => {
     if (step.kind === 'table') return step.entries.map(({ words }) => placesIn(words));
+    if (step.kind === 'loop') {
+      // What an iteration leaves is read in the next one.
+      const moved = [...step.before, ...step.after].flatMap(({ from, to }) => [from, to]);
+      return [[...moved.map(({ buffer }) => buffer), ...touched(step.steps).flat()]];
+    }
     const { inputs, outputs, products } = step;
     const places = [
       ...inputs.map((input) => input?.place),
@@ -40,7 +45,7 @@ function touched({ steps }: Program): BufferId[][] {
  * Assigns offsets, first fit. Inputs hold their numbers from the start, outputs to the end.
  */
 export function assignOffsets(program: Program): Arena {
-  const order = touched(program);
+  const order = touched(program.steps);
   const last = new Map<BufferId, number>();
   order.forEach((ids, i) => ids.forEach((id) => last.set(id, i)));
   for (const output of program.outputs) {

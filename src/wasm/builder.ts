@@ -7,6 +7,7 @@ import type {
   Entry,
   HostStep,
   Located,
+  LoopStep,
   NamedValue,
   Place,
   Program,
@@ -26,10 +27,12 @@ export const isKnown = (value: Value): boolean =>
 export const knownWords = (value: Value): Words =>
   wordsOf(value.type, value.tensor ? value.tensor.data : value.host!.data);
 
+type BuiltStep = { kind: 'table'; entries: Entry[] } | HostStep | LoopStep;
+
 /** The program under construction. */
 export class ProgramBuilder {
   readonly #buffers: ProgramBuffer[] = [];
-  readonly #steps: ({ kind: 'table'; entries: Entry[] } | HostStep)[] = [];
+  #steps: BuiltStep[] = [];
   readonly #inputs: NamedValue[] = [];
   readonly #places = new Map<Value, Place>();
   readonly #weights = new Map<string, Place>();
@@ -111,6 +114,19 @@ export class ProgramBuilder {
       return place;
     });
     this.#steps.push({ kind: 'host', item, inputs, outputs, products });
+  }
+
+  /**
+   * Has what `make` adds run `count` times.
+   *
+   * @param make gives the copies at the begin and at the end of an iteration
+   */
+  loop(item: PlannedNode, count: number, make: () => Pick<LoopStep, 'before' | 'after'>): void {
+    const around = this.#steps;
+    this.#steps = [];
+    const moves = make();
+    const steps = this.#steps.filter((step) => step.kind !== 'loop'); // a loop inside is unrolled
+    this.#steps = [...around, { kind: 'loop', item, count, steps, ...moves }];
   }
 
   finish(outputs: readonly ProgramOutput[]): Program {

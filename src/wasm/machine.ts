@@ -9,7 +9,17 @@ import type { Kernels } from './kernels.ts';
 import { LinearMemory } from './memory.ts';
 import { runOwnCell, type LoadedProducts } from './own-cell.ts';
 import { wordsOf } from './program.ts';
-import type { Entry, HostStep, Located, Place, Program, ProgramBuffer, Word } from './program.ts';
+import type {
+  Entry,
+  HostStep,
+  Located,
+  Move,
+  Place,
+  Program,
+  ProgramBuffer,
+  Step,
+  Word,
+} from './program.ts';
 
 /** Address of a place. */
 type Resolve = (place: Place) => number;
@@ -17,7 +27,22 @@ type Resolve = (place: Place) => number;
 /** Part of a loaded program: entries in memory, or a node of the host. */
 type LoadedStep =
   | { readonly table: number; readonly entries: readonly Entry[] }
-  | { readonly host: () => void };
+  | { readonly host: () => void }
+  | {
+      readonly times: number;
+      readonly before: readonly LoadedMove[];
+      readonly steps: readonly LoadedStep[];
+      readonly after: readonly LoadedMove[];
+    };
+
+/** A copy in each iteration of a loop, in words of 4 bytes. */
+interface LoadedMove {
+  readonly from: number;
+  readonly fromStep: number;
+  readonly to: number;
+  readonly toStep: number;
+  readonly count: number;
+}
 
 /** A program in memory. */
 export interface Loaded {
@@ -112,7 +137,13 @@ export class Machine {
       return at;
     });
     const address: Resolve = ({ buffer, offset }) => addresses[buffer]! + offset * 4;
-    const steps = program.steps.map((step): LoadedStep => {
+    const moves = (list: readonly Move[]): readonly LoadedMove[] =>
+      list.map((move) => ({
+        ...move,
+        from: address(move.from) >>> 2,
+        to: address(move.to) >>> 2,
+      }));
+    const loaded = (step: Step): LoadedStep => {
       if (step.kind === 'host') {
         const { item, inputs, outputs, products } = step;
         if (!products) return { host: () => this.#evaluate(item, inputs, outputs, address) };
@@ -122,10 +153,15 @@ export class Machine {
         blocks.push(...tables.flat());
         return { host: () => this.#step(step, { products, tables }, address) };
       }
+      if (step.kind === 'loop') {
+        const [before, after] = [moves(step.before), moves(step.after)];
+        return { times: step.count, before, steps: step.steps.map(loaded), after };
+      }
       const table = this.#write(step.entries, address);
       blocks.push(table);
       return { table, entries: step.entries };
-    });
+    };
+    const steps = program.steps.map(loaded);
     return { program, steps, address, blocks };
   }
 
@@ -143,15 +179,27 @@ export class Machine {
 
   /** Runs a program on what is in its inputs. */
   run({ steps, program, address }: Loaded): void {
-    for (const step of steps) {
-      if ('host' in step) {
-        step.host();
-        continue;
+    for (const step of steps) this.#step(step, program, address);
+  }
+
+  #step(step: LoadedStep, program: Program, address: Resolve): void {
+    if ('host' in step) return step.host();
+    if ('times' in step) {
+      for (let i = 0; i < step.times; i++) {
+        for (const move of step.before) this.#move(move, i);
+        for (const inner of step.steps) this.#step(inner, program, address);
+        for (const move of step.after) this.#move(move, i);
       }
-      const { table, entries } = step;
-      const refused = this.#kernels!.run(table, entries.length);
-      if (refused >= 0) this.#explain(entries[refused]!.item, program, address);
+      return;
     }
+    const { table, entries } = step;
+    const refused = this.#kernels!.run(table, entries.length);
+    if (refused >= 0) this.#explain(entries[refused]!.item, program, address);
+  }
+
+  #move({ from, fromStep, to, toStep, count }: LoadedMove, iteration: number): void {
+    const start = from + iteration * fromStep;
+    this.memory.i32.copyWithin(to + iteration * toStep, start, start + count);
   }
 
   /** Says why a kernel has refused its numbers: the float64 code refuses them too. */

@@ -3,7 +3,9 @@
 import { RnnError } from '../errors.ts';
 import type { PlannedNode, SpecializedGraph, Value } from '../plan/specialize/infer.ts';
 import { formatDims } from '../tensor.ts';
+import { CONTROL } from '../ops/registry.ts';
 import { ProgramBuilder } from './builder.ts';
+import { lowerLoop } from './loop.ts';
 import { CPU_LOWERINGS } from './lower/index.ts';
 import { Lowering, type CpuStorage } from './lowering.ts';
 import type { Program, ProgramOutput } from './program.ts';
@@ -40,15 +42,17 @@ export function makeProgram(graph: SpecializedGraph, request: ProgramRequest): P
   const names = new Set([...request.outputs, ...request.feedback.values()]);
   const results = [...names].map((name) => ({ name, value: valueOf(name)! }));
   const wanted = new Set(results.map(({ value }) => value));
-  for (const item of liveNodes(list, wanted)) {
-    const isWanted = (slot: number): boolean => {
+  const lowerNode = (item: PlannedNode, isWanted: (value: Value) => boolean): void => {
+    const isWantedSlot = (slot: number): boolean => {
       const value = item.outputs[slot];
-      return value !== undefined && wanted.has(value);
+      return value !== undefined && isWanted(value);
     };
-    const lower = CPU_LOWERINGS.get(item.node.op);
-    const done = lower?.(new Lowering<never>(builder, item, request.storage ?? 'f32', isWanted));
-    if (done !== true) builder.host(item, isWanted);
-  }
+    const lowering = new Lowering<never>(builder, item, request.storage ?? 'f32', isWantedSlot);
+    if (CONTROL.has(item.node.op)) return lowerLoop(builder, item, lowering, lowerNode);
+    const done = CPU_LOWERINGS.get(item.node.op)?.(lowering);
+    if (done !== true) builder.host(item, isWantedSlot);
+  };
+  for (const item of liveNodes(list, wanted)) lowerNode(item, (value) => wanted.has(value));
   for (const [input, output] of request.feedback) {
     const [from, to] = [valueOf(output)!, valueOf(input)!];
     if (from.dims.join() !== to.dims.join()) {

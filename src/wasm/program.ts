@@ -88,6 +88,41 @@ export interface TableStep {
   readonly entries: readonly Entry[];
 }
 
+/** A copy in each iteration of a loop. */
+export interface Move {
+  readonly from: Place;
+  readonly to: Place;
+  /** Elements. */
+  readonly count: number;
+  /** Elements by which the place moves on with each iteration. */
+  readonly fromStep: number;
+  readonly toStep: number;
+}
+
+/** Steps that run again and again. */
+export interface LoopStep {
+  readonly kind: 'loop';
+  readonly item: PlannedNode;
+  readonly count: number;
+  /** Copies at the begin of an iteration, in order, and at its end. */
+  readonly before: readonly Move[];
+  readonly steps: readonly (TableStep | HostStep)[];
+  readonly after: readonly Move[];
+}
+
+/** Any step. */
+export type Step = TableStep | HostStep | LoopStep;
+
+/** Every table and every node of the host, with how often it runs. */
+export const runsOf = (
+  steps: readonly Step[],
+): readonly { readonly step: TableStep | HostStep; readonly times: number }[] =>
+  steps.flatMap((step) =>
+    step.kind === 'loop'
+      ? step.steps.map((inner) => ({ step: inner, times: step.count }))
+      : [{ step, times: 1 }],
+  );
+
 /** An input or output by name. */
 export interface NamedValue extends ValueType {
   readonly name: string;
@@ -102,7 +137,7 @@ export type ProgramOutput =
 /** See the top of the file. */
 export interface Program {
   readonly buffers: readonly ProgramBuffer[];
-  readonly steps: readonly (TableStep | HostStep)[];
+  readonly steps: readonly Step[];
   readonly inputs: readonly NamedValue[];
   readonly outputs: readonly ProgramOutput[];
   /** Where the values are that are in memory. */

@@ -17,6 +17,7 @@ export function argument(ctx: Lowering, slot: number): Argument {
   const value = input(ctx, slot);
   const { type, dims } = value;
   if (value.lazy && value.buffer === undefined) {
+    if ('part' in value.lazy) return value.lazy.part;
     return 'view' in value.lazy ? value.lazy.view : value.lazy.expression;
   }
   if (value.constant && sizeOf(dims) === 1) {
@@ -93,7 +94,9 @@ export function yieldTerm(ctx: Lowering, args: readonly Argument[], expression: 
 export function yieldSame(ctx: Lowering): void {
   const { lazy, buffer } = input(ctx, 0);
   const maxReaders = lazy && 'view' in lazy ? Number.MAX_VALUE : 1;
-  if (!lazy || buffer !== undefined || ctx.readers(0) > maxReaders) return ctx.alias(0, 0);
+  if (!lazy || 'part' in lazy || buffer !== undefined || ctx.readers(0) > maxReaders) {
+    return ctx.alias(0, 0);
+  }
   const { type } = ctx.outputs[0]!;
   const materialize = (): void => ctx.alias(0, 0);
   if ('view' in lazy) ctx.defer(0, { view: { ...lazy.view, type }, materialize });

@@ -2,6 +2,7 @@
 // a lowering under the name of an operator that makes other parameters.
 import type { OperatorParams } from '../../ops/index.ts';
 import { elementwise } from './elementwise.ts';
+import { loops } from './loop.ts';
 import { gathers } from './gather.ts';
 import { products } from './matmul.ts';
 import { movers } from './move.ts';
@@ -20,3 +21,6 @@ export const LOWERING_FAMILIES = {
   ...reducers,
   ...normalizations,
 } satisfies { [Name in Exclude<keyof OperatorParams, 'Shape' | 'Size'>]: LowerOf<Name> };
+
+/** Loops that are kept as one node, for `addLowerings`. */
+export const LOOP_LOWERINGS = loops;

@@ -36,13 +36,15 @@ function vectorize(
   dims: readonly number[],
   strides: Readonly<Record<string, readonly number[]>>,
   starts: readonly number[],
+  iterationSteps: readonly number[],
 ) {
   const last = dims.length - 1;
   const lists = Object.values(strides);
   const isWhole = (n: number): boolean => n % 4 === 0;
   const fits = lists.every((list, i) => {
     const inner = list[last] ?? 1;
-    const isAligned = isWhole(starts[i]!) && list.slice(0, -1).every(isWhole);
+    const begins = [starts[i]!, iterationSteps[i]!];
+    const isAligned = [...begins, ...list.slice(0, -1)].every(isWhole);
     return inner === 0 || (inner === 1 && isAligned);
   });
   if (!fits || (last > 0 && !isWhole(dims[last]!))) return undefined;
@@ -51,11 +53,14 @@ function vectorize(
     name,
     isBroadcast[i] ? list : list.map((stride, axis) => (axis === last ? 1 : stride / 4)),
   ]);
+  const inGroups = (list: readonly number[]): number[] =>
+    list.map((offset, i) => (isBroadcast[i] ? offset : offset / 4));
   return {
     broadcastMask: isBroadcast.reduce((bits, bit, i) => bits | (Number(bit) << i), 0),
     dims: dims.map((dim, axis) => (axis === last ? Math.ceil(dim / 4) : dim)),
     strides: Object.fromEntries(inVectors) as typeof strides,
-    starts: starts.map((start, i) => (isBroadcast[i] ? start : start / 4)),
+    starts: inGroups(starts),
+    iterationSteps: inGroups(iterationSteps),
   };
 }
 
@@ -69,6 +74,7 @@ export function pointwise(
   // Nothing that selects the kernel may depend on sizes: a new size must not compile a kernel.
   const flat = operands.length === 0 || (operands.length === 1 && !operands[0]!.strides);
   const rank = flat ? 0 : kernelRank(out.dims.length);
+  const inLoop = operands.some(({ iterationStep }) => iterationStep !== undefined);
   const entries = Object.entries(extra);
   const kernel = elementwiseKernel({
     ...code,
@@ -76,6 +82,7 @@ export function pointwise(
     inputs: operands.map(({ type }) => scalarOf(type)),
     output: scalarOf(out.type),
     rank,
+    inLoop,
     extra: Object.fromEntries(entries.map(([key, [type]]) => [key, type])),
   });
   const uniforms = Object.fromEntries(entries.map(([key, [, value]]) => [key, value]));
@@ -85,8 +92,9 @@ export function pointwise(
         [`${OPERANDS[i]!}At`, broadcastStrides(dims, out.dims, strides)] as const,
     );
     const starts = operands.map(({ start = 0 }) => start);
+    const iterationSteps = operands.map(({ iterationStep = 0 }) => iterationStep);
     const simple = collapse(out.dims, Object.fromEntries(steps));
-    const vectors = vectorize(simple.dims, simple.strides, starts);
+    const vectors = vectorize(simple.dims, simple.strides, starts, iterationSteps);
     const { dims, strides } = vectors ?? simple;
     Object.assign(uniforms, {
       vectorized: Number(vectors !== undefined),
@@ -94,6 +102,11 @@ export function pointwise(
       ...offsetValues(rank, dims, strides),
     });
     (vectors?.starts ?? starts).forEach((start, i) => (uniforms[`${OPERANDS[i]!}From`] = start));
+    if (inLoop) {
+      (vectors?.iterationSteps ?? iterationSteps).forEach(
+        (step, i) => (uniforms[`${OPERANDS[i]!}Step`] = step),
+      );
+    }
   }
   const buffers: Record<string, BufferId> = { out: out.buffer };
   operands.forEach(({ buffer }, i) => (buffers[OPERANDS[i]!.toUpperCase()] = buffer));

@@ -2,13 +2,25 @@
 // flow is unrolled, and what is left to run comes out as one list.
 import { RnnError } from '../../errors.ts';
 import { MAX_LIVE_ELEMENTS, valuesRead, type Graph, type Node } from '../../graph.ts';
-import { Scope, Sequence, tensorsOf, Unrolling, type Flow, type Item } from '../../ops/control.ts';
+import {
+  isInLoop,
+  MAX_LOOP_STEPS,
+  MIN_LOOP_STEPS,
+  Scope,
+  Sequence,
+  tensorsOf,
+  Unrolling,
+  type Flow,
+  type Item,
+  type Repeat,
+} from '../../ops/control.ts';
 import type { HostValue, ValueType } from '../../ops/operator.ts';
 import { CONTROL, operatorOf } from '../../ops/registry.ts';
 import { toHost } from '../../ops/value.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { Tensor } from '../../tensor.ts';
 import type { Value } from '../values.ts';
+import { loopCompiler, type LoopSite } from './loops/registry.ts';
 
 // Larger values are made on the device even where they are known: float64 copies cost memory.
 const MAX_HOST_ELEMENTS = 1 << 20;
@@ -34,6 +46,10 @@ export interface EvaluatorOptions {
   readonly maxUnrolled?: number;
   /** Elements that a run of the reference may hold at once; a default where it is left out. */
   readonly maxLiveElements?: number;
+  /** Iterations from which a loop is kept as one node, Infinity for never; a default where it is left out. */
+  readonly minLoopSteps?: number;
+  /** Iterations of one such node, of which a longer loop has several; a default where it is left out. */
+  readonly maxLoopSteps?: number;
 }
 
 /** The values that a graph sees, and where it is. */
@@ -78,10 +94,14 @@ export class PartialEvaluator {
   /** The values of the outermost graph; its inputs are the caller's to set. */
   readonly scope = new Scope<Item<Value>>();
   readonly #unrolling: Unrolling;
+  readonly #options: EvaluatorOptions;
+  /** Where nodes go: the list, or the body of a loop that is kept. */
+  #into = this.list;
   #hostElements = 0;
 
-  constructor({ maxUnrolled }: EvaluatorOptions) {
-    this.#unrolling = new Unrolling(maxUnrolled);
+  constructor(options: EvaluatorOptions) {
+    this.#options = options;
+    this.#unrolling = new Unrolling(options.maxUnrolled);
   }
 
   /** Evaluates the outermost graph. */
@@ -123,10 +143,53 @@ export class PartialEvaluator {
       },
       enter: (graph, key) =>
         this.#enter(graph, { scope: new Scope(scope), path: `${path}.${key}` }),
+      repeat: (repeat) =>
+        isInLoop(path) ? undefined : this.#repeat(node, repeat, { scope, path }),
     };
   }
 
-  #enter(graph: Graph, place: Place): (inputs: readonly Item<Value>[]) => readonly Item<Value>[] {
+  /** Keeps a loop as one node; undefined where it must be unrolled. */
+  #repeat(
+    node: Node,
+    repeat: Repeat<Value>,
+    { scope, path }: Place,
+  ): readonly Value[] | undefined {
+    const compile = loopCompiler();
+    if (!compile) return undefined;
+    const { minLoopSteps = MIN_LOOP_STEPS, maxLoopSteps = MAX_LOOP_STEPS } = this.#options;
+    const before = this.list.length;
+    const site: LoopSite = {
+      node,
+      path,
+      minSteps: minLoopSteps,
+      maxSteps: maxLoopSteps,
+      literal: (host) => ({ name: '', type: host.type, dims: host.dims, host, constant: false }),
+      apply: (op, inputs, attributes = {}, at = path) => {
+        const name = `${node.name}/${op}`;
+        const names = inputs.map((value) => value?.name ?? '');
+        const made = { op, name, inputs: names, outputs: [name], attributes };
+        return this.#apply(made, inputs, at, at)[0]!;
+      },
+      body: (inputs) => {
+        const list: PlannedNode[] = [];
+        const place = { scope: new Scope(scope), path: `${path}.body` };
+        const outputs = this.#enter(repeat.graph, place, list)(inputs);
+        return { list, outputs };
+      },
+      add: (item) => this.list.push(item),
+      count: (nodes) => this.#unrolling.addIteration(node, nodes, path),
+    };
+    const results = compile(repeat, site);
+    if (!results) this.list.length = before;
+    return results;
+  }
+
+  /** @param into where the nodes of an iteration go; to those around it where it is left out */
+  #enter(
+    graph: Graph,
+    place: Place,
+    into?: PlannedNode[],
+  ): (inputs: readonly Item<Value>[]) => readonly Item<Value>[] {
     const varying = new Set(graph.inputs.map(({ name }) => name));
     const varies = graph.nodes.map((node) => {
       const found = valuesRead(node).some((name) => varying.has(name));
@@ -147,7 +210,13 @@ export class PartialEvaluator {
       }
       const inner = { ...place, scope: new Scope(place.scope) };
       graph.inputs.forEach(({ name }, k) => inner.scope.set(name, asLoopCarried(inputs[k]!)));
-      evaluate(inner, true);
+      const around = this.#into;
+      this.#into = into ?? around;
+      try {
+        evaluate(inner, true);
+      } finally {
+        this.#into = around;
+      }
       return graph.outputs.map(({ name }) => inner.scope.get(name)!);
     };
   }
@@ -201,7 +270,7 @@ export class PartialEvaluator {
         ...(host && { host }),
       };
     });
-    if (hosts.length === 0) this.list.push({ node, path, inputs, outputs, types, params });
+    if (hosts.length === 0) this.#into.push({ node, path, inputs, outputs, types, params });
     return outputs;
   }
 

@@ -1,0 +1,266 @@
+// Keeps a loop as one node: its body is specialized once, what no state has a say in is computed for all iterations
+// at once, and what is left runs step by step. What cannot be kept is left to be unrolled.
+import { RnnError } from '../../../errors.ts';
+import { Sequence, type Along, type Item, type Repeat } from '../../../ops/control.ts';
+import type { HostValue } from '../../../ops/operator.ts';
+import { isFloat, sizeOf } from '../../../tensor.ts';
+import type { PlannedNode } from '../partial-evaluator.ts';
+import type { Value } from '../../values.ts';
+import { hoisted } from './hoist.ts';
+import type { LoopSite } from './registry.ts';
+import type { LoopParams } from './types.ts';
+
+// Recurrent layers and loops inside would be loops in a loop; scattering begins with a copy, which no loop records.
+const NOT_INSIDE: ReadonlySet<string> = new Set([
+  'Recurrent',
+  'Loop',
+  'Scan',
+  'ScatterElements',
+  'ScatterND',
+]);
+
+/** One iteration, with the values that differ in each. */
+interface Body {
+  readonly list: readonly PlannedNode[];
+  readonly states: readonly { readonly before: Value; readonly after: Value }[];
+  readonly stacked: readonly (Value | undefined)[];
+  /** By the value of one iteration: that of all of them, along the first axis. */
+  readonly sequences: ReadonlyMap<Value, Value>;
+}
+
+const isKnown = (value: Value): boolean => value.tensor !== undefined || value.host !== undefined;
+
+const unknown = (name: string, { type, dims }: Pick<Value, 'type' | 'dims'>): Value => ({
+  name,
+  type,
+  dims,
+  constant: false,
+});
+
+const ints = (site: LoopSite, values: readonly number[], dims = [values.length]): Value => {
+  const host: HostValue = { type: 'int64', dims, data: Float64Array.from(values) };
+  return site.literal(host);
+};
+
+/** Before every element, for the end of a Slice that runs backwards. */
+const START = -(2 ** 31);
+
+/** The other way round along the first axis. */
+const flipped = (site: LoopSite, x: Value): Value =>
+  site.apply('Slice', [x, ints(site, [-1]), ints(site, [START]), ints(site, [0]), ints(site, [-1])]);
+
+const cut = (site: LoopSite, x: Value, from: number, to: number): Value =>
+  from === 0 && to === x.dims[0]
+    ? x
+    : site.apply('Slice', [x, ints(site, [from]), ints(site, [to]), ints(site, [0])]);
+
+/** A sequence with its parts along the first axis, in the order of the iterations. */
+function inOrder(site: LoopSite, { x, axis, reversed }: Along<Value>): Value {
+  const others = [...x.dims.keys()].filter((k) => k !== axis);
+  const first = axis === 0 ? x : site.apply('Transpose', [x], { perm: [axis, ...others] });
+  return reversed ? flipped(site, first) : first;
+}
+
+/** Results along the first axis, laid out as the node wants them. */
+function laidOut(site: LoopSite, x: Value, { axis, reversed }: Omit<Along<Value>, 'x'>): Value {
+  const ordered = reversed ? flipped(site, x) : x;
+  const rank = x.dims.length;
+  const at = axis < 0 ? axis + rank : axis;
+  if (at === 0) return ordered;
+  const perm = Array.from({ length: rank - 1 }, (_, k) => k + 1).toSpliced(at, 0, 0);
+  return site.apply('Transpose', [ordered], { perm });
+}
+
+/** What a Gather by the number of the iteration takes, as a sequence; undefined for any other node. */
+function gathered(
+  site: LoopSite,
+  { node, inputs: [data, index], outputs: [out], params }: PlannedNode,
+  counter: Value,
+  steps: number,
+  made: ReadonlySet<Value>,
+): Value | undefined {
+  if (node.op !== 'Gather' || index !== counter || !data || made.has(data)) return undefined;
+  const { axis } = params as { axis: number };
+  if (data.dims[axis]! < steps) return undefined;
+  const first = cut(site, inOrder(site, { x: data, axis, reversed: false }), 0, steps);
+  return site.apply('Reshape', [first, ints(site, [steps, ...out!.dims])]);
+}
+
+/** Specializes one iteration; undefined for a body that cannot be kept. */
+function bodyOf(repeat: Repeat<Value>, site: LoopSite): Body | undefined {
+  const { steps, counter, states, stacked } = repeat;
+  const sequences = new Map<Value, Value>();
+  const inputs: Value[] = [];
+  const count = counter && unknown('iteration', { type: 'int64', dims: counter[0] });
+  if (count) {
+    const goes: HostValue = { type: 'bool', dims: counter[1], data: Float64Array.of(1) };
+    inputs.push(count, site.literal(goes));
+  }
+  const befores = (states as readonly Value[]).map((state) => unknown('state', state));
+  inputs.push(...befores);
+  for (const along of repeat.sequences) {
+    const x = inOrder(site, along);
+    const part = unknown('part', { type: x.type, dims: x.dims.slice(1) });
+    sequences.set(part, x);
+    inputs.push(part);
+  }
+  const { list, outputs } = site.body(inputs);
+  if (outputs.some((item) => item instanceof Sequence)) return undefined;
+  const given = [...(outputs as readonly Value[])];
+  if (counter && given.shift()?.host?.data[0] !== 1) return undefined;
+  const made = new Set([...list.flatMap((item) => item.outputs), ...inputs].filter((x) => !!x));
+  const rest = list.filter((item) => {
+    const sequence = count && gathered(site, item, count, steps, made);
+    if (sequence) sequences.set(item.outputs[0]!, sequence);
+    return !sequence;
+  });
+  if (count) {
+    const numbers = Array.from({ length: steps }, (_, i) => i);
+    sequences.set(count, ints(site, numbers, [steps, ...counter[0]]));
+  }
+  const afters = given.slice(0, befores.length);
+  return {
+    list: rest,
+    states: befores.map((before, k) => ({ before, after: afters[k]! })),
+    stacked: stacked.map((wanted, k) => wanted && given[befores.length + k]),
+    sequences,
+  };
+}
+
+/** Whether a body computes the same thing in every iteration, and floating point numbers, which decide no shapes. */
+function isKept({ list, states, stacked, sequences }: Body): boolean {
+  const befores = new Set(states.map(({ before }) => before));
+  return (
+    list.every(({ node }) => !NOT_INSIDE.has(node.op)) &&
+    states.every(
+      ({ before, after }) =>
+        isFloat(before.type) &&
+        before.type === after.type &&
+        before.dims.join() === after.dims.join() &&
+        // A state that becomes another one without a node in between.
+        (before === after || !befores.has(after)),
+    ) &&
+    stacked.every((value) => value === undefined || isFloat(value.type)) &&
+    [...befores, ...sequences.keys(), ...list.flatMap(({ outputs }) => outputs)].every(
+      (value) => !value || sizeOf(value.dims) > 0,
+    )
+  );
+}
+
+/** Part of a body that runs step by step, and values of all iterations by those of one. */
+interface Parts {
+  readonly left: readonly PlannedNode[];
+  readonly all: ReadonlyMap<Value, Value>;
+}
+
+/** Computes for some iterations at once what no state has a say in. */
+function hoistAll(site: LoopSite, body: Body, from: number, to: number): Parts {
+  const all = new Map<Value, Value>();
+  for (const [part, x] of body.sequences) all.set(part, cut(site, x, from, to));
+  const stateful = new Set(body.states.map(({ before }) => before));
+  const left: PlannedNode[] = [];
+  for (const item of body.list) {
+    const isFree = item.inputs.every((value) => !value || !stateful.has(value));
+    const results = isFree
+      ? hoisted(site, item, to - from, (value) => all.get(value))
+      : undefined;
+    item.outputs.forEach((output, slot) => {
+      if (!output) return;
+      if (results) all.set(output, results[slot]!);
+      else stateful.add(output);
+    });
+    if (!results) left.push(item);
+  }
+  return { left, all };
+}
+
+/** Adds the loop over some iterations: the states after it, and what its iterations made. */
+function addLoop(
+  site: LoopSite,
+  body: Body,
+  begins: readonly Value[],
+  [from, to]: readonly [number, number],
+): { readonly states: readonly Value[]; readonly stacked: readonly (Value | undefined)[] } {
+  const steps = to - from;
+  const { left, all } = hoistAll(site, body, from, to);
+  const leaving = [...body.states.map(({ after }) => after), ...body.stacked];
+  const read = new Set([...left.flatMap(({ inputs }) => inputs), ...leaving]);
+  // Results that no state has a say in are there already.
+  const stacked = body.stacked.map((value) => (value && all.has(value) ? undefined : value));
+  const needed = new Set([...left.flatMap(({ inputs }) => inputs), ...body.states.map(({ after }) => after)]);
+  const parts = [...all.keys()].filter((part) => needed.has(part));
+  const inside = new Set([
+    ...left.flatMap(({ outputs }) => outputs),
+    ...body.states.map(({ before }) => before),
+    ...all.keys(),
+  ]);
+  const captured = [...read].filter((value): value is Value => !!value && !inside.has(value));
+  const { node, path } = site;
+  const types = [
+    ...body.states.map(({ before: { type, dims } }) => ({ type, dims })),
+    ...body.stacked.map((value) => ({
+      type: value?.type ?? ('float32' as const),
+      dims: [steps, ...(value?.dims ?? [])],
+    })),
+  ];
+  const isMade = (slot: number): boolean =>
+    slot < body.states.length || stacked[slot - body.states.length] !== undefined;
+  const outputs = types.map((type, slot) =>
+    isMade(slot) ? unknown(`${node.outputs[slot] || node.name}.${from}`, type) : undefined,
+  );
+  site.count(left.length + 1);
+  if (outputs.some((output) => output !== undefined)) {
+    const params: LoopParams = { steps, body: left, states: body.states, sequences: parts, stacked };
+    const inputs = [...begins, ...parts.map((part) => all.get(part)!), ...captured];
+    site.add({ node, path, inputs, outputs, types, params });
+  }
+  return {
+    states: outputs.slice(0, body.states.length) as readonly Value[],
+    stacked: body.stacked.map(
+      (value, k) => value && (all.get(value) ?? outputs[body.states.length + k]),
+    ),
+  };
+}
+
+/** See the top of the file. */
+export function compileLoop(
+  repeat: Repeat<Value>,
+  site: LoopSite,
+): readonly Value[] | undefined {
+  const { steps, states, sequences } = repeat;
+  if (steps < site.minSteps || steps === 0) return undefined;
+  const begins = states as readonly Item<Value>[];
+  if (begins.some((state) => state instanceof Sequence || !isFloat(state.type))) return undefined;
+  let body: Body | undefined;
+  try {
+    body = bodyOf(repeat, site);
+  } catch (error) {
+    // A body that needs the numbers of an iteration; what is wrong with it is said when it is unrolled.
+    if (error instanceof RnnError) return undefined;
+    throw error;
+  }
+  if (!body || !isKept(body)) return undefined;
+  const inner = new Set<Value | undefined>(body.list.flatMap((item) => item.outputs));
+  for (const { before } of body.states) inner.add(before);
+  for (const part of body.sequences.keys()) inner.add(part);
+  const around = body.list.flatMap((item) => item.inputs).filter((x) => x && !inner.has(x));
+  const sources = [...(begins as readonly Value[]), ...sequences.map(({ x }) => x), ...around];
+  const gathers = [...body.sequences.values()];
+  // What is known all along is computed here, iteration by iteration.
+  if ([...sources, ...gathers].every((value) => isKnown(value!))) return undefined;
+  let current = begins as readonly Value[];
+  const rows: (Value | undefined)[][] = repeat.stacked.map(() => []);
+  for (let from = 0; from < steps; from += site.maxSteps) {
+    const to = Math.min(from + site.maxSteps, steps);
+    const made = addLoop(site, body, current, [from, to]);
+    current = made.states;
+    made.stacked.forEach((value, k) => rows[k]!.push(value));
+  }
+  const results = repeat.stacked.map((along, k) => {
+    const [first, ...more] = rows[k] as Value[];
+    if (!along || !first) return undefined;
+    const whole = more.length > 0 ? site.apply('Concat', [first, ...more], { axis: 0 }) : first;
+    return laidOut(site, whole, along);
+  });
+  return [...current, ...results] as readonly Value[];
+}
