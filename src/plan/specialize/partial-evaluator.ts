@@ -176,7 +176,9 @@ export class PartialEvaluator {
         const outputs = this.#enter(repeat.graph, place, list)(inputs);
         return { list, outputs };
       },
-      add: (item) => this.list.push(item),
+      position: () => this.list.length,
+      takeBack: (position) => (this.list.length = position),
+      insert: (item, position) => this.list.splice(position, 0, item),
       count: (nodes) => this.#unrolling.addIteration(node, nodes, path),
     };
     const results = compile(repeat, site);

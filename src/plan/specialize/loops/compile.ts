@@ -161,9 +161,7 @@ function hoistAll(site: LoopSite, body: Body, from: number, to: number): Parts {
   const left: PlannedNode[] = [];
   for (const item of body.list) {
     const isFree = item.inputs.every((value) => !value || !stateful.has(value));
-    const results = isFree
-      ? hoisted(site, item, to - from, (value) => all.get(value))
-      : undefined;
+    const results = isFree ? hoisted(site, item, to - from, (value) => all.get(value)) : undefined;
     item.outputs.forEach((output, slot) => {
       if (!output) return;
       if (results) all.set(output, results[slot]!);
@@ -174,6 +172,81 @@ function hoistAll(site: LoopSite, body: Body, from: number, to: number): Parts {
   return { left, all };
 }
 
+/** Elements of the states of some iterations that are kept to compute from them at once. */
+const MAX_KEPT = 2 ** 22;
+
+/** The nodes that some values need, in order. */
+function neededFor(list: readonly PlannedNode[], values: readonly Value[]): Set<PlannedNode> {
+  const wanted = new Set<Value | undefined>(values);
+  const needed = list.toReversed().filter(({ inputs, outputs }) => {
+    if (!outputs.some((output) => output && wanted.has(output))) return false;
+    for (const input of inputs) wanted.add(input);
+    return true;
+  });
+  return new Set(needed);
+}
+
+/** What is computed after a loop, for all of its iterations at once, from results of each. */
+interface Sunk {
+  /** What is left of the body. */
+  readonly left: readonly PlannedNode[];
+  /** By the value of one iteration: that of all of them. */
+  readonly all: ReadonlyMap<Value, Value>;
+  /** Values of the body that each iteration has to give, and all of them along a new first axis. */
+  readonly results: ReadonlyMap<Value, Value>;
+}
+
+/** Computes after the loop what no state needs. */
+function sinkAll(site: LoopSite, body: Body, parts: Parts, steps: number): Sunk {
+  const position = site.position();
+  const needed = body.states.map(({ after }) => after);
+  for (;;) {
+    const inLoop = neededFor(parts.left, needed);
+    const sunk = sinkOthers(site, body, parts, steps, inLoop);
+    // What has to stay in the loop needs in each iteration what was to be computed after it.
+    const stuck = sunk.left.filter((item) => !inLoop.has(item));
+    if (stuck.length === 0) return sunk;
+    needed.push(...stuck.flatMap(({ outputs }) => outputs.filter((value) => value !== undefined)));
+    site.takeBack(position);
+  }
+}
+
+function sinkOthers(
+  site: LoopSite,
+  body: Body,
+  parts: Parts,
+  steps: number,
+  inLoop: ReadonlySet<PlannedNode>,
+): Sunk {
+  const all = new Map(parts.all);
+  const results = new Map<Value, Value>();
+  const resultOf = (value: Value): Value => {
+    const { type, dims } = value;
+    const made =
+      results.get(value) ?? unknown(`${site.node.name}/result`, { type, dims: [steps, ...dims] });
+    results.set(value, made);
+    return made;
+  };
+  const made = new Set<Value | undefined>([
+    ...body.states.map(({ before }) => before),
+    ...parts.left.flatMap(({ outputs }) => outputs),
+  ]);
+  const isOfLoop = (value: Value): boolean => made.has(value) && !all.has(value);
+  const left = parts.left.filter((item) => {
+    if (inLoop.has(item)) return true;
+    const given = item.inputs.filter((value) => value !== undefined).filter(isOfLoop);
+    const size = given.reduce((sum, { dims }) => sum + sizeOf(dims) * steps, 0);
+    if (size > MAX_KEPT) return true;
+    const sunk = hoisted(site, item, steps, (value) =>
+      isOfLoop(value) ? resultOf(value) : all.get(value),
+    );
+    if (sunk) item.outputs.forEach((output, slot) => output && all.set(output, sunk[slot]!));
+    return !sunk;
+  });
+  for (const value of body.stacked) if (value && !all.has(value)) resultOf(value);
+  return { left, all, results };
+}
+
 /** Adds the loop over some iterations: the states after it, and what its iterations made. */
 function addLoop(
   site: LoopSite,
@@ -182,44 +255,29 @@ function addLoop(
   [from, to]: readonly [number, number],
 ): { readonly states: readonly Value[]; readonly stacked: readonly (Value | undefined)[] } {
   const steps = to - from;
-  const { left, all } = hoistAll(site, body, from, to);
-  const leaving = [...body.states.map(({ after }) => after), ...body.stacked];
-  const read = new Set([...left.flatMap(({ inputs }) => inputs), ...leaving]);
-  // Results that no state has a say in are there already.
-  const stacked = body.stacked.map((value) => (value && all.has(value) ? undefined : value));
-  const needed = new Set([...left.flatMap(({ inputs }) => inputs), ...body.states.map(({ after }) => after)]);
-  const parts = [...all.keys()].filter((part) => needed.has(part));
+  const parts = hoistAll(site, body, from, to);
+  const position = site.position();
+  const { left, all, results } = sinkAll(site, body, parts, steps);
+  const afters = body.states.map(({ after }) => after);
+  const read = new Set([...left.flatMap(({ inputs }) => inputs), ...afters, ...results.keys()]);
+  const sequences = [...parts.all.keys()].filter((part) => read.has(part));
   const inside = new Set([
     ...left.flatMap(({ outputs }) => outputs),
     ...body.states.map(({ before }) => before),
-    ...all.keys(),
+    ...parts.all.keys(),
   ]);
   const captured = [...read].filter((value): value is Value => !!value && !inside.has(value));
-  const { node, path } = site;
-  const types = [
-    ...body.states.map(({ before: { type, dims } }) => ({ type, dims })),
-    ...body.stacked.map((value) => ({
-      type: value?.type ?? ('float32' as const),
-      dims: [steps, ...(value?.dims ?? [])],
-    })),
-  ];
-  const isMade = (slot: number): boolean =>
-    slot < body.states.length || stacked[slot - body.states.length] !== undefined;
-  const outputs = types.map((type, slot) =>
-    isMade(slot) ? unknown(`${node.outputs[slot] || node.name}.${from}`, type) : undefined,
-  );
+  const states = body.states.map(({ before }) => unknown(`${site.node.name}/state`, before));
+  const outputs = [...states, ...results.values()];
   site.count(left.length + 1);
-  if (outputs.some((output) => output !== undefined)) {
-    const params: LoopParams = { steps, body: left, states: body.states, sequences: parts, stacked };
-    const inputs = [...begins, ...parts.map((part) => all.get(part)!), ...captured];
-    site.add({ node, path, inputs, outputs, types, params });
+  if (outputs.length > 0) {
+    const { node, path } = site;
+    const stacked = [...results.keys()];
+    const params: LoopParams = { steps, body: left, states: body.states, sequences, stacked };
+    const inputs = [...begins, ...sequences.map((part) => parts.all.get(part)!), ...captured];
+    site.insert({ node, path, inputs, outputs, types: outputs, params }, position);
   }
-  return {
-    states: outputs.slice(0, body.states.length) as readonly Value[],
-    stacked: body.stacked.map(
-      (value, k) => value && (all.get(value) ?? outputs[body.states.length + k]),
-    ),
-  };
+  return { states, stacked: body.stacked.map((value) => value && (all.get(value) ?? results.get(value))) };
 }
 
 /** See the top of the file. */

@@ -27,8 +27,12 @@ export interface LoopSite {
     readonly list: readonly PlannedNode[];
     readonly outputs: readonly Item<Value>[];
   };
-  /** Adds the node of the loop. */
-  add(item: PlannedNode): void;
+  /** How many nodes there are around the loop so far. */
+  position(): number;
+  /** Takes back the nodes after a position. */
+  takeBack(position: number): void;
+  /** Adds the node of the loop, in front of those that came after a position. */
+  insert(item: PlannedNode, position: number): void;
   /** Counts nodes against the limit of unrolled ones. */
   count(nodes: number): void;
 }

@@ -15,12 +15,14 @@ export interface LoopParams {
   readonly states: readonly { readonly before: Value; readonly after: Value }[];
   /** The part of each sequence, which lacks its first axis. */
   readonly sequences: readonly Value[];
-  /** The result that each iteration has for a slot after the states; undefined where nobody wants it. */
-  readonly stacked: readonly (Value | undefined)[];
+  /** What each iteration gives to the slots after those of the states. */
+  readonly stacked: readonly Value[];
 }
 
 /** A body with values of its own, so that it can be lowered more than once. */
-export interface BodyCopy extends Omit<LoopParams, 'steps'> {
+export interface BodyCopy extends Omit<LoopParams, 'steps' | 'stacked'> {
+  /** Undefined where nobody wants the slot. */
+  readonly stacked: readonly (Value | undefined)[];
   /** How many nodes read a value of the body; endless for what leaves it. */
   readonly readers: ReadonlyMap<Value, number>;
 }
