@@ -23,6 +23,7 @@ export interface StateSlot {
   readonly begin?: (value: Lookup) => Tensor;
 }
 
+type LoopCarry = Extract<Carry, { kind: 'loop' }>;
 type FramesCarry = Extract<Carry, { kind: 'frames' }>;
 type SumCarry = Extract<Carry, { kind: 'sum' }>;
 
@@ -52,6 +53,7 @@ export class CarryWriter {
   /** Adds a node of the graph, with what it carries. */
   add(node: Node, carry: Carry | undefined): void {
     if (carry?.kind === 'state') return this.#state(node, carry.repeats);
+    if (carry?.kind === 'loop') return this.#loop(node, carry);
     this.#probe.push(node);
     if (carry === undefined) this.#nodes.push(node);
     else if (carry.kind === 'sum') this.#sum(node, carry);
@@ -149,6 +151,24 @@ export class CarryWriter {
     const raw = this.#unique(`${y}.unrepeated`);
     this.#nodes.push({ ...node, inputs, outputs: outputs.with(0, raw) });
     this.#repeat(node, y, raw);
+  }
+
+  /** The states of a loop become inputs, and its last ones what is fed back to them. */
+  #loop(node: Node, { slot, states }: LoopCarry): void {
+    const inputs = [...node.inputs];
+    const outputs = Array.from({ length: Math.max(node.outputs.length, states.length) }, (_, k) =>
+      (node.outputs[k] ?? ''),
+    );
+    states.forEach(({ type, rank }, k) => {
+      const initial = inputs[slot + k]!;
+      const output = (outputs[k] ||= this.#unique(`${node.name}.state${k}.next`));
+      inputs[slot + k] = this.#slot(`${node.name}.state${k}`, type, rank, output, (value) => {
+        const { dims, host } = value(initial)!;
+        return toTensor({ type, dims, data: host!.data }, `${node.name}.state${k}`);
+      });
+    });
+    this.#probe.push({ ...node, outputs });
+    this.#nodes.push({ ...node, inputs, outputs });
   }
 
   /** Masked steps before the first one that counts repeat the last output of the chunk before. */

@@ -99,15 +99,42 @@ function refuseCarried(
   }
 }
 
-/** Refuses state inside of control flow, which no stream could carry. */
-function refuseInside(graph: Graph, dependent: ReadonlySet<string>): void {
-  graph.nodes.forEach((node, i) => {
-    const path = `graph.nodes[${i}]`;
-    refuseCarried(graph, node, path, dependent);
-    for (const [key, value] of Object.entries(node.attributes)) {
-      if (isGraph(value)) refuseHidden(value, `${path}.${key}`);
-    }
-  });
+/** Refuses state inside of a node of control flow, which no stream could carry. */
+function refuseInside(
+  graph: Graph,
+  node: Node,
+  path: string,
+  dependent: ReadonlySet<string>,
+): void {
+  refuseCarried(graph, node, path, dependent);
+  for (const [key, value] of Object.entries(node.attributes)) {
+    if (isGraph(value)) refuseHidden(value, `${path}.${key}`);
+  }
+}
+
+/**
+ * What an analysis finds, unless there is state inside of control flow that it does not carry.
+ *
+ * @throws RnnError `UNSUPPORTED_OPERATOR` for such a node, whatever else is wrong with the graph
+ */
+function refusingInside(
+  graph: Graph,
+  dependent: ReadonlySet<string>,
+  analyse: () => TimeAnalysis,
+): TimeAnalysis {
+  const check = (isCarried: (index: number) => boolean): void =>
+    graph.nodes.forEach((node, i) => {
+      if (!isCarried(i)) refuseInside(graph, node, `graph.nodes[${i}]`, dependent);
+    });
+  let found: TimeAnalysis;
+  try {
+    found = analyse();
+  } catch (error) {
+    check(() => false); // it says more of the cause
+    throw error;
+  }
+  check((index) => found.carries.get(index)?.kind === 'loop');
+  return found;
 }
 
 /** The pairs that the caller names, checked. */
@@ -215,7 +242,6 @@ function analysed(graph: Graph, slots: readonly StateSlot[], request: CarryReque
     );
     if (stateful.length > 0) return carrying(stateful);
   }
-  if (chunks === 'exact') refuseInside(graph, dependent);
   const states = new Set(slots.map(({ input }) => input));
   const analyser = timeAnalysis();
   if (!analyser || graph.nodes.every(({ op }) => op === 'Recurrent')) {
@@ -230,7 +256,11 @@ function analysed(graph: Graph, slots: readonly StateSlot[], request: CarryReque
     maxUnrolled,
     ...(dims && { dims }),
   };
-  if (slots.length === 0 || timeAxis) return analyser.analyseTime(common, chunks);
+  if (slots.length === 0 || timeAxis) {
+    const analyse = (): TimeAnalysis => analyser.analyseTime(common, chunks);
+    return chunks === 'exact' ? refusingInside(graph, dependent, analyse) : analyse();
+  }
+  if (chunks === 'exact') refusingInside(graph, dependent, () => NOTHING);
   const own = indices((node) => isOwn(node, dependent));
   const named = indices((node) => node.op === 'Recurrent' && !isOwn(node, dependent));
   const main = (named.length > 0 ? named : own).map((index) => `graph.nodes[${index}]`);

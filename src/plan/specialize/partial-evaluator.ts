@@ -180,6 +180,7 @@ export class PartialEvaluator {
       takeBack: (position) => (this.list.length = position),
       insert: (item, position) => this.list.splice(position, 0, item),
       count: (nodes) => this.#unrolling.addIteration(node, nodes, path),
+      keep: (value) => this.#unrolling.keep(value, node, path),
     };
     const results = compile(repeat, site);
     if (!results) this.list.length = before;

@@ -26,6 +26,8 @@ interface Body {
   readonly stacked: readonly (Value | undefined)[];
   /** By the value of one iteration: that of all of them, along the first axis. */
   readonly sequences: ReadonlyMap<Value, Value>;
+  /** The number of the iteration, where the graph has it. */
+  readonly counter: Value | undefined;
 }
 
 const isKnown = (value: Value): boolean => value.tensor !== undefined || value.host !== undefined;
@@ -114,16 +116,13 @@ function bodyOf(repeat: Repeat<Value>, site: LoopSite): Body | undefined {
     if (sequence) sequences.set(item.outputs[0]!, sequence);
     return !sequence;
   });
-  if (count) {
-    const numbers = Array.from({ length: steps }, (_, i) => i);
-    sequences.set(count, ints(site, numbers, [steps, ...counter[0]]));
-  }
   const afters = given.slice(0, befores.length);
   return {
     list: rest,
     states: befores.map((before, k) => ({ before, after: afters[k]! })),
     stacked: stacked.map((wanted, k) => wanted && given[befores.length + k]),
     sequences,
+    counter: count,
   };
 }
 
@@ -157,6 +156,10 @@ interface Parts {
 function hoistAll(site: LoopSite, body: Body, from: number, to: number): Parts {
   const all = new Map<Value, Value>();
   for (const [part, x] of body.sequences) all.set(part, cut(site, x, from, to));
+  if (body.counter) {
+    const numbers = Array.from({ length: to - from }, (_, i) => from + i);
+    all.set(body.counter, ints(site, numbers, [numbers.length, ...body.counter.dims]));
+  }
   const stateful = new Set(body.states.map(({ before }) => before));
   const left: PlannedNode[] = [];
   for (const item of body.list) {
@@ -269,7 +272,6 @@ function addLoop(
   const captured = [...read].filter((value): value is Value => !!value && !inside.has(value));
   const states = body.states.map(({ before }) => unknown(`${site.node.name}/state`, before));
   const outputs = [...states, ...results.values()];
-  site.count(left.length + 1);
   if (outputs.length > 0) {
     const { node, path } = site;
     const stacked = [...results.keys()];
@@ -294,18 +296,22 @@ export function compileLoop(
     body = bodyOf(repeat, site);
   } catch (error) {
     // A body that needs the numbers of an iteration; what is wrong with it is said when it is unrolled.
-    if (error instanceof RnnError) return undefined;
+    if (error instanceof RnnError && error.code !== 'LIMIT_EXCEEDED') return undefined;
     throw error;
   }
   if (!body || !isKept(body)) return undefined;
   const inner = new Set<Value | undefined>(body.list.flatMap((item) => item.outputs));
   for (const { before } of body.states) inner.add(before);
-  for (const part of body.sequences.keys()) inner.add(part);
+  for (const part of [...body.sequences.keys(), body.counter]) inner.add(part);
   const around = body.list.flatMap((item) => item.inputs).filter((x) => x && !inner.has(x));
   const sources = [...(begins as readonly Value[]), ...sequences.map(({ x }) => x), ...around];
   const gathers = [...body.sequences.values()];
   // What is known all along is computed here, iteration by iteration.
   if ([...sources, ...gathers].every((value) => isKnown(value!))) return undefined;
+  site.count(Math.ceil(steps / site.maxSteps) * (body.list.length + 1));
+  for (const value of body.stacked) {
+    if (value) site.keep({ type: value.type, dims: [steps, ...value.dims] });
+  }
   let current = begins as readonly Value[];
   const rows: (Value | undefined)[][] = repeat.stacked.map(() => []);
   for (let from = 0; from < steps; from += site.maxSteps) {

@@ -1,7 +1,7 @@
 // Where the compiler of loops is found: it comes with the operators, in a chunk of its own.
 import type { Item, Repeat } from '../../../ops/control.ts';
 import type { Attribute, Node } from '../../../graph.ts';
-import type { HostValue } from '../../../ops/operator.ts';
+import type { HostValue, ValueType } from '../../../ops/operator.ts';
 import type { PlannedNode } from '../partial-evaluator.ts';
 import type { Value } from '../../values.ts';
 
@@ -35,6 +35,8 @@ export interface LoopSite {
   insert(item: PlannedNode, position: number): void;
   /** Counts nodes against the limit of unrolled ones. */
   count(nodes: number): void;
+  /** Counts what the iterations make against the limit of what is kept of them. */
+  keep(value: ValueType): void;
 }
 
 /** Compiles a loop: its outputs by slot; undefined where it must be unrolled. */

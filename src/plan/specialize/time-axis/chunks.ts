@@ -39,6 +39,9 @@ function sizesOfWeights(graph: Graph): ReadonlyMap<string, number> {
   return sizes;
 }
 
+// A loop is one node at any length, so that chunks of two lengths come to the same nodes.
+const ONE_NODE: EvaluatorOptions = { minLoopSteps: 1, maxLoopSteps: 2 ** 20 };
+
 /** The graph at one set of shapes; undefined where it does not accept them. */
 function tried(
   graph: Graph,
@@ -46,7 +49,7 @@ function tried(
   limits: EvaluatorOptions,
 ): SpecializedGraph | undefined {
   try {
-    return specializeGraph(graph, { dims, host: new Map() }, limits);
+    return specializeGraph(graph, { dims, host: new Map() }, { ...ONE_NODE, ...limits });
   } catch (error) {
     if (error instanceof RnnError) return undefined;
     throw error;

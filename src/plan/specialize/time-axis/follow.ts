@@ -2,9 +2,10 @@
 // each chunk of a sequence, what a stream must carry, and which nodes need the whole sequence. Shapes are
 // inferred for chunks of two lengths, so that what each rule says of an axis is checked against its size.
 import type { Graph } from '../../../graph.ts';
-import { OPERATORS } from '../../../ops/registry.ts';
+import { CONTROL, OPERATORS } from '../../../ops/registry.ts';
 import type { Dims } from '../../../ops/shapes.ts';
 import type { PlannedNode, SpecializedGraph, Value } from '../infer.ts';
+import { loopRelation } from './rule-loop.ts';
 import { relationOf, type Relation } from './rule-recurrent.ts';
 import { TIME_RULES } from './rules.ts';
 import {
@@ -187,6 +188,9 @@ class Follower {
     if (a.node.op === 'Recurrent') {
       this.layers.push({ path: a.path, name: a.node.name, relation: relationOf(call) });
     }
+    if (CONTROL.has(a.node.op)) {
+      this.layers.push({ path: a.path, name: a.node.name, relation: loopRelation(call) });
+    }
     let tags: readonly Tag[];
     const found: Carry[] = [];
     try {
@@ -243,7 +247,8 @@ class Follower {
     if (op !== 'Recurrent' && has('last')) {
       throw new NotByChunk('needs in each frame what is known at the end of the sequence');
     }
-    if (op !== 'Recurrent' && op !== 'Concat' && has('begin')) {
+    const begins = CONTROL.has(op) || op === 'Recurrent' || op === 'Concat';
+    if (!begins && has('begin')) {
       throw new NotByChunk('mixes the state at the start of the chunk with each of its frames');
     }
     const rule = TIME_RULES.get(op);

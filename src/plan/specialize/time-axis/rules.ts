@@ -4,6 +4,7 @@ import { elementwise } from '../../../ops/elementwise.ts';
 import { sizeOf } from '../../../tensor.ts';
 import { unaries } from '../../../ops/unary.ts';
 import type { Dims } from '../../../ops/shapes.ts';
+import { loopRule } from './rule-loop.ts';
 import { recurrentRule } from './rule-recurrent.ts';
 import { concatRule, padRule, sliceRule } from './rules-cut.ts';
 import { convRule, convTransposeRule, poolRule } from './rules-window.ts';
@@ -281,6 +282,7 @@ export const TIME_RULES: ReadonlyMap<string, TimeRule> = new Map<string, TimeRul
   ['ConvTranspose', convTransposeRule],
   ...each('MaxPool AveragePool', poolRule),
   ['Recurrent', recurrentRule],
+  ...each('Loop Scan', loopRule),
 ]);
 
 /** Operators that contract or normalise the features of a frame. */

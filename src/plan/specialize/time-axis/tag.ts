@@ -76,6 +76,8 @@ export class NeedsMultiple extends Error {
 export type Carry =
   /** The state of a recurrent layer; `repeats` where masked steps repeat the output before the chunk. */
   | { readonly kind: 'state'; readonly repeats: boolean }
+  /** The states of a Loop or a Scan: inputs of the node from a slot on, and its first outputs. */
+  | { readonly kind: 'loop'; readonly slot: number; readonly states: readonly LoopState[] }
   /** The last `frames` frames of an input, which replace what the node pads there. */
   | {
       readonly kind: 'frames';
@@ -100,6 +102,12 @@ export type Carry =
       readonly axis: number;
       readonly exclusive: boolean;
     };
+
+/** A state of a loop. */
+export interface LoopState {
+  readonly type: DataType;
+  readonly rank: number;
+}
 
 /** A node as a rule sees it. */
 export interface TimeCall {
