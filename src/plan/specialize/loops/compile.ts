@@ -117,8 +117,17 @@ function bodyOf(repeat: Repeat<Value>, site: LoopSite): Body | undefined {
     return !sequence;
   });
   const afters = given.slice(0, befores.length);
+  const varying = new Set<Value | undefined>([...befores, ...sequences.keys(), count]);
+  varying.delete(undefined);
+  const varies = rest.filter((item) => {
+    const found = item.inputs.some((value) => varying.has(value));
+    if (found) for (const value of item.outputs) varying.add(value);
+    // A loop inside that has been unrolled leaves nodes that are the same in every iteration.
+    else site.insert(item, site.position());
+    return found;
+  });
   return {
-    list: rest,
+    list: varies,
     states: befores.map((before, k) => ({ before, after: afters[k]! })),
     stacked: stacked.map((wanted, k) => wanted && given[befores.length + k]),
     sequences,
