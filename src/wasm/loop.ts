@@ -2,10 +2,10 @@
 // iteration its parts of the sequences, and take its states and results away.
 import { stridesOf } from '../ops/indexing.ts';
 import type { PlannedNode, Value } from '../plan/specialize/infer.ts';
-import { copyBody, type LoopParams } from '../plan/specialize/loops/types.ts';
+import { copyBody, type LoopParams, type PlaceParams } from '../plan/specialize/loops/types.ts';
 import { sizeOf } from '../tensor.ts';
 import type { ProgramBuilder } from './builder.ts';
-import type { Lowering } from './lowering.ts';
+import { after, type Lower, type Lowering } from './lowering.ts';
 import type { Move, Place } from './program.ts';
 
 /** Lowers a node, of which some outputs are wanted. */
@@ -47,7 +47,7 @@ export function lowerLoop(
       return move(wholes[k]!, place, size, size);
     });
     for (const inner of body) lowerNode(inner, (value) => readers.has(value));
-    const after = stacked.flatMap((value, k): Move[] => {
+    const atEnd = stacked.flatMap((value, k): Move[] => {
       if (!value) return [];
       const size = sizeOf(value.dims);
       return [move(builder.placeOf(value), results[k]!, size, 0, size)];
@@ -57,12 +57,24 @@ export function lowerLoop(
       // Another state under another shape: it is put aside before it is overwritten.
       if (!kept.some(({ buffer }, n) => n !== k && buffer === from.buffer)) return { from, size };
       const aside = ctx.scratch(size, `state ${k} put aside`);
-      after.push(move(from, aside, size));
+      atEnd.push(move(from, aside, size));
       return { from: aside, size };
     });
     next.forEach(({ from, size }, k) => {
-      if (from.buffer !== kept[k]!.buffer) after.push(move(from, kept[k]!, size));
+      if (from.buffer !== kept[k]!.buffer) atEnd.push(move(from, kept[k]!, size));
     });
-    return { before, after };
+    return { before, after: atEnd };
   });
 }
+
+/** Puts a part where it belongs, in the memory that the parts before it are in. */
+export const placeResults: Lower<PlaceParams> = (ctx) => {
+  const { dims } = ctx.input(1);
+  const part = ctx.read(1);
+  if (ctx.inputs[0]) ctx.alias(0, 0);
+  const whole = ctx.inputs[0] ? ctx.read(0) : ctx.write();
+  const strides = stridesOf(dims);
+  const to = { place: after(whole, ctx.params.start), strides };
+  ctx.copy(dims, { place: part, strides }, to);
+  return true;
+};

@@ -8,8 +8,11 @@ import { BACKENDS, expectLikeOnnxRuntime, loadOn, runOn } from '../support/onnx-
 import { floatsOf } from '../support/onnx-parts.ts';
 import { writeOnnx } from '../support/onnx-writer.ts';
 import { randomOf } from '../support/random.ts';
-import { FEATURES, ROWS, SCAN_BODIES, scanGraph, statePairs } from '../support/scan-bodies.ts';
+import { scanBodies, scanGraph, SMALL, statePairs } from '../support/scan-bodies.ts';
 import { SEED } from '../support/settings.ts';
+
+const { rows: ROWS, features: FEATURES } = SMALL;
+const BODIES = scanBodies();
 
 const xsOf = (steps: number): Tensor => floatsOf(randomOf(SEED))(steps, ROWS, FEATURES);
 
@@ -19,7 +22,7 @@ const cut = ({ data }: Tensor, from: number, to: number): Tensor => {
   return tensor((data as Float32Array).slice(from * size, to * size), [to - from, ROWS, FEATURES]);
 };
 
-const FORMS = SCAN_BODIES.flatMap((body) =>
+const FORMS = BODIES.flatMap((body) =>
   (['Scan', 'Loop'] as const).map((op) => ({ body, op, name: `${body.name} as ${op}` })),
 );
 
@@ -59,7 +62,7 @@ describe.each(FORMS)('$name', ({ body, op }) => {
 });
 
 describe('streams of loops', () => {
-  const [body] = SCAN_BODIES;
+  const [body] = BODIES;
   const xs = xsOf(12);
 
   it.each(BACKENDS)('are saved, restored and forked, on %s', async (device) => {

@@ -1,6 +1,6 @@
 // Recurrences that people export as Scan or Loop: the body of each, with its weights.
-import type { Tensor } from '../../src/tensor.ts';
-import { COUNTER, bool, float, floatsOf, GOES_ON, long, node, scalar } from './onnx-parts.ts';
+import { sizeOf, tensor, type Tensor } from '../../src/tensor.ts';
+import { COUNTER, bool, float, GOES_ON, long, node, scalar } from './onnx-parts.ts';
 import type { OnnxGraph, OnnxNode, OnnxValue } from './onnx-writer.ts';
 import { randomOf } from './random.ts';
 
@@ -13,19 +13,27 @@ export interface ScanBody {
   /** The result of an iteration. */
   readonly y: OnnxValue;
   readonly weights: Readonly<Record<string, Tensor>>;
+  readonly sizes: ScanSizes;
 }
 
-/** Batch rows and features of x in all bodies. */
-export const [ROWS, FEATURES] = [2, 6];
+/** Sizes of a recurrence: batch rows, features of x, units or states of a feature. */
+export interface ScanSizes {
+  readonly rows: number;
+  readonly features: number;
+  readonly units: number;
+}
 
-/** Numbers around 0 that keep states of thousands of steps finite. */
+/** Sizes for tests. */
+export const SMALL: ScanSizes = { rows: 2, features: 6, units: 4 };
+
+/** Weights up to 1 / √(the second dimension): states of thousands of steps stay finite. */
 const small = (seed: number, ...dims: number[]): Tensor => {
-  const made = floatsOf(randomOf(seed))(...dims);
-  return { ...made, data: (made.data as Float32Array).map((x) => x * 0.4) } as Tensor;
+  const scale = 1 / Math.sqrt(dims.at(-1)!);
+  return tensor(randomOf(seed).floats(sizeOf(dims), scale), dims);
 };
 
 /** A Mamba block: h = exp(Δ·A)·h + Δ·B·u, y = Σ C·h + D·u, with Δ, B and C from u. */
-export const selectiveScan = (states = 4): ScanBody => ({
+export const selectiveScan = (sizes: ScanSizes): ScanBody => ({
   name: 'selective scan',
   nodes: [
     node('MatMul', ['x', 'Wdelta'], ['raw']),
@@ -48,22 +56,26 @@ export const selectiveScan = (states = 4): ScanBody => ({
     node('Mul', ['x', 'D'], ['skipped']),
     node('Add', ['sum', 'skipped'], ['y']),
   ],
-  states: { h: [ROWS, FEATURES, states] },
-  y: float('y', ROWS, FEATURES),
+  states: { h: [sizes.rows, sizes.features, sizes.units] },
+  y: float('y', sizes.rows, sizes.features),
   weights: {
-    Wdelta: small(1, FEATURES, FEATURES),
-    bdelta: small(2, FEATURES),
-    Wb: small(3, FEATURES, states),
-    Wc: small(4, FEATURES, states),
-    A: { ...small(5, FEATURES, states), data: Float32Array.from({ length: FEATURES * states }, (_, i) => -1 - (i % states)) } as Tensor,
-    D: small(6, FEATURES),
+    Wdelta: small(1, sizes.features, sizes.features),
+    bdelta: small(2, sizes.features),
+    Wb: small(3, sizes.features, sizes.units),
+    Wc: small(4, sizes.features, sizes.units),
+    A: tensor(
+      Array.from({ length: sizes.features * sizes.units }, (_, i) => -1 - (i % sizes.units)),
+      [sizes.features, sizes.units],
+    ),
+    D: small(6, sizes.features),
     last: long(-1),
     middle: long(1),
   },
+  sizes,
 });
 
 /** Gated linear attention: S = diag(α)·S + kᵀ·v, o = q·S, with q, k, v and α from x. */
-export const gatedLinearAttention: ScanBody = {
+export const gatedLinearAttention = (sizes: ScanSizes): ScanBody => ({
   name: 'gated linear attention',
   nodes: [
     node('MatMul', ['x', 'Wq'], ['q']),
@@ -81,22 +93,21 @@ export const gatedLinearAttention: ScanBody = {
     node('MatMul', ['q3', 'S_next'], ['o3']),
     node('Squeeze', ['o3', 'middle'], ['y']),
   ],
-  states: { S: [ROWS, 4, 5] },
-  y: float('y', ROWS, 5),
+  states: { S: [sizes.rows, sizes.units, sizes.units + 1] },
+  y: float('y', sizes.rows, sizes.units + 1),
   weights: {
-    Wq: small(7, FEATURES, 4),
-    Wk: small(8, FEATURES, 4),
-    Wv: small(9, FEATURES, 5),
-    Wa: small(10, FEATURES, 4),
+    Wq: small(7, sizes.features, sizes.units),
+    Wk: small(8, sizes.features, sizes.units),
+    Wv: small(9, sizes.features, sizes.units + 1),
+    Wa: small(10, sizes.features, sizes.units),
     last: long(-1),
     middle: long(1),
   },
-};
-
-const UNITS = 5;
+  sizes,
+});
 
 /** An LSTM whose gates and cell are normalised (Ba et al. 2016, https://arxiv.org/abs/1607.06450). */
-export const layerNormLstm: ScanBody = {
+export const layerNormLstm = (sizes: ScanSizes): ScanBody => ({
   name: 'LayerNorm-LSTM',
   nodes: [
     node('Gemm', ['x', 'W'], ['wx'], { transB: 1 }),
@@ -117,20 +128,21 @@ export const layerNormLstm: ScanBody = {
     node('Mul', ['o', 'tc'], ['h_next']),
     node('Identity', ['h_next'], ['y']),
   ],
-  states: { h: [ROWS, UNITS], c: [ROWS, UNITS] },
-  y: float('y', ROWS, UNITS),
+  states: { h: [sizes.rows, sizes.units], c: [sizes.rows, sizes.units] },
+  y: float('y', sizes.rows, sizes.units),
   weights: {
-    W: small(11, 4 * UNITS, FEATURES),
-    R: small(12, 4 * UNITS, UNITS),
-    gx: small(13, 4 * UNITS),
-    gh: small(14, 4 * UNITS),
-    bias: small(15, 4 * UNITS),
-    gc: small(16, UNITS),
+    W: small(11, 4 * sizes.units, sizes.features),
+    R: small(12, 4 * sizes.units, sizes.units),
+    gx: small(13, 4 * sizes.units),
+    gh: small(14, 4 * sizes.units),
+    bias: small(15, 4 * sizes.units),
+    gc: small(16, sizes.units),
   },
-};
+  sizes,
+});
 
 /** minGRU (Feng et al. 2024, https://arxiv.org/abs/2410.01201): h = (1 - z)·h + z·h̃, with z and h̃ from x. */
-export const minGru: ScanBody = {
+export const minGru = (sizes: ScanSizes): ScanBody => ({
   name: 'minGRU',
   nodes: [
     node('MatMul', ['x', 'Wz'], ['z0']),
@@ -142,18 +154,19 @@ export const minGru: ScanBody = {
     node('Add', ['kept', 'added'], ['h_next']),
     node('Identity', ['h_next'], ['y']),
   ],
-  states: { h: [ROWS, 8] },
-  y: float('y', ROWS, 8),
-  weights: { Wz: small(17, FEATURES, 8), Wh: small(18, FEATURES, 8), one: scalar(1, 'float32') },
-};
+  states: { h: [sizes.rows, sizes.units] },
+  y: float('y', sizes.rows, sizes.units),
+  weights: {
+    Wz: small(17, sizes.features, sizes.units),
+    Wh: small(18, sizes.features, sizes.units),
+    one: scalar(1, 'float32'),
+  },
+  sizes,
+});
 
 /** All of them. */
-export const SCAN_BODIES: readonly ScanBody[] = [
-  selectiveScan(),
-  gatedLinearAttention,
-  layerNormLstm,
-  minGru,
-];
+export const scanBodies = (sizes: ScanSizes = SMALL): readonly ScanBody[] =>
+  [selectiveScan, gatedLinearAttention, layerNormLstm, minGru].map((make) => make(sizes));
 
 /** How a recurrence is written down. */
 export interface ScanForm {
@@ -175,7 +188,7 @@ export function scanGraph(body: ScanBody, { op, begins = 'zeros' }: ScanForm): O
     op === 'Scan'
       ? {
           nodes: body.nodes,
-          inputs: [...states, float('x', ROWS, FEATURES)],
+          inputs: [...states, float('x', body.sizes.rows, body.sizes.features)],
           outputs: [...nexts, body.y],
         }
       : {
@@ -201,7 +214,7 @@ export function scanGraph(body: ScanBody, { op, begins = 'zeros' }: ScanForm): O
   return {
     nodes: loop,
     inputs: [
-      float('xs', 'T', ROWS, FEATURES),
+      float('xs', 'T', body.sizes.rows, body.sizes.features),
       ...(begins === 'inputs' ? states.map(({ name, dims = [] }) => float(`${name}0`, ...dims)) : []),
     ],
     outputs: [

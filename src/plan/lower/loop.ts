@@ -5,9 +5,10 @@ import { gridOf, ITEM_INVOCATIONS } from '../../../shaders/kernel.ts';
 import { stridesOf } from '../../ops/indexing.ts';
 import { sizeOf } from '../../tensor.ts';
 import type { AnyLower, Lower, Lowering } from '../lowering.ts';
-import { copyBody, type LoopParams } from '../specialize/loops/types.ts';
+import { copyBody, PLACE, type LoopParams, type PlaceParams } from '../specialize/loops/types.ts';
 import type { BufferId, Dispatch } from '../types.ts';
 import type { Value } from '../values.ts';
+import { copy } from './move.ts';
 import { LOWERINGS } from './registry.ts';
 
 /** The buffers of a loop; `before` and `after` change places in every iteration. */
@@ -87,5 +88,19 @@ const lowerLoop: Lower<LoopParams> = (ctx) => {
   states.forEach((_, k) => ctx.yield(k, (steps % 2 === 1 ? second : first)[k]!));
 };
 
+/** Puts a part where it belongs, in the buffer that the parts before it are in. */
+const place: Lower<PlaceParams> = (ctx) => {
+  const count = sizeOf(ctx.inputs[1]!.dims);
+  const part = ctx.read(1);
+  if (ctx.inputs[0]) ctx.alias(0, 0);
+  const out = ctx.inputs[0] ? ctx.read(0) : ctx.write(0);
+  const to = { buffer: out, start: ctx.params.start, strides: [1] };
+  copy(ctx, [count], { buffer: part, strides: [1] }, to);
+};
+
 /** By operator. */
-export const loops: Readonly<Record<string, AnyLower>> = { Loop: lowerLoop, Scan: lowerLoop };
+export const loops: Readonly<Record<string, AnyLower>> = {
+  Loop: lowerLoop,
+  Scan: lowerLoop,
+  [PLACE]: place,
+};

@@ -1,5 +1,7 @@
 // The lowerings by operator name. One that is missing leaves its operator to the float64 code.
 import type { AnyLower } from '../lowering.ts';
+import { PLACE } from '../../plan/specialize/loops/types.ts';
+import { placeResults } from '../loop.ts';
 import { elementwise } from './elementwise.ts';
 import { movers } from './move.ts';
 import { products } from './products.ts';
@@ -16,5 +18,6 @@ export const CPU_LOWERINGS: ReadonlyMap<string, AnyLower> = new Map(
     ...products,
     ...rows,
     ...windows,
+    [PLACE]: placeResults,
   }),
 );

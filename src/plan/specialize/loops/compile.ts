@@ -8,7 +8,7 @@ import type { PlannedNode } from '../partial-evaluator.ts';
 import type { Value } from '../../values.ts';
 import { hoisted } from './hoist.ts';
 import type { LoopSite } from './registry.ts';
-import type { LoopParams } from './types.ts';
+import { PLACE, type LoopParams, type PlaceParams } from './types.ts';
 
 // Recurrent layers and loops inside would be loops in a loop; scattering begins with a copy, which no loop records.
 const NOT_INSIDE: ReadonlySet<string> = new Set([
@@ -291,6 +291,26 @@ function addLoop(
   return { states, stacked: body.stacked.map((value) => value && (all.get(value) ?? results.get(value))) };
 }
 
+/** The results of all iterations so far, with those of some more, which begin with iteration `from`. */
+function placed(
+  site: LoopSite,
+  before: Value | undefined,
+  part: Value,
+  from: number,
+  steps: number,
+): Value {
+  const [count, ...dims] = part.dims;
+  if (count === steps) return part;
+  const whole = unknown(`${site.node.name}/results`, { type: part.type, dims: [steps, ...dims] });
+  const names = [before?.name ?? '', part.name];
+  const node = { op: PLACE, name: whole.name, inputs: names, outputs: [whole.name], attributes: {} };
+  const params: PlaceParams = { start: from * sizeOf(dims) };
+  const outputs = [whole];
+  const item = { node, path: site.path, inputs: [before, part], outputs, types: outputs, params };
+  site.insert(item, site.position());
+  return whole;
+}
+
 /** See the top of the file. */
 export function compileLoop(
   repeat: Repeat<Value>,
@@ -322,18 +342,15 @@ export function compileLoop(
     if (value) site.keep({ type: value.type, dims: [steps, ...value.dims] });
   }
   let current = begins as readonly Value[];
-  const rows: (Value | undefined)[][] = repeat.stacked.map(() => []);
+  const results: (Value | undefined)[] = repeat.stacked.map(() => undefined);
   for (let from = 0; from < steps; from += site.maxSteps) {
     const to = Math.min(from + site.maxSteps, steps);
     const made = addLoop(site, body, current, [from, to]);
     current = made.states;
-    made.stacked.forEach((value, k) => rows[k]!.push(value));
+    made.stacked.forEach((value, k) => {
+      if (value) results[k] = placed(site, results[k], value, from, steps);
+    });
   }
-  const results = repeat.stacked.map((along, k) => {
-    const [first, ...more] = rows[k] as Value[];
-    if (!along || !first) return undefined;
-    const whole = more.length > 0 ? site.apply('Concat', [first, ...more], { axis: 0 }) : first;
-    return laidOut(site, whole, along);
-  });
-  return [...current, ...results] as readonly Value[];
+  const wholes = repeat.stacked.map((along, k) => along && laidOut(site, results[k]!, along));
+  return [...current, ...wholes] as readonly Value[];
 }

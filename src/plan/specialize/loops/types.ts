@@ -19,6 +19,18 @@ export interface LoopParams {
   readonly stacked: readonly Value[];
 }
 
+/**
+ * The operator that puts the results of a part of a long loop among those of all of it. Inputs: those so far, left out
+ * for the first part, which become the output; the part.
+ */
+export const PLACE = 'PlaceResults';
+
+/** Its parameters. */
+export interface PlaceParams {
+  /** Elements in front of the part. */
+  readonly start: number;
+}
+
 /** A body with values of its own, so that it can be lowered more than once. */
 export interface BodyCopy extends Omit<LoopParams, 'steps' | 'stacked'> {
   /** Undefined where nobody wants the slot. */
