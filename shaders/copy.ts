@@ -24,10 +24,7 @@ export const copyKernel = (rank: number): Kernel =>
   ]);
 
 /** out[i + iteration · outStep] = data[i + iteration · dataStep]: what goes into an iteration of a loop, or out of it. */
-export const loopCopyKernel: Kernel<
-  'data' | 'out',
-  'count' | 'dataStep' | 'outStep'
-> = kernelOf(
+export const loopCopyKernel: Kernel<'data' | 'out', 'count' | 'dataStep' | 'outStep'> = kernelOf(
   'loop-copy',
   loopCopy,
   [

@@ -156,8 +156,9 @@ export class CarryWriter {
   /** The states of a loop become inputs, and its last ones what is fed back to them. */
   #loop(node: Node, { slot, states }: LoopCarry): void {
     const inputs = [...node.inputs];
-    const outputs = Array.from({ length: Math.max(node.outputs.length, states.length) }, (_, k) =>
-      (node.outputs[k] ?? ''),
+    const outputs = Array.from(
+      { length: Math.max(node.outputs.length, states.length) },
+      (_, k) => node.outputs[k] ?? '',
     );
     states.forEach(({ type, rank }, k) => {
       const initial = inputs[slot + k]!;

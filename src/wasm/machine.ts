@@ -151,7 +151,7 @@ export class Machine {
           gates.map((entry) => this.#write([entry], address)),
         );
         blocks.push(...tables.flat());
-        return { host: () => this.#step(step, { products, tables }, address) };
+        return { host: () => this.#layer(step, { products, tables }, address) };
       }
       if (step.kind === 'loop') {
         const [before, after] = [moves(step.before), moves(step.after)];
@@ -212,7 +212,7 @@ export class Machine {
   }
 
   /** Computes the layer of a cell of the caller's. */
-  #step({ item, inputs, outputs }: HostStep, loaded: LoadedProducts, address: Resolve): void {
+  #layer({ item, inputs, outputs }: HostStep, loaded: LoadedProducts, address: Resolve): void {
     const results = runOwnCell(
       item,
       loaded,

@@ -27,16 +27,19 @@ describe.each(scanBodies())('$name', ONLY_IN_FULL, (body) => {
   const file = writeOnnx(scanGraph(body, { op: 'Scan' }));
   const outputs = body.y.dims!.reduce<number>((product, dim) => product * Number(dim), 4);
 
-  it.each(['wasm', 'js', 'webgpu', 'reference'] as const)('of 10,000 steps on %s', async (device) => {
-    const feeds = { xs: floatsOf(randomOf(SEED))(10_000, rows, features) };
-    const expected = await runOnnxRuntime(file, feeds);
-    const model = await loadOn(device, file);
-    const got = await model.run(feeds);
-    for (const [name, { data, dims }] of Object.entries(expected)) {
-      expectClose(got[name]!.data, data as Float32Array, { atol: 1e-4, label: name, dims });
-    }
-    model.dispose();
-  });
+  it.each(['wasm', 'js', 'webgpu', 'reference'] as const)(
+    'of 10,000 steps on %s',
+    async (device) => {
+      const feeds = { xs: floatsOf(randomOf(SEED))(10_000, rows, features) };
+      const expected = await runOnnxRuntime(file, feeds);
+      const model = await loadOn(device, file);
+      const got = await model.run(feeds);
+      for (const [name, { data, dims }] of Object.entries(expected)) {
+        expectClose(got[name]!.data, data as Float32Array, { atol: 1e-4, label: name, dims });
+      }
+      model.dispose();
+    },
+  );
 
   it('takes memory for its results alone as the sequence grows', async () => {
     const [short, long] = [await scratchOf(file, 1024), await scratchOf(file, 10_240)];

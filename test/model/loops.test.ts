@@ -30,7 +30,8 @@ describe.each(FORMS)('$name', ({ body, op }) => {
   const file = writeOnnx(scanGraph(body, { op }));
 
   it('computes what ONNX Runtime does', async () => {
-    for (const steps of [16, 21]) await expectLikeOnnxRuntime(file, { xs: xsOf(steps) }, `T=${steps}`);
+    for (const steps of [16, 21])
+      await expectLikeOnnxRuntime(file, { xs: xsOf(steps) }, `T=${steps}`);
   });
 
   it('is one loop of few dispatches in a plan, in which the products of the input are outside', async () => {

@@ -215,7 +215,9 @@ export function scanGraph(body: ScanBody, { op, begins = 'zeros' }: ScanForm): O
     nodes: loop,
     inputs: [
       float('xs', 'T', body.sizes.rows, body.sizes.features),
-      ...(begins === 'inputs' ? states.map(({ name, dims = [] }) => float(`${name}0`, ...dims)) : []),
+      ...(begins === 'inputs'
+        ? states.map(({ name, dims = [] }) => float(`${name}0`, ...dims))
+        : []),
     ],
     outputs: [
       float('ys', 'T', ...(body.y.dims ?? [])),

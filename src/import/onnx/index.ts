@@ -1,4 +1,4 @@
-// ONNX files → Graph. Reads operator sets 7 to 25 and writes opset 22, in which everything behind
+// ONNX files → Graph. Reads operator sets 7 to 27 and writes opset 22, in which everything behind
 // this folder thinks. https://onnx.ai/onnx/repo-docs/IR.html
 import { RnnError } from '../../errors.ts';
 import { validateGraph, type Graph } from '../../graph.ts';
@@ -20,9 +20,9 @@ export interface OnnxOptions {
   readonly owned?: boolean | undefined;
 }
 
-// 7 brought the broadcasting that everything since assumes. 23 to 25 only added element types to
-// the operators that this package has.
-const [OLDEST, NEWEST] = [7, 25];
+// 7 brought the broadcasting that everything since assumes. 23 to 27 only added operators, and element types to
+// those that this package has.
+const [OLDEST, NEWEST] = [7, 27];
 
 /**
  * Reads an ONNX file. Operators are not looked up: whether the engine has them is for the caller.

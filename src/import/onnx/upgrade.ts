@@ -3,6 +3,7 @@
 import { RnnError } from '../../errors.ts';
 import type { Attribute, Node } from '../../graph.ts';
 import type { Tensor } from '../../tensor.ts';
+import { causalConvolution, linearAttention } from './functions.ts';
 import type { UpgradeContext } from './upgrade-context.ts';
 import { expandQuantized, isQuantized } from './quantized.ts';
 import { elementType } from './types.ts';
@@ -119,6 +120,8 @@ const CHANGES: Readonly<Record<string, Change>> = {
   BatchNormalization: { until: 9, apply: withoutSpatial },
   GroupNormalization: { until: 21, apply: refusedGroups },
   Scan: { until: 9, apply: refusedScan },
+  LinearAttention: { until: ALWAYS, apply: linearAttention },
+  CausalConvWithState: { until: ALWAYS, apply: causalConvolution },
   Resize: { until: 11, apply: fromCorner },
   Upsample: { until: ALWAYS, apply: fromCorner },
 };

@@ -149,11 +149,7 @@ export class PartialEvaluator {
   }
 
   /** Keeps a loop as one node; undefined where it must be unrolled. */
-  #repeat(
-    node: Node,
-    repeat: Repeat<Value>,
-    { scope, path }: Place,
-  ): readonly Value[] | undefined {
+  #repeat(node: Node, repeat: Repeat<Value>, { scope, path }: Place): readonly Value[] | undefined {
     const compile = loopCompiler();
     if (!compile) return undefined;
     const { minLoopSteps = MIN_LOOP_STEPS, maxLoopSteps = MAX_LOOP_STEPS } = this.#options;

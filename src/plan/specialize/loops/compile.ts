@@ -49,7 +49,13 @@ const START = -(2 ** 31);
 
 /** The other way round along the first axis. */
 const flipped = (site: LoopSite, x: Value): Value =>
-  site.apply('Slice', [x, ints(site, [-1]), ints(site, [START]), ints(site, [0]), ints(site, [-1])]);
+  site.apply('Slice', [
+    x,
+    ints(site, [-1]),
+    ints(site, [START]),
+    ints(site, [0]),
+    ints(site, [-1]),
+  ]);
 
 const cut = (site: LoopSite, x: Value, from: number, to: number): Value =>
   from === 0 && to === x.dims[0]
@@ -288,7 +294,10 @@ function addLoop(
     const inputs = [...begins, ...sequences.map((part) => parts.all.get(part)!), ...captured];
     site.insert({ node, path, inputs, outputs, types: outputs, params }, position);
   }
-  return { states, stacked: body.stacked.map((value) => value && (all.get(value) ?? results.get(value))) };
+  return {
+    states,
+    stacked: body.stacked.map((value) => value && (all.get(value) ?? results.get(value))),
+  };
 }
 
 /** The results of all iterations so far, with those of some more, which begin with iteration `from`. */
@@ -303,7 +312,13 @@ function placed(
   if (count === steps) return part;
   const whole = unknown(`${site.node.name}/results`, { type: part.type, dims: [steps, ...dims] });
   const names = [before?.name ?? '', part.name];
-  const node = { op: PLACE, name: whole.name, inputs: names, outputs: [whole.name], attributes: {} };
+  const node = {
+    op: PLACE,
+    name: whole.name,
+    inputs: names,
+    outputs: [whole.name],
+    attributes: {},
+  };
   const params: PlaceParams = { start: from * sizeOf(dims) };
   const outputs = [whole];
   const item = { node, path: site.path, inputs: [before, part], outputs, types: outputs, params };
@@ -312,10 +327,7 @@ function placed(
 }
 
 /** See the top of the file. */
-export function compileLoop(
-  repeat: Repeat<Value>,
-  site: LoopSite,
-): readonly Value[] | undefined {
+export function compileLoop(repeat: Repeat<Value>, site: LoopSite): readonly Value[] | undefined {
   const { steps, states, sequences } = repeat;
   if (steps < site.minSteps || steps === 0) return undefined;
   const begins = states as readonly Item<Value>[];

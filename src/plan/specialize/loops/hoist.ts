@@ -45,8 +45,7 @@ function widened(hoist: Hoist, value: Value | undefined, rank: number): Value | 
 /** An input for all iterations, repeated where it is the same in each. */
 function repeated(hoist: Hoist, value: Value): Value {
   return (
-    hoist.all(value) ??
-    hoist.apply('Expand', [value, hoist.ints([hoist.steps, ...value.dims])])
+    hoist.all(value) ?? hoist.apply('Expand', [value, hoist.ints([hoist.steps, ...value.dims])])
   );
 }
 
@@ -107,7 +106,9 @@ const reduction: Rule = (hoist) => {
 
 const reshape: Rule = (hoist) => {
   const all = hoist.all(hoist.item.inputs[0]!);
-  return all && hoist.item.outputs.length === 1 ? [reshaped(hoist, all, shapeOf(hoist))] : undefined;
+  return all && hoist.item.outputs.length === 1
+    ? [reshaped(hoist, all, shapeOf(hoist))]
+    : undefined;
 };
 
 const transpose: Rule = (hoist) => {
@@ -117,7 +118,12 @@ const transpose: Rule = (hoist) => {
 };
 
 /** A part of an input along its axes. */
-function cut(hoist: Hoist, starts: readonly number[], dims: readonly number[], steps: readonly number[]): Value {
+function cut(
+  hoist: Hoist,
+  starts: readonly number[],
+  dims: readonly number[],
+  steps: readonly number[],
+): Value {
   const list = (values: readonly number[]): Value => hoist.ints(values);
   const ends = starts.map((start, k) => start + steps[k]! * (dims[k]! - 1) + 1);
   const axes = starts.map((_, k) => k + 1);
@@ -126,7 +132,10 @@ function cut(hoist: Hoist, starts: readonly number[], dims: readonly number[], s
 }
 
 const slice: Rule = (hoist) => {
-  const { starts, steps } = hoist.item.params as { starts: readonly number[]; steps: readonly number[] };
+  const { starts, steps } = hoist.item.params as {
+    starts: readonly number[];
+    steps: readonly number[];
+  };
   if (steps.some((step) => step < 0) || sizeOf(shapeOf(hoist)) === 0) return undefined;
   return [cut(hoist, starts, shapeOf(hoist), steps)];
 };
@@ -191,7 +200,11 @@ export function hoisted(
   const rule = RULES.get(item.node.op);
   if (!rule || item.outputs.some((output) => output === undefined)) return undefined;
   const ints = (values: readonly number[]): Value => {
-    const host: HostValue = { type: 'int64', dims: [values.length], data: Float64Array.from(values) };
+    const host: HostValue = {
+      type: 'int64',
+      dims: [values.length],
+      data: Float64Array.from(values),
+    };
     return site.literal(host);
   };
   const apply: Hoist['apply'] = (op, inputs, attributes) =>

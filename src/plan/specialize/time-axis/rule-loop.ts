@@ -1,7 +1,15 @@
 // Loops that go along time: like recurrent layers they go on from their states.
 import type { LoopParams } from '../loops/types.ts';
 import type { Relation } from './rule-recurrent.ts';
-import { framesAt, framesOf, LAST, notByChunk, type Tag, type TimeCall, type TimeRule } from './tag.ts';
+import {
+  framesAt,
+  framesOf,
+  LAST,
+  notByChunk,
+  type Tag,
+  type TimeCall,
+  type TimeRule,
+} from './tag.ts';
 
 /** Refuses sequences whose parts are not the frames of a chunk. */
 function checkSequences(call: TimeCall, first: number, end: number): void {
