@@ -57,27 +57,27 @@ export const isInLoop = (path: string): boolean => path.includes('.body');
 /** Counts what loops come to, and ends them before they take the memory of the machine. */
 export class Unrolling {
   readonly #maxNodes: number;
-  readonly #keepsNodes: boolean;
+  readonly #holdsNodes: boolean;
   #nodes = 0;
   #elements = 0;
 
   /**
    * @param maxNodes nodes of all iterations of all loops
-   * @param keepsNodes false for who computes an iteration and forgets it
+   * @param holdsNodes false for who computes an iteration and forgets it
    */
-  constructor(maxNodes = MAX_UNROLLED_NODES, keepsNodes = true) {
+  constructor(maxNodes = MAX_UNROLLED_NODES, holdsNodes = true) {
     this.#maxNodes = maxNodes;
-    this.#keepsNodes = keepsNodes;
+    this.#holdsNodes = holdsNodes;
   }
 
   /**
-   * Counts the iterations of a loop whose number is known, for who keeps no nodes: as many as it comes to
-   * where it is kept as one.
+   * Counts the iterations of a loop whose number is known, for who holds no nodes: as many as it comes to
+   * where it is held as one.
    *
    * @returns false where each iteration is to be counted by itself
    */
   addSteps(node: Node, nodes: number, steps: number, path: string): boolean {
-    if (this.#keepsNodes || isInLoop(path) || steps < MIN_LOOP_STEPS) return false;
+    if (this.#holdsNodes || isInLoop(path) || steps < MIN_LOOP_STEPS) return false;
     this.addIteration(node, nodes * Math.ceil(steps / MAX_LOOP_STEPS), path);
     return true;
   }
@@ -111,7 +111,7 @@ export interface Flow<V> {
   /** Gets a graph of the node ready. The function runs it once, from its inputs to its outputs. */
   enter(graph: Graph, key: string): (inputs: readonly Item<V>[]) => readonly Item<V>[];
   /**
-   * Keeps a loop as one node, where the interpreter can: the outputs by slot. Undefined where it must be
+   * Holds a loop as one node, where the interpreter can: the outputs by slot. Undefined where it must be
    * unrolled.
    */
   repeat?(repeat: Repeat<V>): readonly V[] | undefined;

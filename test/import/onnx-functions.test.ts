@@ -117,16 +117,24 @@ describe('LinearAttention', () => {
     for (let t = 0; t < 6; t += 2) {
       const part = Object.entries(feeds).map(([name, { data, dims }]) => {
         const width = dims[2]!;
-        const rows = [0, 1].flatMap((b) => [
-          ...(data as Float32Array).slice((b * 6 + t) * width, (b * 6 + t + 2) * width),
-        ]);
+        const rows = [0, 1]
+          .map((b) =>
+            Array.from(
+              (data as Float32Array).subarray((b * 6 + t) * width, (b * 6 + t + 2) * width),
+            ),
+          )
+          .flat();
         return [name, tensor(rows, [B, 2, width])];
       });
       const got = stream.stepSync(Object.fromEntries(part) as Record<string, Tensor>);
       const width = HEADS * VALUES;
-      const want = [0, 1].flatMap((b) => [
-        ...(y!.data as Float32Array).slice((b * 6 + t) * width, (b * 6 + t + 2) * width),
-      ]);
+      const want = [0, 1]
+        .map((b) =>
+          Array.from(
+            (y!.data as Float32Array).subarray((b * 6 + t) * width, (b * 6 + t + 2) * width),
+          ),
+        )
+        .flat();
       expectClose(got['y']!.data as Float32Array, want);
     }
     model.dispose();

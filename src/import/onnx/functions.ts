@@ -3,7 +3,7 @@
 // https://onnx.ai/onnx/operators/onnx__CausalConvWithState.html
 import { RnnError } from '../../errors.ts';
 import type { Attribute, Graph, Node, ValueInfo } from '../../graph.ts';
-import { tensor, type Tensor } from '../../tensor.ts';
+import { tensor } from '../../tensor.ts';
 import type { UpgradeContext } from './upgrade-context.ts';
 
 /** Nodes that are being written, and short words for them. */

@@ -21,6 +21,9 @@ import { sizeOf } from '../../tensor.ts';
 import type { Tensor } from '../../tensor.ts';
 import type { Value } from '../values.ts';
 import { loopCompiler, type LoopSite } from './loops/registry.ts';
+import type { PlannedNode } from './planned-node.ts';
+
+export type { PlannedNode } from './planned-node.ts';
 
 // Larger values are made on the device even where they are known: float64 copies cost memory.
 const MAX_HOST_ELEMENTS = 1 << 20;
@@ -28,17 +31,6 @@ const MAX_HOST_ELEMENTS = 1 << 20;
 // Iterations of a loop may make many of them. Beyond this, all but the smallest are the device's.
 const MAX_HOST_TOTAL = 1 << 24;
 const SMALLEST = 1 << 8;
-
-/** A node with its shapes known that is left to run. */
-export interface PlannedNode {
-  readonly node: Node;
-  readonly path: string;
-  readonly inputs: readonly (Value | undefined)[];
-  readonly outputs: readonly (Value | undefined)[];
-  readonly types: readonly ValueType[];
-  /** What its operator made of the attributes, see `Inferred` in src/ops/operator.ts. */
-  readonly params: unknown;
-}
 
 /** What limits a specialization. */
 export interface EvaluatorOptions {

@@ -5,7 +5,7 @@ import type { HostValue } from '../../../ops/operator.ts';
 import { unaries } from '../../../ops/unary.ts';
 import type { Attribute } from '../../../graph.ts';
 import { sizeOf } from '../../../tensor.ts';
-import type { PlannedNode } from '../partial-evaluator.ts';
+import type { PlannedNode } from '../planned-node.ts';
 import type { Value } from '../../values.ts';
 import type { LoopSite } from './registry.ts';
 

@@ -2,7 +2,7 @@
 import type { Item, Repeat } from '../../../ops/control.ts';
 import type { Attribute, Node } from '../../../graph.ts';
 import type { HostValue, ValueType } from '../../../ops/operator.ts';
-import type { PlannedNode } from '../partial-evaluator.ts';
+import type { PlannedNode } from '../planned-node.ts';
 import type { Value } from '../../values.ts';
 
 /** What the evaluator does for a loop that is compiled. */

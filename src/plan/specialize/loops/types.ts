@@ -1,5 +1,5 @@
 // A loop that is kept as one node: its body, with the shapes of one iteration, and what goes in and out.
-import type { PlannedNode } from '../partial-evaluator.ts';
+import type { PlannedNode } from '../planned-node.ts';
 import type { Value } from '../../values.ts';
 
 /**
