@@ -62,6 +62,32 @@ describe.each(FORMS)('$name', ({ body, op }) => {
   });
 });
 
+describe('loops', () => {
+  const minGru = scanGraph(BODIES.at(-1)!, { op: 'Scan' });
+  const [scan] = minGru.nodes;
+
+  it('of more steps than one loop has go on from part to part', async () => {
+    await expectLikeOnnxRuntime(writeOnnx(minGru), { xs: xsOf(300) });
+  });
+
+  it.each([
+    ['backwards', { scan_input_directions: [1], scan_output_directions: [1] }],
+    ['backwards, into another axis', { scan_input_directions: [1], scan_output_axes: [1] }],
+  ])('run %s', async (_, attributes) => {
+    const node = { ...scan!, attributes: { ...scan!.attributes, ...attributes } };
+    const outputs = minGru.outputs.map(({ name, type }) => ({ name, type }));
+    await expectLikeOnnxRuntime(writeOnnx({ ...minGru, nodes: [node], outputs }), { xs: xsOf(20) });
+  });
+
+  it('that run backwards are refused by streams', async () => {
+    const attributes = { ...scan!.attributes, scan_input_directions: [1] };
+    const file = writeOnnx({ ...minGru, nodes: [{ ...scan!, attributes }] });
+    const model = await loadOn('wasm', file);
+    expect(() => model.stream()).toThrow(expect.objectContaining({ code: 'UNSUPPORTED_OPERATOR' }));
+    model.dispose();
+  });
+});
+
 describe('streams of loops', () => {
   const [body] = BODIES;
   const xs = xsOf(12);

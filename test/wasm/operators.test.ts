@@ -1,6 +1,7 @@
 // Every operator on the CPU backend, with a kernel or by its float64 code, against its meaning in float64.
 import { describe, expect, it } from 'vitest';
 import { tensor, type Tensor } from '../../src/tensor.ts';
+import { PLACE } from '../../src/plan/specialize/loops/types.ts';
 import { CPU_LOWERINGS } from '../../src/wasm/lower/index.ts';
 import { elementwiseCases } from '../shaders/elementwise-cases.ts';
 import { foldCases } from '../shaders/fold-cases.ts';
@@ -30,7 +31,9 @@ const expectAllRight = (
 
 it('there are cases for every kernel', () => {
   const others = [...CPU_LOWERINGS.keys()].filter((op) => !(op in CASES));
-  expect(others).toEqual(['Recurrent']);
+  // Recurrent layers and the parts of long loops have tests of their own: test/wasm/recurrent.test.ts and
+  // test/model/loops.test.ts.
+  expect(others).toEqual(['Recurrent', PLACE]);
 });
 
 describe.each(BACKENDS)(
