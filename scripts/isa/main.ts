@@ -15,14 +15,14 @@ import { parseArgs } from 'node:util';
 import { commitOf, dateOf, resultFile, writeJson } from '../../bench/record.ts';
 import type { RequestedOptions } from '../../src/plan/options.ts';
 import { CHIPS, type AdapterProfile, type Chip } from './chips.ts';
-import { allLayers, chosenKernels, nameOf, type ChosenKernel } from './chosen.ts';
+import { allLayers, chosenKernels, nameOf, type ChosenKernel, type LayerShape } from './chosen.ts';
 import { buildCompiler, compileFor, missingTools } from './radv.ts';
-import { defectOf, reportLines, reportOf, type KernelReport } from './report.ts';
+import { defectOf, predictionLines, reportLines, reportOf, type KernelReport } from './report.ts';
 import { toSpirv, type SpirvShader } from './spirv.ts';
 
 /** A kernel that is chosen for a layer. */
 interface Choice {
-  readonly layer: string;
+  readonly layer: LayerShape;
   readonly kernel: ChosenKernel;
 }
 
@@ -61,29 +61,30 @@ const { chips, layers, planned, json } = options();
 
 const choicesOf = ({ device }: AdapterProfile): readonly Choice[] =>
   layers.flatMap((layer) =>
-    chosenKernels(layer, device, planned).map((kernel) => ({ layer: nameOf(layer), kernel })),
+    chosenKernels(layer, device, planned).map((kernel) => ({ layer, kernel })),
   );
 
 /** Compiles every kernel once for a chip, however many layers share it. */
 function sectionOf(
   chip: Chip,
-  { name, device }: AdapterProfile,
+  profile: AdapterProfile,
   choices: readonly Choice[],
   program: string,
   shaders: ReadonlyMap<string, SpirvShader>,
 ): Section {
+  const target = { chip, profile, weights: planned.weights };
   const sources = [...new Set(choices.map(({ kernel }) => kernel.wgsl))];
   const { driver, codes } = compileFor(
     chip.family,
     program,
     sources.map((source) => shaders.get(source)!),
-    device.subgroupSize,
+    profile.device.subgroupSize,
   );
   const codeOf = new Map(sources.map((source, i) => [source, codes[i]!]));
   const kernels = choices.map(({ layer, kernel }) =>
-    reportOf(chip, layer, kernel, shaders.get(kernel.wgsl)!, codeOf.get(kernel.wgsl)!),
+    reportOf(target, layer, kernel, shaders.get(kernel.wgsl)!, codeOf.get(kernel.wgsl)!),
   );
-  return { chip: chip.name, adapter: name, driver, kernels };
+  return { chip: chip.name, adapter: profile.name, driver, kernels };
 }
 
 function compileAll(folder: string): readonly Section[] {
@@ -100,12 +101,16 @@ function compileAll(folder: string): readonly Section[] {
   );
 }
 
-/** Prints the tables. @returns how many kernels are below the bar */
+/** Prints the tables, and predictions by the machine code for the first chip. @returns how many kernels are below the bar */
 function print(sections: readonly Section[]): number {
   for (const { chip, adapter, driver, kernels } of sections) {
     console.log(`\n${chip} (${driver}), planned for ${adapter}\n`);
     for (const line of reportLines(kernels)) console.log(line);
   }
+  const [first] = sections;
+  const ofFirst = sections.filter(({ chip }) => chip === first?.chip);
+  console.log(`\npredicted µs a time step, to a factor of two: no GPU has been measured\n`);
+  for (const line of predictionLines(ofFirst.flatMap(({ kernels }) => kernels))) console.log(line);
   const defects = sections.flatMap(({ chip, adapter, kernels }) =>
     kernels.flatMap((report) => {
       const why = defectOf(report);

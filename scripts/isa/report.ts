@@ -1,9 +1,12 @@
 // The table of what AMD's compiler makes of the chosen kernels, and the bar that they must pass.
-import { tableOf } from '../../bench/table.ts';
+import { tableOf, three, type Column } from '../../bench/table.ts';
 import type { StepLoads } from './assembly.ts';
 import { stepLoads } from './assembly.ts';
-import type { Chip } from './chips.ts';
-import type { ChosenKernel } from './chosen.ts';
+import type { RequestedOptions } from '../../src/plan/options.ts';
+import type { AdapterProfile, Chip } from './chips.ts';
+import { nameOf } from './chosen.ts';
+import type { ChosenKernel, LayerShape } from './chosen.ts';
+import { GPUS, predictionsOf, stepWork } from './model.ts';
 import type { MachineCode } from './radv.ts';
 import type { SpirvShader } from './spirv.ts';
 
@@ -32,6 +35,8 @@ export interface KernelReport extends StepLoads {
   /** Subgroups that a SIMD holds at a time (occupancy). */
   readonly subgroupsPerSimd: number;
   readonly instructions: number;
+  /** Predicted µs of a time step by the name of a GPU, for recurrent kernels. */
+  readonly predicted: Readonly<Record<string, number>>;
 }
 
 function statistic({ statistics }: MachineCode, name: string): number {
@@ -47,17 +52,27 @@ function statistic({ statistics }: MachineCode, name: string): number {
 const occupancyOf = ({ minSubgroupSize }: Chip, code: MachineCode): number =>
   (statistic(code, 'Subgroups per SIMD') * minSubgroupSize) / code.subgroupSize;
 
+/** What kernels are planned and compiled for. */
+export interface Target {
+  readonly chip: Chip;
+  readonly profile: AdapterProfile;
+  /** `'f32'` where it is left out. */
+  readonly weights?: RequestedOptions['weights'];
+}
+
 /** @throws Error for machine code without the statistics of RADV */
 export function reportOf(
-  chip: Chip,
-  layer: string,
+  { chip, profile, weights }: Target,
+  layer: LayerShape,
   kernel: ChosenKernel,
   { invocations }: SpirvShader,
   code: MachineCode,
 ): KernelReport {
   const { name, candidate, workgroups } = kernel;
+  const counted = stepLoads(code.assembly, name === 'recurrent-persistent');
+  const work = stepWork(layer, kernel, { invocations, ...counted }, weights);
   return {
-    layer,
+    layer: nameOf(layer),
     kernel: name,
     candidate,
     workgroups: workgroups.reduce((all, count) => all * count, 1),
@@ -70,7 +85,8 @@ export function reportOf(
     workgroupMemoryBytes: statistic(code, 'LDS size'),
     subgroupsPerSimd: occupancyOf(chip, code),
     instructions: statistic(code, 'Instructions'),
-    ...stepLoads(code.assembly, name.startsWith('recurrent-persistent')),
+    ...counted,
+    predicted: work ? predictionsOf(work, profile.device.subgroupSize) : {},
   };
 }
 
@@ -133,5 +149,24 @@ export function reportLines(reports: readonly KernelReport[]): readonly string[]
       `${mark}${each.sharedLoads}`,
     );
   });
+  return [table.head, ...lines];
+}
+
+/**
+ * The lines of a table of predicted µs a time step. A GPU is predicted by the kernels that are planned for its
+ * subgroups: each layer is in several of the reports.
+ */
+export function predictionLines(reports: readonly KernelReport[]): readonly string[] {
+  const found = new Map<string, Record<string, number>>();
+  for (const { layer, predicted } of reports) {
+    const sums = found.get(layer) ?? {};
+    for (const [name, time] of Object.entries(predicted)) sums[name] = (sums[name] ?? 0) + time;
+    found.set(layer, sums);
+  }
+  const names = GPUS.map(({ name }) => name);
+  const table = tableOf([['layer', -16], ...names.map((name): Column => [name, 15])]);
+  const lines = [...found].map(([layer, sums]) =>
+    table.line(layer, ...names.map((name) => three(sums[name]))),
+  );
   return [table.head, ...lines];
 }

@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { stepLoads } from '../../scripts/isa/assembly.ts';
 import { CHIPS } from '../../scripts/isa/chips.ts';
 import { chosenKernels } from '../../scripts/isa/chosen.ts';
+import { GPUS, stepMicroseconds, stepWork } from '../../scripts/isa/model.ts';
 import { parseCompilation } from '../../scripts/isa/radv.ts';
-import { defectOf, reportLines, reportOf } from '../../scripts/isa/report.ts';
+import { defectOf, predictionLines, reportLines, reportOf } from '../../scripts/isa/report.ts';
 import {
   descriptorsOf,
   invocationsOf,
@@ -166,13 +167,14 @@ describe('a report', () => {
   const kernel = {
     name: 'recurrent-step-0',
     candidate: 'step-split-k',
-    wgsl: '',
+    wgsl: 'const ROWS = 4u;',
     workgroups: [8, 2, 1],
   };
+  const layer = { cell: 'lstm', H: 8, B: 1, T: 64 } as const;
   const shader = { file: '/tmp/kernel-0.spv', descriptors: [], invocations: 64 };
   const report = (statistics: object = STATISTICS, chip = rdna!, subgroupSize = 64) => {
     const { codes } = parseCompilation(printed(statistics, subgroupSize));
-    return reportOf(chip, 'lstm-h8-b1', kernel, shader, codes[0]!);
+    return reportOf({ chip, profile: chip.profiles[0]! }, layer, kernel, shader, codes[0]!);
   };
 
   test('has what RADV says of each shader', () => {
@@ -202,11 +204,70 @@ describe('a report', () => {
     expect(defect({ 'Subgroups per SIMD': 0 })).toContain('no subgroup');
   });
 
+  test('predicts the GPUs whose subgroups it is planned for', () => {
+    const { predicted } = report();
+    expect(Object.keys(predicted)).toEqual(['Iris Xe 96 EU', 'Adreno 740']);
+    const other = { ...report(), layer: 'gru-h8-b1', predicted: { H200: 2 } };
+    const [head, ...lines] = predictionLines([report(), report(), other]);
+    expect(head).toMatch(/^layer +RTX 4070 Laptop +Apple M2 +Iris Xe 96 EU +H200 +Adreno 740$/);
+    const sum = (2 * predicted['Iris Xe 96 EU']!).toPrecision(3);
+    expect(lines[0]).toMatch(new RegExp(`^lstm-h8-b1 +n/a +n/a +${sum} +n/a `));
+    expect(lines[1]).toMatch(/^gru-h8-b1 +n\/a +n\/a +n\/a +2.00 +n\/a$/);
+  });
+
   test('is a line of a table', () => {
     const [head, line, ...rest] = reportLines([{ ...report(), atLeast: true }]);
     expect(rest).toEqual([]);
     expect(head).toMatch(/^layer +kernel +groups +size +wave +VGPR/);
     expect(line).toMatch(/^lstm-h8-b1 +step-0 \(step-split-k\) +16 +64 +64 +120 .* ≥68 +≥33$/);
+  });
+});
+
+describe('the predicted time of a step', () => {
+  const gpu = (name: string) => GPUS.find((each) => each.name === name)!;
+  const kernel = { candidate: '', wgsl: 'const ROWS = 4u;', workgroups: [256, 16, 1] };
+  const step = { ...kernel, name: 'recurrent-step-0' };
+  const persistent = { ...kernel, name: 'recurrent-persistent', workgroups: [1, 1, 1] };
+  const layer = (H: number, B: number) => ({ cell: 'lstm', H, B, T: 64 }) as const;
+
+  test('of weights that one core reads is bound by latency or by the bandwidth of the core', () => {
+    const work = stepWork(layer(128, 1), persistent, { invocations: 128, loads: 132 })!;
+    expect(work).toMatchObject({
+      weightBytes: 4 * 128 * 128 * 4,
+      rowBlocks: 1,
+      isPersistent: true,
+    });
+    expect(stepMicroseconds(work, gpu('RTX 4070 Laptop'))).toBeCloseTo((132 / 6) * 0.14 + 0.5, 6);
+    expect(stepMicroseconds(work, gpu('Apple M2'))).toBeCloseTo(262.144 / 41 + 0.8, 6);
+    // Weights in registers: 4 loads are left, of 8 KB.
+    const kept = stepMicroseconds({ ...work, loads: 4 }, gpu('Apple M2'));
+    expect(kept).toBeCloseTo(Math.max((4 / 8) * 0.22, 8.192 / 41) + 0.8, 6);
+  });
+
+  test('of weights beyond the cache is bound by memory, once where rows go first', () => {
+    const work = stepWork(layer(1024, 64), step, { invocations: 32, loads: 264 })!;
+    expect(work).toMatchObject({ rowBlocks: 16, isRowsFirst: false });
+    const bytes = 4 * 1024 * 1024 * 4;
+    const base = 3.7 + 0.6 * 0.8;
+    const m2 = { ...gpu('Apple M2'), peakTflops: 100 };
+    expect(stepMicroseconds(work, m2)).toBeCloseTo(base + (16 * bytes) / 100e3, 6);
+    const swapped = { ...step, workgroups: [16, 256, 1] };
+    const rowsFirst = stepWork(layer(1024, 64), swapped, { invocations: 32, loads: 264 })!;
+    expect(stepMicroseconds(rowsFirst, m2)).toBeCloseTo(base + (16 * bytes) / 400e3, 6);
+    // int8 is within the cache.
+    const small = stepWork(layer(1024, 64), step, { invocations: 32, loads: 264 }, 'int8')!;
+    expect(stepMicroseconds(small, m2)).toBeCloseTo(base + (4 * bytes) / 400e3, 6);
+  });
+
+  test('of many rows is bound by arithmetic', () => {
+    const work = stepWork(layer(256, 64), step, { invocations: 32, loads: 8 })!;
+    const slow = { ...gpu('H200'), peakTflops: 1 };
+    expect(stepMicroseconds(work, slow)).toBeCloseTo(3.8 + (2 * 4 * 256 * 256 * 64) / 0.55e6, 6);
+  });
+
+  test('is none of the input projection', () => {
+    const project = { ...kernel, name: 'recurrent-project' };
+    expect(stepWork(layer(8, 1), project, { invocations: 64, loads: 8 })).toBeUndefined();
   });
 });
 
