@@ -1,10 +1,11 @@
-// `npm run isa`: what it reads from the output of Dawn and of RADV, without either of them.
+// `npm run isa`: what it reads from the output of Dawn and of RADV; and both themselves, where they are installed.
+import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { stepLoads } from '../../scripts/isa/assembly.ts';
 import { CHIPS } from '../../scripts/isa/chips.ts';
 import { chosenKernels } from '../../scripts/isa/chosen.ts';
 import { GPUS, stepMicroseconds, stepWork } from '../../scripts/isa/model.ts';
-import { parseCompilation } from '../../scripts/isa/radv.ts';
+import { missingTools, parseCompilation } from '../../scripts/isa/radv.ts';
 import { defectOf, predictionLines, reportLines, reportOf } from '../../scripts/isa/report.ts';
 import {
   descriptorsOf,
@@ -13,6 +14,8 @@ import {
   withoutReconvergence,
 } from '../../scripts/isa/spirv.ts';
 import { DEFAULT_PROFILE } from '../../src/plan/select/device-profile.ts';
+import { requires } from '../support/requires.ts';
+import { ONLY_IN_FULL } from '../support/settings.ts';
 
 const SPIRV = `; SPIR-V
                OpExtension "SPV_KHR_maximal_reconvergence"
@@ -283,4 +286,30 @@ test('chosen kernels are those of the plan for a device, each once', () => {
     ['recurrent-step-0', 'step-split-k'],
   ]);
   expect(names(32)[1]).toEqual(['recurrent-step-0', 'step-subgroup']);
+});
+
+describe('the program', ONLY_IN_FULL, () => {
+  const run = (options: readonly string[], env: NodeJS.ProcessEnv = process.env) => {
+    const program = ['scripts/run-ts.mjs', 'scripts/isa/main.ts', ...options];
+    return spawnSync(process.execPath, program, { encoding: 'utf8', env });
+  };
+  const missing = missingTools();
+  const tools = requires(missing.length === 0, `no RADV, ${missing.join(', ')}`);
+
+  test('passes kernels that do not spill, and fails one that does', tools, () => {
+    const chosen = run(['--match', 'lstm-h128-b1', '--chip', 'RDNA3']);
+    expect(chosen).toMatchObject({ status: 0 });
+    expect(chosen.stdout).toMatch(/lstm-h128-b1 +persistent \(persistent-streamed\) +1 +128 /);
+    const forced = ['--kernel', 'persistent-registers'];
+    const spilling = run(['--match', 'lstm-h128-b1', '--chip', 'RDNA3', ...forced]);
+    expect(spilling).toMatchObject({ status: 1 });
+    expect(spilling.stderr).toMatch(/lstm-h128-b1 recurrent-persistent: \d+ registers spilled/);
+  });
+
+  test('says what is not installed, which is no failure', () => {
+    const { status, stdout } = run([], { ...process.env, PATH: '' });
+    expect(status).toBe(0);
+    expect(stdout).toContain('nothing was compiled');
+    expect(stdout).toContain('spirv-as (spirv-tools)');
+  });
 });
