@@ -1,9 +1,19 @@
 // What a backend offers to a Model: run a graph, and keep the state of streams.
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Feeds, GpuTensor } from '../feeds.ts';
 import type { Tensor } from '../tensor.ts';
 import type { StreamedGraph } from './stateful-graph.ts';
 import type { StepFeeds } from './step-tensors.ts';
 import type { ShapeRange } from './warm-up-range.ts';
+
+declare global {
+  // For the declarations of this package in projects whose TypeScript knows no WebGPU (before 6.0, without @webgpu/types):
+  // opaque types instead of errors or `any`. Elsewhere they merge with those that are there.
+  interface GPU {}
+  interface GPUBuffer {}
+  interface GPUCommandEncoder {}
+  interface GPUDevice {}
+}
 
 /** Tensors by name. */
 export type Tensors = Readonly<Record<string, Tensor>>;

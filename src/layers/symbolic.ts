@@ -11,7 +11,13 @@ export interface SymbolicTensor extends ValueInfo {
   /** @internal Larger than those of all values that it is computed from. */
   readonly serial: number;
   /** @internal What made it; undefined for an input. */
-  readonly from?: { readonly application: Application; readonly slot: number } | undefined;
+  readonly from?: Source | undefined;
+}
+
+/** Which output of which call a value is. */
+interface Source {
+  readonly application: Application;
+  readonly slot: number;
 }
 
 /** One call of a layer. */
@@ -39,7 +45,7 @@ export interface Site {
 let serials = 0;
 
 /** A symbolic tensor. */
-export const symbolic = (info: ValueInfo, from?: SymbolicTensor['from']): SymbolicTensor => ({
+export const symbolic = (info: ValueInfo, from?: Source): SymbolicTensor => ({
   ...info,
   serial: serials++,
   from,

@@ -90,6 +90,37 @@ test('it brings nothing with it', async () => {
   expect(installed.filter((name) => !name.startsWith('.'))).toEqual(['webgpu-rnn']);
 });
 
+test('its types hold in a strict project without @webgpu/types, Node, or the newest library', async () => {
+  const compilerOptions = {
+    target: 'ES2022',
+    lib: ['ES2022', 'DOM'],
+    module: 'ESNext',
+    moduleResolution: 'Bundler',
+    strict: true,
+    noEmit: true,
+    types: [],
+  };
+  const project = join(app, 'tsconfig.json');
+  await writeFile(project, JSON.stringify({ compilerOptions, files: ['types.ts'] }));
+  await writeFile(
+    join(app, 'types.ts'),
+    `import { createRnnNode, createWorkerModel, loadModel } from 'webgpu-rnn';
+export { serveModels } from 'webgpu-rnn/worker';
+export { registerRnnProcessor } from 'webgpu-rnn/worklet';
+export { createRnnNode, createWorkerModel };
+export const model = await loadModel('model.onnx');
+// @ts-expect-error: a device is not any
+export const device: number = model.device;
+`,
+  );
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const said = await run(process.execPath, [tsc, '-p', project]).then(
+    () => '',
+    ({ stdout }: { stdout: string }) => stdout,
+  );
+  expect(said).toBe('');
+});
+
 test('importing it touches nothing of the environment', async () => {
   const { stdout } = await run(
     process.execPath,
