@@ -284,7 +284,8 @@ export class GroupStream {
   }
 
   /**
-   * How many steps there are in the state: those computed since the stream began, or was last reset or restored.
+   * How many steps there are in the state: those computed since the stream began, or was last reset or restored. A reset
+   * or restore counts once it takes effect, after the calls before it.
    * After a loss of the GPU it is the number of the checkpoint, so that the next step to send is the one with this
    * index; 0 where there is none.
    */

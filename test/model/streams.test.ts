@@ -130,6 +130,8 @@ describe.each(BACKENDS)('on %s', (_, options, cases) => {
         }
       }
       expect(group.size).toBe(pairs.length);
+      // A reset counts when it takes effect, after the calls before it: a snapshot waits for all of them.
+      await Promise.all(pairs.map(({ together }) => together.snapshot()));
       expect(pairs.map(({ together }) => together.steps)).toEqual(
         pairs.map(({ alone }) => alone.steps),
       );
