@@ -29,6 +29,7 @@ export async function bundlePage(entry, page) {
     plugins: [
       {
         name: 'page',
+        enforce: 'pre', // before Vite finds the package of the current folder by its own name
         resolveId: (id) => (id === PAGE ? id : id === 'webgpu-rnn' ? entry : null),
         load: (id) => (id === PAGE ? page : null),
       },
