@@ -162,3 +162,17 @@ describe('errors', () => {
     await expect(stream.step(input(2))).rejects.toMatchObject({ code: 'DISPOSED' });
   });
 });
+
+test('of a worker that an app has ended, dispose rejects what is pending', async () => {
+  const port = workerPort();
+  const model = await createWorkerModel(bytes, { device: 'wasm', worker: port });
+  const stream = await model.stream();
+  for (const end of ports.splice(0)) if (end !== port) end.close(); // as `terminate()` does: nothing is told
+  const pending = [model.run(input(2)), stream.step(input(2)), stream.snapshot()];
+  model.dispose();
+  for (const { reason } of (await Promise.allSettled(pending)) as PromiseRejectedResult[]) {
+    expect(reason).toBeInstanceOf(RnnError);
+    expect(reason).toMatchObject({ code: 'DISPOSED' });
+  }
+  await expect(model.run(input(2))).rejects.toMatchObject({ code: 'DISPOSED' });
+});
