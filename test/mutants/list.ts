@@ -200,8 +200,8 @@ const cells: readonly Mutant[] = [
   {
     name: 'streams: a step that waits goes on from another state after a loss',
     file: 'src/backends/group/members.ts',
-    search: '!member.isTold || calledAt < member.lostBy',
-    replace: '!member.isTold',
+    search: '!member.isReported || calledAt < member.lostBy',
+    replace: '!member.isReported',
     tests: ['test/backends/webgpu/losing-streams.test.ts'],
   },
   {
