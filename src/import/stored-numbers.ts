@@ -16,6 +16,24 @@ export interface StoredType {
 export const widthOf = ({ view }: StoredType): number => allocate(view, 0).BYTES_PER_ELEMENT;
 
 /**
+ * Bytes as an array, in place where they are aligned. WebGPU and WebAssembly exist on little-endian machines only, so the
+ * order of a file is that of the machine.
+ *
+ * @param bytes a whole number of elements
+ */
+export function viewOf(type: DataType, bytes: Uint8Array): TypedArray {
+  const { constructor, BYTES_PER_ELEMENT } = allocate(type, 0);
+  const make = constructor as new (
+    buffer: ArrayBufferLike,
+    offset: number,
+    length: number,
+  ) => TypedArray;
+  // Not `slice`: that of Node's Buffer does not copy.
+  const at = bytes.byteOffset % BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
+  return new make(at.buffer, at.byteOffset, bytes.length / BYTES_PER_ELEMENT);
+}
+
+/**
  * The numbers in some bytes: a view of them where their alignment allows it and nothing is widened.
  *
  * @param bytes a whole number of elements
@@ -27,15 +45,7 @@ export function numbersOf(
   { type, view, widen }: StoredType,
   path: string,
 ): TypedArray {
-  const { constructor, BYTES_PER_ELEMENT } = allocate(view, 0);
-  const make = constructor as new (
-    buffer: ArrayBufferLike,
-    offset: number,
-    length: number,
-  ) => TypedArray;
-  // WebGPU and WebAssembly exist on little-endian machines only, whose order is that of the file.
-  const at = bytes.byteOffset % BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
-  const array = new make(at.buffer, at.byteOffset, bytes.length / BYTES_PER_ELEMENT);
+  const array = viewOf(view, bytes);
   if (type === 'bool') {
     const wrong = bytes.findIndex((byte) => byte > 1);
     if (wrong >= 0) {

@@ -1,11 +1,12 @@
 // Weights: TensorProto → Tensor. Numbers that lie aligned in the file are used where they are, so a
 // model costs its weights once. https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 import { RnnError } from '../../errors.ts';
-import { allocate, type DataType, type Tensor, type TypedArray } from '../../tensor.ts';
+import { allocate, type Tensor, type TypedArray } from '../../tensor.ts';
 import { staysInFolder } from '../companion-name.ts';
 import { concat } from '../concat.ts';
 import { fromBfloat16, fromFloat16 } from '../../float16.ts';
 import { elementCount, type Budget } from '../limits.ts';
+import { viewOf } from '../stored-numbers.ts';
 import { varints, varints32 } from './message.ts';
 import type { TensorProto } from './model.ts';
 import { elementType, type ElementType } from './types.ts';
@@ -110,26 +111,10 @@ function externalBytes(proto: TensorProto, size: number, files: ExternalFiles): 
 }
 
 function fromBytes(bytes: Uint8Array, { name, type }: ElementType): TypedArray {
-  if (name === 'float16') return fromFloat16(view('uint16', bytes) as Uint16Array);
-  if (name === 'bfloat16') return fromBfloat16(view('uint16', bytes) as Uint16Array);
-  const array = view(type, bytes);
+  if (name === 'float16') return fromFloat16(viewOf('uint16', bytes) as Uint16Array);
+  if (name === 'bfloat16') return fromBfloat16(viewOf('uint16', bytes) as Uint16Array);
+  const array = viewOf(type, bytes);
   return type === 'bool' ? asBool(array as Uint8Array) : array;
-}
-
-/**
- * The bytes as an array, in place where they are aligned. WebGPU and WebAssembly exist on
- * little-endian machines only, so the order of the file is that of the machine.
- */
-function view(type: DataType, bytes: Uint8Array): TypedArray {
-  const { constructor, BYTES_PER_ELEMENT } = allocate(type, 0);
-  const make = constructor as new (
-    buffer: ArrayBufferLike,
-    offset: number,
-    length: number,
-  ) => TypedArray;
-  // Not `slice`: that of Node's Buffer does not copy.
-  const at = bytes.byteOffset % BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
-  return new make(at.buffer, at.byteOffset, bytes.length / BYTES_PER_ELEMENT);
 }
 
 function asBool(bytes: Uint8Array): Uint8Array {
@@ -165,7 +150,7 @@ const FIXED_WIDTH: Readonly<Record<number, number>> = { 4: 4, 10: 8 };
 function fromFields(proto: TensorProto, element: ElementType, count: number): TypedArray {
   const { name, type, field } = element;
   const chunks = proto.typed.get(field) ?? [];
-  if (FIXED_WIDTH[field]) return view(type, concat(chunks));
+  if (FIXED_WIDTH[field]) return viewOf(type, concat(chunks));
   const is16 = name === 'float16' || name === 'bfloat16';
   const array = allocate(is16 ? 'uint16' : type, count);
   let at = 0;
