@@ -14,7 +14,12 @@ const CASES = { ...elementwiseCases, ...moveCases, ...foldCases, ...productCases
 const EACH = casesOf(1, 6); // of each operator
 
 /** What an operator makes of NaN as an integer or as an index is left open, so it gets none. */
-const LEFT_OPEN: ReadonlySet<string> = new Set(['Cast', 'OneHot', 'QuantizeLinear', 'DynamicQuantizeLinear']);
+const LEFT_OPEN: ReadonlySet<string> = new Set([
+  'Cast',
+  'OneHot',
+  'QuantizeLinear',
+  'DynamicQuantizeLinear',
+]);
 
 /** Weights get none: padding contributes 0 · w to a sum on the GPU, and nothing in the reference. */
 const isWeight = (op: string, slot: number): boolean => op.startsWith('Conv') && slot === 1;
