@@ -75,6 +75,7 @@ const WALLS = {
   generate: { may: ['*'] },
   generation: { may: ['*'] },
   seq2seq: { may: ['*'] },
+  'group-stream': { may: ['*'] },
   streams: { may: ['*'] },
   inspect: { may: ['*'] },
   cli: { may: ['*'], packages: ['node:*'] },

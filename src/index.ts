@@ -41,7 +41,8 @@ export type {
 export { seq2seq } from './seq2seq.ts';
 export type { DecodedSequence, Decoding, Seq2Seq, Seq2SeqOptions } from './generation/decoding.ts';
 export { Stream } from './stream.ts';
-export { GroupStream, StreamGroup } from './streams.ts';
+export { GroupStream } from './group-stream.ts';
+export { StreamGroup } from './streams.ts';
 export type { StreamCounts, StreamsOptions } from './streams.ts';
 export type { CallOptions, StreamState, SyncOptions, TraceOptions } from './stream.ts';
 export type { LayerTrace, TracedResults, TracedValues } from './backends/trace.ts';
